@@ -1,0 +1,1 @@
+//! What is told to a sender about its path: transport-wide feedback and REMB.

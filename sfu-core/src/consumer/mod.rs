@@ -1,0 +1,1 @@
+//! One producer as it is sent to one peer: rewriting, retransmission, reports.

@@ -1,0 +1,1 @@
+//! ORTC: capabilities to parameters, pure functions, equal to what mediasoup answers.

@@ -1,0 +1,1 @@
+//! The wire types: field for field those of mediasoup 3.

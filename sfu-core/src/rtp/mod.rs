@@ -1,0 +1,1 @@
+//! RTP: a zero-copy view of a packet, header extensions, codec payloads.

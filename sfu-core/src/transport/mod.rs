@@ -1,0 +1,1 @@
+//! Transports: the tuple, ICE, DTLS and SRTP of one peer, and what is demultiplexed out of them.
