@@ -1,0 +1,186 @@
+//! Indices: wraps, reordering, replays, reuse and the ends of the counters.
+
+use super::*;
+
+#[test]
+fn a_stream_survives_wraps_reordering_and_great_losses() {
+    for profile in ProtectionProfile::ALL {
+        let (seal_context, open_context) = contexts(profile);
+        let mut sender = SealStream::new(SSRC);
+        let mut receiver = OpenStream::new(SSRC);
+        // Rollover counters 0, 0, 1, 0, 1, 1 (2^15 lost), 2 (2^15 - 1 lost), 1 (reordered over the wrap), 2.
+        for sequence_number in [32_768, 65_535, 1, 65_534, 0, 32_769, 0, 65_400, 2] {
+            let packet = rtp_packet(SSRC, sequence_number, b"payload");
+            let sealed = seal(&seal_context, &mut sender, &packet).unwrap();
+            assert_eq!(open(&open_context, &mut receiver, &sealed).unwrap(), packet, "{profile:?} {sequence_number}");
+        }
+        assert_eq!(sender.rollover_counter(), 2);
+        assert_eq!(sender.rollover_counter(), receiver.rollover_counter());
+    }
+}
+
+#[test]
+fn packets_reordered_around_the_wrap_open_in_any_order() {
+    for profile in ProtectionProfile::ALL {
+        let (seal_context, open_context) = contexts(profile);
+        let mut sender = SealStream::new(SSRC);
+        let sealed: Vec<_> = (65_000_u32..66_000)
+            .map(|number| seal(&seal_context, &mut sender, &rtp_packet(SSRC, number as u16, b"x")).unwrap())
+            .collect();
+        let mut receiver = OpenStream::new(SSRC);
+        for at in (0..1000).step_by(2).chain((1..1000).step_by(2)) {
+            assert!(open(&open_context, &mut receiver, &sealed[at]).is_ok(), "{profile:?} {at}");
+        }
+        assert_eq!(receiver.rollover_counter(), 1);
+    }
+}
+
+#[test]
+fn a_replayed_packet_is_refused() {
+    for profile in ProtectionProfile::ALL {
+        let (mut seal_context, open_context) = contexts(profile);
+        let mut sender = SealStream::new(SSRC);
+        let mut receiver = OpenStream::new(SSRC);
+        let mut sealed = |number: u16| seal(&seal_context, &mut sender, &rtp_packet(SSRC, number, b"x")).unwrap();
+        let (first, second, far) = (sealed(1), sealed(2), sealed(2000));
+        open(&open_context, &mut receiver, &first).unwrap();
+        open(&open_context, &mut receiver, &second).unwrap();
+        assert_eq!(open(&open_context, &mut receiver, &first), Err(OpenError::Replayed { index: 1 }));
+        open(&open_context, &mut receiver, &far).unwrap();
+        assert_eq!(open(&open_context, &mut receiver, &first), Err(OpenError::TooOld { index: 1 }));
+
+        let mut streams = OpenRtcpStreams::default();
+        let report = seal_rtcp(&mut seal_context, &rtcp_packet(SSRC)).unwrap();
+        open_rtcp(&open_context, &mut streams, &report).unwrap();
+        assert_eq!(open_rtcp(&open_context, &mut streams, &report), Err(OpenError::Replayed { index: 0 }));
+    }
+}
+
+/// Under one nonce two texts give away their difference, and under GCM the authentication key as well.
+#[test]
+fn no_index_is_sealed_twice() {
+    for profile in ProtectionProfile::ALL {
+        let (context, _) = contexts(profile);
+        let mut stream = SealStream::new(SSRC);
+        for number in [10, 12, 11] {
+            seal(&context, &mut stream, &rtp_packet(SSRC, number, b"first")).unwrap();
+        }
+        for index in [10, 11, 12] {
+            let mut buf = rtp_packet(SSRC, index, b"other");
+            buf.resize(buf.len() + MAX_RTP_OVERHEAD, 0);
+            let before = buf.clone();
+            let result = context.seal_rtp(&mut stream, &mut buf, HEADER_LEN, 17);
+            assert_eq!(result, Err(SealError::IndexReused { index: u64::from(index) }));
+            assert_eq!(buf, before, "a refused packet is left as it was");
+        }
+        seal(&context, &mut stream, &rtp_packet(SSRC, 5000, b"first")).unwrap();
+        let late = seal(&context, &mut stream, &rtp_packet(SSRC, 13, b"late"));
+        assert_eq!(late, Err(SealError::IndexTooOld { index: 13 }));
+    }
+}
+
+#[test]
+fn sealing_checks_its_bounds_and_its_stream_first() {
+    for profile in ProtectionProfile::ALL {
+        let (mut context, _) = contexts(profile);
+        let mut stream = SealStream::new(SSRC);
+        let packet = rtp_packet(SSRC, 1, b"payload");
+        let len = packet.len();
+
+        let mut tight = packet.clone();
+        tight.resize(len + profile.tag_len() - 1, 0);
+        let needed = len + profile.tag_len();
+        let no_room = SealError::NoRoom { needed, buffer_len: needed - 1 };
+        assert_eq!(context.seal_rtp(&mut stream, &mut tight, HEADER_LEN, len), Err(no_room));
+
+        let mut buf = packet.clone();
+        buf.resize(len + MAX_RTP_OVERHEAD, 0);
+        for (header_len, plain_len) in [(11, len), (len + 1, len), (12, 11), (12, buf.len() + 1), (12, usize::MAX)] {
+            let result = context.seal_rtp(&mut stream, &mut buf, header_len, plain_len);
+            assert!(matches!(result, Err(SealError::Bounds { .. })), "{header_len} {plain_len} {result:?}");
+        }
+        let mut other = SealStream::new(SSRC + 1);
+        let wrong = SealError::WrongSsrc { expected: SSRC + 1, found: SSRC };
+        assert_eq!(context.seal_rtp(&mut other, &mut buf, HEADER_LEN, len), Err(wrong));
+        assert!(context.seal_rtcp(&mut buf, 7).is_err());
+        assert!(context.seal_rtcp(&mut buf, usize::MAX).is_err());
+        // None of that has used the index up.
+        assert!(context.seal_rtp(&mut stream, &mut buf, HEADER_LEN, len).is_ok());
+    }
+}
+
+#[test]
+fn the_rtcp_index_ends_at_31_bits_and_never_wraps() {
+    for profile in ProtectionProfile::ALL {
+        let (mut seal_context, open_context) = contexts(profile);
+        seal_context.next_rtcp_index = MAX_RTCP_INDEX;
+        let last = seal_rtcp(&mut seal_context, &rtcp_packet(SSRC)).unwrap();
+        assert!(open_rtcp(&open_context, &mut OpenRtcpStreams::default(), &last).is_ok());
+        assert_eq!(seal_rtcp(&mut seal_context, &rtcp_packet(SSRC)), Err(SealError::KeyExhausted));
+    }
+}
+
+#[test]
+fn at_the_limit_of_rtcp_senders_the_one_silent_for_longest_is_forgotten() {
+    let (mut seal_context, open_context) = contexts(ProtectionProfile::AeadAes128Gcm);
+    let mut streams = OpenRtcpStreams::default();
+    let first = seal_rtcp(&mut seal_context, &rtcp_packet(0)).unwrap();
+    let second = seal_rtcp(&mut seal_context, &rtcp_packet(1)).unwrap();
+    open_rtcp(&open_context, &mut streams, &first).unwrap();
+    open_rtcp(&open_context, &mut streams, &second).unwrap();
+    for ssrc in 2..MAX_RTCP_SENDERS as u32 {
+        let sealed = seal_rtcp(&mut seal_context, &rtcp_packet(ssrc)).unwrap();
+        open_rtcp(&open_context, &mut streams, &sealed).unwrap();
+    }
+    // The first is heard again, so the second has been silent for longest.
+    for ssrc in [0, 1000] {
+        let sealed = seal_rtcp(&mut seal_context, &rtcp_packet(ssrc)).unwrap();
+        open_rtcp(&open_context, &mut streams, &sealed).unwrap();
+    }
+    assert_eq!(streams.len(), MAX_RTCP_SENDERS);
+    assert_eq!(open_rtcp(&open_context, &mut streams, &first), Err(OpenError::Replayed { index: 0 }));
+    assert!(open_rtcp(&open_context, &mut streams, &second).is_ok());
+}
+
+#[test]
+fn each_side_opens_what_the_other_seals_and_not_its_own() {
+    for profile in ProtectionProfile::ALL {
+        let exported: Vec<u8> = (0..profile.keying_material_len() as u8).collect();
+        let material = KeyingMaterial::new(profile, exported).unwrap();
+        let (client_seal, client_open) = material.contexts(DtlsSide::Client).unwrap();
+        let (server_seal, server_open) = material.contexts(DtlsSide::Server).unwrap();
+        let packet = rtp_packet(SSRC, 1, b"payload");
+        let from_client = seal(&client_seal, &mut SealStream::new(SSRC), &packet).unwrap();
+        let from_server = seal(&server_seal, &mut SealStream::new(SSRC), &packet).unwrap();
+        assert_eq!(open(&server_open, &mut OpenStream::new(SSRC), &from_client).unwrap(), packet);
+        assert_eq!(open(&client_open, &mut OpenStream::new(SSRC), &from_server).unwrap(), packet);
+        // RFC 5764 section 4.2: the client's key and salt come first.
+        let (key_len, salt_len) = (profile.key_len(), profile.salt_len());
+        let bytes = |from: usize, len: usize| (from as u8..(from + len) as u8).collect::<Vec<u8>>();
+        let client_key = bytes(0, key_len);
+        let client_salt = bytes(2 * key_len, salt_len);
+        let expected = SealContext::new(profile, &client_key, &client_salt).unwrap();
+        assert_eq!(from_client, seal(&expected, &mut SealStream::new(SSRC), &packet).unwrap());
+        let reflected = open(&client_open, &mut OpenStream::new(SSRC), &from_client);
+        assert_eq!(reflected, Err(OpenError::AuthenticationFailed));
+    }
+}
+
+#[test]
+fn material_of_the_wrong_length_is_refused_and_never_printed() {
+    let profile = ProtectionProfile::AeadAes128Gcm;
+    assert_eq!(
+        KeyingMaterial::new(profile, vec![0; 60]).unwrap_err(),
+        KeyError::MaterialLength { expected: 56, actual: 60 }
+    );
+    assert_eq!(
+        SealContext::new(profile, &[0; 32], &[0; 12]).unwrap_err(),
+        KeyError::KeyLength { expected: 16, actual: 32 }
+    );
+    assert_eq!(
+        OpenContext::new(profile, &[0; 16], &[0; 14]).unwrap_err(),
+        KeyError::SaltLength { expected: 12, actual: 14 }
+    );
+    let material = KeyingMaterial::new(profile, vec![0xab; 56]).unwrap();
+    assert!(!format!("{material:?} {:?}", material.contexts(DtlsSide::Client).unwrap()).contains("171"));
+}
