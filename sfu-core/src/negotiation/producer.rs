@@ -118,6 +118,10 @@ pub fn consumable_rtp_parameters(
             .find(|entry| entry.payload_type == codec.payload_type)
             .ok_or(NegotiationError::ForeignMapping)?
             .mapped_payload_type;
+        // Several of a producer's codecs may be one of the router's; a payload type must stand once.
+        if codecs.iter().any(|known: &RtpCodecParameters| known.payload_type == payload_type) {
+            continue;
+        }
         let capability = capabilities
             .codecs
             .iter()

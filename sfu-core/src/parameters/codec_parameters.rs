@@ -50,6 +50,18 @@ impl PartialEq for ParameterNumber {
     }
 }
 
+impl ParameterValue {
+    /// Whether the value stands for nothing, as JavaScript judges it: clients write 0, `false`, null and empty text alike.
+    pub(crate) fn is_falsy(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Bool(value) => !value,
+            Self::Number(number) => *number == ParameterNumber::Integer(0),
+            Self::Text(text) => text.is_empty(),
+        }
+    }
+}
+
 impl From<i64> for ParameterValue {
     fn from(value: i64) -> Self {
         Self::Number(ParameterNumber::Integer(value))

@@ -28,7 +28,7 @@ fn null_is_absence() {
 }
 
 #[test]
-fn a_missing_field_or_wrong_type_is_named() {
+fn a_missing_field_or_malformed_value_is_named() {
     let table = [
         (json!({}), "codecs"),
         (json!({"codecs": [{"payloadType": 96, "clockRate": 90000}]}), "mimeType"),
