@@ -7,11 +7,12 @@ use rand::RngCore;
 
 use super::credentials::Credentials;
 use super::events::{DisconnectReason, IceEvent, IceState, IceStats, StunDrop, StunOutcome};
-use super::message::{self, Check, Refusal, Request};
+use super::message::{self, Check, Request};
 use super::tuples::Tuples;
 use crate::transport::tuple::Tuple;
 
-/// How long a peer's consent lasts after its last valid check (RFC 7675 section 5.1). A browser checks every 2.5 s or so.
+/// How long a peer's consent lasts after its last valid check (RFC 7675 section 5.1). A browser checks every 2.5 s or
+/// so.
 pub const CONSENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a deadline of the agent is for.
@@ -92,8 +93,9 @@ impl IceLite {
         self.stats
     }
 
-    /// Draws new credentials and returns them (RFC 8445 section 9). Everything goes on as it was: the tuples stay valid,
-    /// and checks with the credentials that the peer uses now are accepted until the first valid one with the new.
+    /// Draws new credentials and returns them (RFC 8445 section 9). Everything goes on as it was: the tuples stay
+    /// valid, and checks with the credentials that the peer uses now are accepted until the first valid one with the
+    /// new.
     pub fn restart(&mut self, rng: &mut impl RngCore) -> (&str, &str) {
         let replaced = std::mem::replace(&mut self.credentials, Credentials::random(rng));
         // Of several generations that the peer has not used, none but the newest can still be on its way.
@@ -139,13 +141,8 @@ impl IceLite {
                 Ok(reply)
             }
             Err(refusal) => {
-                let unauthenticated = matches!(refusal, Refusal::Unsigned | Refusal::WrongPassword);
                 let reply = message::error(request.transaction_id(), refusal, password);
                 let reply = reply.ok_or(StunDrop::Malformed)?;
-                // The source address of a request that nobody has signed may be that of a victim.
-                if unauthenticated && reply.len() > datagram.len() {
-                    return Err(StunDrop::WouldAmplify);
-                }
                 self.stats.refused += 1;
                 Ok(reply)
             }

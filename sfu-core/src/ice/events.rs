@@ -74,8 +74,6 @@ pub enum StunDrop {
     Fingerprint,
     /// No USERNAME, or one that does not begin with a username fragment of ours.
     NotForUs,
-    /// An error reply would be longer than the request, which nobody has authenticated.
-    WouldAmplify,
     /// The agent is closed.
     Closed,
 }

@@ -21,8 +21,8 @@ use rtc_stun::xoraddr::XorMappedAddress;
 
 use super::StunDrop;
 
-/// The longest STUN message that is looked at, in bytes. A check has about 120; this is room for many more attributes than
-/// any browser sends, and keeps a long TCP frame from being taken apart.
+/// The longest STUN message that is looked at, in bytes. A check has about 120; this is room for many more attributes
+/// than any browser sends, and keeps a long TCP frame from being taken apart.
 pub const MAX_STUN_LEN: usize = 1500;
 
 const HEADER_LEN: usize = 20;
@@ -34,7 +34,8 @@ const MAX_USERNAME_LEN: usize = 513;
 /// libwebrtc's nomination value: the highest wins.
 pub(super) const ATTR_NOMINATION: AttrType = AttrType(0xc001);
 
-/// Understood, if only to be ignored: the attributes of RFC 8489 and 8445 below 0x8000. Any other there is refused with 420.
+/// Understood, if only to be ignored: the attributes of RFC 8489 and 8445 below 0x8000. Any other there is refused
+/// with 420.
 const UNDERSTOOD: [AttrType; 10] = [
     ATTR_MAPPED_ADDRESS,
     ATTR_USERNAME,
@@ -82,7 +83,8 @@ fn local_part(username: &[u8]) -> Option<&str> {
 /// A Binding request that is well-formed and addressed to somebody, and not yet verified.
 pub(super) struct Request {
     message: Message,
-    /// How many attributes count: those before MESSAGE-INTEGRITY, if there is any. What follows it anybody may have added.
+    /// How many attributes count: those before MESSAGE-INTEGRITY, if there is any. What follows it anybody may have
+    /// added.
     covered: usize,
     has_integrity: bool,
     pub(super) local_ufrag: String,
@@ -194,7 +196,8 @@ pub(super) fn success(id: TransactionId, remote: SocketAddr, password: &str) -> 
     reply(CLASS_SUCCESS_RESPONSE, id, vec![Box::new(mapped)], Some(password))
 }
 
-/// The reply to a request that is refused; signed if the request was authentic.
+/// The reply to a request that is refused; signed if the request was authentic. To one that is not, the reply is
+/// shorter than any request that names a username fragment of ours, so a forged source address gains nothing.
 pub(super) fn error(id: TransactionId, refusal: Refusal, password: &str) -> Option<Vec<u8>> {
     let (code, reason, password) = match refusal {
         Refusal::Unsigned => (400, "Bad Request", None),

@@ -1,8 +1,8 @@
 //! ICE-lite (RFC 8445 section 2.5): answers checks, never sends any.
 //!
-//! The agent is always controlled, gathers nothing and needs nothing of the peer's credentials. Whoever does not know the
-//! local password changes nothing, whatever it sends: every request is verified before any state is looked at.
-//! A stranger that does not even know the local username fragment gets no answer.
+//! The agent is always controlled, gathers nothing and needs nothing of the peer's credentials. Whoever does not know
+//! the local password changes nothing, whatever it sends: every request is verified before any state is looked at. A
+//! stranger that does not even know the local username fragment gets no answer.
 
 mod agent;
 mod credentials;

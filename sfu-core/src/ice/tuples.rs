@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use crate::transport::tuple::Tuple;
 
-/// How many tuples one transport keeps: a browser checks from a few interfaces, over UDP and TCP, IPv4 and IPv6. At the limit the
-/// one that has been silent for longest, the selected one apart, makes room.
+/// How many tuples one transport keeps: a browser checks from a few interfaces, over UDP and TCP, IPv4 and IPv6. At
+/// the limit the one that has been silent for longest, the selected one apart, makes room.
 pub const MAX_TUPLES: usize = 8;
 
 #[derive(Debug, Clone, Copy)]

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::ids::Ssrc;
+
 /// Keying material of the wrong size: the fault of whoever exported it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum KeyError {
@@ -57,9 +59,9 @@ pub enum SealError {
     #[error("the packet has SSRC {found}, and the stream {expected}")]
     WrongSsrc {
         /// The stream's SSRC.
-        expected: u32,
+        expected: Ssrc,
         /// The packet's SSRC.
-        found: u32,
+        found: Ssrc,
     },
     /// A packet with this sequence number has been sealed before. Sealing other bytes under the same index would
     /// use a keystream twice, and under GCM give the authentication key away.
@@ -100,9 +102,9 @@ pub enum OpenError {
     #[error("the packet has SSRC {found}, and the stream {expected}")]
     WrongSsrc {
         /// The stream's SSRC.
-        expected: u32,
+        expected: Ssrc,
         /// The packet's SSRC.
-        found: u32,
+        found: Ssrc,
     },
     /// An SRTCP packet that claims not to be encrypted (E=0). RFC 3711 allows it and WebRTC never sends it.
     #[error("the packet is not encrypted")]

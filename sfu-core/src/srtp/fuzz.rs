@@ -1,6 +1,7 @@
 //! What a fuzzer feeds to the opening half: compiled with everything else, so that it cannot rot.
 
 use super::{OpenContext, OpenRtcpStreams, OpenStream, ProtectionProfile};
+use crate::ids::Ssrc;
 
 /// Opens `data` as SRTP and as SRTCP under every profile. The first byte is taken for the header's length.
 ///
@@ -17,7 +18,7 @@ pub fn open_hostile(data: &[u8]) {
             salt.get(..profile.salt_len()).unwrap_or_default(),
         )
         .expect("a key and salt of the profile's own lengths");
-        let mut stream = OpenStream::new(ssrc);
+        let mut stream = OpenStream::new(Ssrc(ssrc));
         assert!(context.open_rtp(&mut stream, &mut data.to_vec(), header_len).is_err(), "forged RTP accepted");
         let mut streams = OpenRtcpStreams::default();
         assert!(context.open_rtcp(&mut streams, &mut data.to_vec()).is_err(), "forged RTCP accepted");

@@ -8,9 +8,9 @@ use super::{OpenContext, OpenError, SealContext, SealError};
 /// The highest SRTCP index: 31 bits (RFC 3711 section 3.4).
 pub const MAX_RTCP_INDEX: u32 = (1 << 31) - 1;
 
-/// Of how many SSRCs one peer's SRTCP indices are remembered. A peer reports from each SSRC that it sends, so this
-/// is room for dozens of simulcast sources; 36 kB at most. At the limit the SSRC that has been silent for longest
-/// is forgotten: only the peer itself can make that happen, and the worst of it is that an old report of that SSRC could
+/// Of how many SSRCs one peer's SRTCP indices are remembered. A peer reports from each SSRC that it sends, so this is
+/// room for dozens of simulcast sources; 36 kB at most. At the limit the SSRC that has been silent for longest is
+/// forgotten: only the peer itself can make that happen, and the worst of it is that an old report of that SSRC could
 /// be replayed.
 pub const MAX_RTCP_SENDERS: usize = 256;
 
@@ -70,8 +70,8 @@ impl OpenRtcpStreams {
 }
 
 impl SealContext {
-    /// Encrypts the RTCP packet in `buf[..plain_len]` where it lies and puts tag and index after it. Returns the length of
-    /// the sealed packet, at most [`super::MAX_RTCP_OVERHEAD`] more than `plain_len`.
+    /// Encrypts the RTCP packet in `buf[..plain_len]` where it lies and puts tag and index after it. Returns the
+    /// length of the sealed packet, at most [`super::MAX_RTCP_OVERHEAD`] more than `plain_len`.
     ///
     /// # Errors
     /// [`SealError`]; then neither `buf` nor the context has changed.
@@ -130,7 +130,8 @@ impl OpenContext {
         };
         let index_word = *packet.get(index_at..).and_then(|rest| rest.first_chunk::<INDEX_LEN>()).ok_or(too_short)?;
         let word = u32::from_be_bytes(index_word);
-        // First of all: a packet in the clear must not come near the rest, where a mistake would let it through unverified.
+        // First of all: a packet in the clear must not come near the rest, where a mistake would let it through
+        // unverified.
         if word & E_BIT == 0 {
             return Err(OpenError::NotEncrypted);
         }

@@ -4,6 +4,7 @@ use super::context::Cipher;
 use super::gcm::Iv;
 use super::window::{Refused, Window};
 use super::{OpenContext, OpenError, SealContext, SealError};
+use crate::ids::Ssrc;
 
 /// The least an RTP header has, in bytes.
 const MIN_HEADER_LEN: usize = 12;
@@ -17,18 +18,18 @@ const MAX_INDEX: u64 = (1 << 48) - 1;
 /// lose the first packets a wrong guess of the rollover counter (RFC 3711 section 3.3.1).
 #[derive(Debug, Clone)]
 pub struct SealStream {
-    ssrc: u32,
+    ssrc: Ssrc,
     window: Window,
 }
 
 impl SealStream {
     /// A stream of which nothing has been sent.
-    pub fn new(ssrc: u32) -> Self {
+    pub fn new(ssrc: Ssrc) -> Self {
         Self { ssrc, window: Window::default() }
     }
 
     /// The stream's SSRC.
-    pub fn ssrc(&self) -> u32 {
+    pub fn ssrc(&self) -> Ssrc {
         self.ssrc
     }
 
@@ -44,18 +45,18 @@ impl SealStream {
 /// only if the packet was authentic.
 #[derive(Debug, Clone)]
 pub struct OpenStream {
-    ssrc: u32,
+    ssrc: Ssrc,
     pub(super) window: Window,
 }
 
 impl OpenStream {
     /// A stream of which nothing has been received.
-    pub fn new(ssrc: u32) -> Self {
+    pub fn new(ssrc: Ssrc) -> Self {
         Self { ssrc, window: Window::default() }
     }
 
     /// The stream's SSRC.
-    pub fn ssrc(&self) -> u32 {
+    pub fn ssrc(&self) -> Ssrc {
         self.ssrc
     }
 
@@ -106,11 +107,11 @@ impl SealContext {
         })?;
         match &self.rtp {
             Cipher::Gcm(gcm) => {
-                let tag = gcm.seal(Iv::rtp(id.ssrc, index), header, payload).ok_or(bounds)?;
+                let tag = gcm.seal(Iv::rtp(id.ssrc.0, index), header, payload).ok_or(bounds)?;
                 tag_room.copy_from_slice(&tag);
             }
             Cipher::AesCm(aes_cm) => {
-                aes_cm.apply_keystream(id.ssrc, index, payload);
+                aes_cm.apply_keystream(id.ssrc.0, index, payload);
                 tag_room.copy_from_slice(&aes_cm.tag(packet, &roc_bytes(index)));
             }
         }
@@ -157,13 +158,13 @@ impl OpenContext {
         let authentic = match &self.rtp {
             Cipher::Gcm(gcm) => {
                 let (header, text_and_tag) = packet.split_at_mut_checked(header_len).ok_or(too_short)?;
-                gcm.open(Iv::rtp(id.ssrc, index), header, text_and_tag)
+                gcm.open(Iv::rtp(id.ssrc.0, index), header, text_and_tag)
             }
             Cipher::AesCm(aes_cm) => {
                 let (plain, tag) = packet.split_at_mut_checked(plain_len).ok_or(too_short)?;
                 let authentic = aes_cm.verify(plain, &roc_bytes(index), tag);
                 if authentic && let Some(text) = plain.get_mut(header_len..) {
-                    aes_cm.apply_keystream(id.ssrc, index, text);
+                    aes_cm.apply_keystream(id.ssrc.0, index, text);
                 }
                 authentic
             }
@@ -178,14 +179,14 @@ impl OpenContext {
 
 /// What of a header the ciphers need.
 struct PacketId {
-    ssrc: u32,
+    ssrc: Ssrc,
     sequence_number: u16,
 }
 
 impl PacketId {
     fn read(packet: &[u8]) -> Option<Self> {
         let &[_, _, s0, s1, _, _, _, _, a, b, c, d] = packet.first_chunk::<MIN_HEADER_LEN>()?;
-        Some(Self { ssrc: u32::from_be_bytes([a, b, c, d]), sequence_number: u16::from_be_bytes([s0, s1]) })
+        Some(Self { ssrc: Ssrc(u32::from_be_bytes([a, b, c, d])), sequence_number: u16::from_be_bytes([s0, s1]) })
     }
 }
 

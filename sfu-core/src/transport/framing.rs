@@ -67,7 +67,8 @@ impl Deframer {
         self.end = self.end.saturating_add(len).min(self.buffer.len());
     }
 
-    /// The next whole frame, or nothing until more bytes come. A frame of length zero carries nothing and is passed over.
+    /// The next whole frame, or nothing until more bytes come. A frame of length zero carries nothing and is passed
+    /// over.
     ///
     /// # Errors
     /// [`FramingError`], and the same again from then on.

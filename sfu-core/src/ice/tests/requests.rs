@@ -110,12 +110,16 @@ fn unknown_required_attributes_are_listed() {
 
 /// Otherwise a request with a forged source would turn us on a victim.
 #[test]
-fn an_unauthenticated_request_never_gets_a_longer_reply() {
+fn the_shortest_unauthenticated_request_gets_no_longer_reply() {
     let mut agent = agent();
-    let check = CheckBuilder::new(&agent).without(ATTR_PRIORITY).without(ATTR_ICE_CONTROLLING);
-    for check in [check.clone().password(None), check.password(Some("wrong"))] {
+    let username = format!("{}:", agent.local_parameters().0);
+    let mut shortest = CheckBuilder::new(&agent).with(ATTR_USERNAME, username.as_bytes());
+    shortest.attributes.drain(..3);
+    for (check, code) in [(shortest.clone().password(None), 400), (shortest.password(Some("wrong")), 401)] {
         let request = check.build();
-        assert!(Reply::of(agent.handle_stun(some_time(), tuple(1), &request)).len <= request.len());
+        let reply = Reply::of(agent.handle_stun(some_time(), tuple(1), &request));
+        assert_eq!(reply.error(), Some(code));
+        assert!(reply.len <= request.len(), "{} bytes for {}", reply.len, request.len());
     }
 }
 

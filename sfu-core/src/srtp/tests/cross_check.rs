@@ -37,7 +37,7 @@ fn what_we_seal_the_other_implementation_opens() {
     for profile in ProtectionProfile::ALL {
         let (mut ours, _) = contexts(profile);
         let mut theirs = theirs(profile);
-        let mut stream = SealStream::new(SSRC);
+        let mut stream = SealStream::new(Ssrc(SSRC));
         for (len, sequence_number) in sequence_numbers().enumerate() {
             let packet = rtp_packet(SSRC, sequence_number, &vec![7; len]);
             let sealed = seal(&ours, &mut stream, &packet).unwrap();
@@ -57,7 +57,7 @@ fn what_the_other_implementation_seals_we_open() {
     for profile in ProtectionProfile::ALL {
         let (_, ours) = contexts(profile);
         let mut theirs = theirs(profile);
-        let mut stream = OpenStream::new(SSRC);
+        let mut stream = OpenStream::new(Ssrc(SSRC));
         let mut streams = OpenRtcpStreams::default();
         for (len, sequence_number) in sequence_numbers().enumerate() {
             let packet = rtp_packet(SSRC, sequence_number, &vec![7; len]);

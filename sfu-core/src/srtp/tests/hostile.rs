@@ -9,8 +9,8 @@ use super::*;
 fn an_altered_packet_is_refused_and_the_true_one_still_opens() {
     for profile in ProtectionProfile::ALL {
         let (seal_context, open_context) = contexts(profile);
-        let sealed = seal(&seal_context, &mut SealStream::new(SSRC), &rtp_packet(SSRC, 100, b"payload")).unwrap();
-        let mut stream = OpenStream::new(SSRC);
+        let sealed = seal(&seal_context, &mut SealStream::new(Ssrc(SSRC)), &rtp_packet(SSRC, 100, b"payload")).unwrap();
+        let mut stream = OpenStream::new(Ssrc(SSRC));
         for at in 0..sealed.len() {
             for bit in [1, 0x80] {
                 let mut forged = sealed.clone();
@@ -28,8 +28,8 @@ fn an_altered_packet_is_refused_and_the_true_one_still_opens() {
 fn forged_sequence_numbers_move_no_rollover_counter() {
     for profile in ProtectionProfile::ALL {
         let (seal_context, open_context) = contexts(profile);
-        let mut sender = SealStream::new(SSRC);
-        let mut receiver = OpenStream::new(SSRC);
+        let mut sender = SealStream::new(Ssrc(SSRC));
+        let mut receiver = OpenStream::new(Ssrc(SSRC));
         let first = seal(&seal_context, &mut sender, &rtp_packet(SSRC, 65_000, b"x")).unwrap();
         open(&open_context, &mut receiver, &first).unwrap();
         for number in 0..=u16::MAX {
@@ -45,9 +45,9 @@ fn forged_sequence_numbers_move_no_rollover_counter() {
 #[test]
 fn a_packet_of_another_ssrc_is_refused() {
     let (seal_context, open_context) = contexts(ProtectionProfile::AeadAes128Gcm);
-    let sealed = seal(&seal_context, &mut SealStream::new(9), &rtp_packet(9, 1, b"x")).unwrap();
-    let error = OpenError::WrongSsrc { expected: SSRC, found: 9 };
-    assert_eq!(open(&open_context, &mut OpenStream::new(SSRC), &sealed), Err(error));
+    let sealed = seal(&seal_context, &mut SealStream::new(Ssrc(9)), &rtp_packet(9, 1, b"x")).unwrap();
+    let error = OpenError::WrongSsrc { expected: Ssrc(SSRC), found: Ssrc(9) };
+    assert_eq!(open(&open_context, &mut OpenStream::new(Ssrc(SSRC)), &sealed), Err(error));
 }
 
 /// A packet in the clear needs no key to make, and was once believed without a look at its tag.
@@ -97,17 +97,17 @@ fn forged_rtcp_makes_no_state_and_blocks_no_true_report() {
 fn cut_packets_are_refused() {
     for profile in ProtectionProfile::ALL {
         let (mut seal_context, open_context) = contexts(profile);
-        let rtp = seal(&seal_context, &mut SealStream::new(SSRC), &rtp_packet(SSRC, 1, b"payload")).unwrap();
+        let rtp = seal(&seal_context, &mut SealStream::new(Ssrc(SSRC)), &rtp_packet(SSRC, 1, b"payload")).unwrap();
         let rtcp = seal_rtcp(&mut seal_context, &rtcp_packet(SSRC)).unwrap();
         for len in 0..rtp.len() {
-            assert!(open(&open_context, &mut OpenStream::new(SSRC), &rtp[..len]).is_err());
+            assert!(open(&open_context, &mut OpenStream::new(Ssrc(SSRC)), &rtp[..len]).is_err());
         }
         for len in 0..rtcp.len() {
             assert!(open_rtcp(&open_context, &mut OpenRtcpStreams::default(), &rtcp[..len]).is_err());
         }
         // A header that a hostile length makes longer than the packet.
         for header_len in [0, 11, rtp.len(), usize::MAX] {
-            let result = open_context.open_rtp(&mut OpenStream::new(SSRC), &mut rtp.clone(), header_len);
+            let result = open_context.open_rtp(&mut OpenStream::new(Ssrc(SSRC)), &mut rtp.clone(), header_len);
             assert!(result.is_err(), "{profile:?}: a header of {header_len} bytes");
         }
     }

@@ -6,6 +6,7 @@ mod streams;
 mod vectors;
 
 use super::*;
+use crate::ids::Ssrc;
 
 /// The bytes that `text` spells in hexadecimal; white space between them is skipped.
 pub(in crate::srtp) fn hex(text: &str) -> Vec<u8> {

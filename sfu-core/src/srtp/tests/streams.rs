@@ -6,8 +6,8 @@ use super::*;
 fn a_stream_survives_wraps_reordering_and_great_losses() {
     for profile in ProtectionProfile::ALL {
         let (seal_context, open_context) = contexts(profile);
-        let mut sender = SealStream::new(SSRC);
-        let mut receiver = OpenStream::new(SSRC);
+        let mut sender = SealStream::new(Ssrc(SSRC));
+        let mut receiver = OpenStream::new(Ssrc(SSRC));
         // Rollover counters 0, 0, 1, 0, 1, 1 (2^15 lost), 2 (2^15 - 1 lost), 1 (reordered over the wrap), 2.
         for sequence_number in [32_768, 65_535, 1, 65_534, 0, 32_769, 0, 65_400, 2] {
             let packet = rtp_packet(SSRC, sequence_number, b"payload");
@@ -23,11 +23,11 @@ fn a_stream_survives_wraps_reordering_and_great_losses() {
 fn packets_reordered_around_the_wrap_open_in_any_order() {
     for profile in ProtectionProfile::ALL {
         let (seal_context, open_context) = contexts(profile);
-        let mut sender = SealStream::new(SSRC);
+        let mut sender = SealStream::new(Ssrc(SSRC));
         let sealed: Vec<_> = (65_000_u32..66_000)
             .map(|number| seal(&seal_context, &mut sender, &rtp_packet(SSRC, number as u16, b"x")).unwrap())
             .collect();
-        let mut receiver = OpenStream::new(SSRC);
+        let mut receiver = OpenStream::new(Ssrc(SSRC));
         for at in (0..1000).step_by(2).chain((1..1000).step_by(2)) {
             assert!(open(&open_context, &mut receiver, &sealed[at]).is_ok(), "{profile:?} {at}");
         }
@@ -39,8 +39,8 @@ fn packets_reordered_around_the_wrap_open_in_any_order() {
 fn a_replayed_packet_is_refused() {
     for profile in ProtectionProfile::ALL {
         let (mut seal_context, open_context) = contexts(profile);
-        let mut sender = SealStream::new(SSRC);
-        let mut receiver = OpenStream::new(SSRC);
+        let mut sender = SealStream::new(Ssrc(SSRC));
+        let mut receiver = OpenStream::new(Ssrc(SSRC));
         let mut sealed = |number: u16| seal(&seal_context, &mut sender, &rtp_packet(SSRC, number, b"x")).unwrap();
         let (first, second, far) = (sealed(1), sealed(2), sealed(2000));
         open(&open_context, &mut receiver, &first).unwrap();
@@ -61,7 +61,7 @@ fn a_replayed_packet_is_refused() {
 fn no_index_is_sealed_twice() {
     for profile in ProtectionProfile::ALL {
         let (context, _) = contexts(profile);
-        let mut stream = SealStream::new(SSRC);
+        let mut stream = SealStream::new(Ssrc(SSRC));
         for number in [10, 12, 11] {
             seal(&context, &mut stream, &rtp_packet(SSRC, number, b"first")).unwrap();
         }
@@ -83,7 +83,7 @@ fn no_index_is_sealed_twice() {
 fn sealing_checks_its_bounds_and_its_stream_first() {
     for profile in ProtectionProfile::ALL {
         let (mut context, _) = contexts(profile);
-        let mut stream = SealStream::new(SSRC);
+        let mut stream = SealStream::new(Ssrc(SSRC));
         let packet = rtp_packet(SSRC, 1, b"payload");
         let len = packet.len();
 
@@ -99,8 +99,8 @@ fn sealing_checks_its_bounds_and_its_stream_first() {
             let result = context.seal_rtp(&mut stream, &mut buf, header_len, plain_len);
             assert!(matches!(result, Err(SealError::Bounds { .. })), "{header_len} {plain_len} {result:?}");
         }
-        let mut other = SealStream::new(SSRC + 1);
-        let wrong = SealError::WrongSsrc { expected: SSRC + 1, found: SSRC };
+        let mut other = SealStream::new(Ssrc(SSRC + 1));
+        let wrong = SealError::WrongSsrc { expected: Ssrc(SSRC + 1), found: Ssrc(SSRC) };
         assert_eq!(context.seal_rtp(&mut other, &mut buf, HEADER_LEN, len), Err(wrong));
         assert!(context.seal_rtcp(&mut buf, 7).is_err());
         assert!(context.seal_rtcp(&mut buf, usize::MAX).is_err());
@@ -150,18 +150,18 @@ fn each_side_opens_what_the_other_seals_and_not_its_own() {
         let (client_seal, client_open) = material.contexts(DtlsSide::Client).unwrap();
         let (server_seal, server_open) = material.contexts(DtlsSide::Server).unwrap();
         let packet = rtp_packet(SSRC, 1, b"payload");
-        let from_client = seal(&client_seal, &mut SealStream::new(SSRC), &packet).unwrap();
-        let from_server = seal(&server_seal, &mut SealStream::new(SSRC), &packet).unwrap();
-        assert_eq!(open(&server_open, &mut OpenStream::new(SSRC), &from_client).unwrap(), packet);
-        assert_eq!(open(&client_open, &mut OpenStream::new(SSRC), &from_server).unwrap(), packet);
+        let from_client = seal(&client_seal, &mut SealStream::new(Ssrc(SSRC)), &packet).unwrap();
+        let from_server = seal(&server_seal, &mut SealStream::new(Ssrc(SSRC)), &packet).unwrap();
+        assert_eq!(open(&server_open, &mut OpenStream::new(Ssrc(SSRC)), &from_client).unwrap(), packet);
+        assert_eq!(open(&client_open, &mut OpenStream::new(Ssrc(SSRC)), &from_server).unwrap(), packet);
         // RFC 5764 section 4.2: the client's key and salt come first.
         let (key_len, salt_len) = (profile.key_len(), profile.salt_len());
         let bytes = |from: usize, len: usize| (from as u8..(from + len) as u8).collect::<Vec<u8>>();
         let client_key = bytes(0, key_len);
         let client_salt = bytes(2 * key_len, salt_len);
         let expected = SealContext::new(profile, &client_key, &client_salt).unwrap();
-        assert_eq!(from_client, seal(&expected, &mut SealStream::new(SSRC), &packet).unwrap());
-        let reflected = open(&client_open, &mut OpenStream::new(SSRC), &from_client);
+        assert_eq!(from_client, seal(&expected, &mut SealStream::new(Ssrc(SSRC)), &packet).unwrap());
+        let reflected = open(&client_open, &mut OpenStream::new(Ssrc(SSRC)), &from_client);
         assert_eq!(reflected, Err(OpenError::AuthenticationFailed));
     }
 }

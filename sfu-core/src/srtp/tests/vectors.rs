@@ -49,8 +49,8 @@ fn the_rfc_7714_vectors_hold_both_ways() {
             SealContext { profile, rtp: cipher(profile), rtcp: cipher(profile), next_rtcp_index: 0x5d4 };
         let open_context = OpenContext { profile, rtp: cipher(profile), rtcp: cipher(profile) };
 
-        assert_eq!(seal(&seal_context, &mut SealStream::new(0x5501_a0b2), &hex(RTP)).unwrap(), hex(srtp));
-        assert_eq!(open(&open_context, &mut OpenStream::new(0x5501_a0b2), &hex(srtp)).unwrap(), hex(RTP));
+        assert_eq!(seal(&seal_context, &mut SealStream::new(Ssrc(0x5501_a0b2)), &hex(RTP)).unwrap(), hex(srtp));
+        assert_eq!(open(&open_context, &mut OpenStream::new(Ssrc(0x5501_a0b2)), &hex(srtp)).unwrap(), hex(RTP));
 
         assert_eq!(seal_rtcp(&mut seal_context, &hex(RTCP)).unwrap(), hex(srtcp));
         assert_eq!(open_rtcp(&open_context, &mut OpenRtcpStreams::default(), &hex(srtcp)).unwrap(), hex(RTCP));
