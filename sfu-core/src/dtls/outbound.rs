@@ -7,7 +7,10 @@ use super::limits::{
     MAX_FRESH_RESENDS_PER_FLIGHT, MAX_QUEUED_DATAGRAMS, MAX_RESENDS_PER_FLIGHT, REPEAT_INTERVAL_MIN, RESEND_INTERVAL,
     RESEND_INTERVAL_MAX,
 };
-use super::record::{content, records, renumber_plain_records, write_plain_record};
+use super::record::{content, fragments, records, renumber_plain_records, write_plain_record};
+
+/// The handshake message type (RFC 6347 section 4.3.2).
+const HELLO_VERIFY_REQUEST: u8 = 3;
 
 /// The send queue and the last flight of one association.
 #[derive(Debug, Default)]
@@ -34,11 +37,13 @@ impl Outbound {
             self.enqueue(datagram.clone());
         }
         if flight {
+            // RFC 6347 section 4.2.1: timed repeats do not apply to HelloVerifyRequest. The client repeats, and is answered.
+            let timed = !datagrams.iter().any(|datagram| is_hello_verify_request(datagram));
             self.flight = datagrams;
             self.resends = 0;
             self.fresh_resends = 0;
             self.sent_at = Some(now);
-            self.resend_at = Some(now + RESEND_INTERVAL);
+            self.resend_at = timed.then(|| now + RESEND_INTERVAL);
         }
         flight
     }
@@ -120,6 +125,14 @@ impl Outbound {
             self.queue.push_back(datagram);
         }
     }
+}
+
+fn is_hello_verify_request(datagram: &[u8]) -> bool {
+    records(datagram).any(|record| {
+        record.epoch == 0
+            && record.content_type == content::HANDSHAKE
+            && fragments(record.body).any(|fragment| fragment.message_type == HELLO_VERIFY_REQUEST)
+    })
 }
 
 /// The wait before repeat number `resends + 1`.
