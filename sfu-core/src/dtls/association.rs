@@ -7,7 +7,6 @@ use std::time::Instant;
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_shared::TransportProtocol;
 use rtc_shared::error::Error as CrateError;
-use serde::{Deserialize, Serialize};
 
 use super::certificate::Certificate;
 use super::client_hello::{CLIENT_HELLO, offered_srtp_profiles};
@@ -17,6 +16,7 @@ use super::inbound::{Inbound, Item, Message, Received, Stage};
 use super::limits::{HANDSHAKE_TIMEOUT, MAX_DATAGRAM_BYTES, MAX_FINGERPRINTS};
 use super::outbound::Outbound;
 use super::srtp_keys::{EXPORTER_LABEL, SrtpKeys, SrtpProfile};
+use super::types::{DtlsEvent, DtlsState, DtlsStats, Reason, Role};
 
 /// The address that the crate believes the peer to have, whatever the ICE path: the crate takes another address for
 /// another peer. From the documentation range (RFC 5737).
@@ -26,78 +26,6 @@ const LOCAL: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0,
 
 /// The alert `insufficient_security` (RFC 5246 section 7.2.2).
 const INSUFFICIENT_SECURITY: u8 = 71;
-
-/// Who sends the ClientHello.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// We send the ClientHello.
-    Client,
-    /// We wait for it.
-    Server,
-}
-
-impl Role {
-    /// The peer's role.
-    pub fn other(self) -> Self {
-        match self {
-            Self::Client => Self::Server,
-            Self::Server => Self::Client,
-        }
-    }
-}
-
-/// The state of an association, named as mediasoup names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DtlsState {
-    /// Not started.
-    New,
-    /// Started: the handshake, or the peer's fingerprint, is awaited.
-    Connecting,
-    /// The peer is verified and keys were given out.
-    Connected,
-    /// Over, with a [`DtlsError`].
-    Failed,
-    /// Over, by close_notify of either side.
-    Closed,
-}
-
-/// What happened.
-#[derive(Debug)]
-pub enum DtlsEvent {
-    /// Started.
-    Connecting,
-    /// The peer is the one signalled; these are the keys. Given out once.
-    Connected(SrtpKeys),
-    /// Over; no keys are given out any more.
-    Failed(DtlsError),
-    /// Over by close_notify.
-    Closed {
-        /// Whether the peer began.
-        by_peer: bool,
-    },
-}
-
-/// Why [`Dtls::handle_timeout`] wants to be called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// The last flight is unanswered and due again.
-    Resend,
-    /// The handshake, or the signalled fingerprint, is overdue.
-    HandshakeTimeout,
-}
-
-/// What was dropped and repeated, for metrics.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct DtlsStats {
-    /// Datagrams that held nothing to act on: junk, or for an association that is not running.
-    pub ignored_datagrams: u64,
-    /// Application data records dropped; data channels are not offered.
-    pub application_data: u64,
-    /// Flights sent again.
-    pub resent_flights: u64,
-}
 
 /// One transport's DTLS 1.2 association (RFC 6347, RFC 5764).
 ///

@@ -8,11 +8,11 @@
 
 use std::collections::BTreeMap;
 
-use super::association::Role;
 use super::limits::{
     MAX_MESSAGE_BYTES, MAX_MESSAGES, MAX_PENDING_BYTES, MAX_PIECES, MAX_RETAINED_BYTES, MIN_RETAINED_BYTES,
 };
 use super::record::{Fragment, Record, content, fragments, records, write_plain_record};
+use super::types::Role;
 
 const ALERT_FATAL: u8 = 2;
 const ALERT_CLOSE_NOTIFY: u8 = 0;

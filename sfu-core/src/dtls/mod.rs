@@ -19,9 +19,11 @@ mod record;
 mod srtp_keys;
 #[cfg(test)]
 mod tests;
+mod types;
 
-pub use association::{Dtls, DtlsEvent, DtlsState, DtlsStats, Reason, Role};
+pub use association::Dtls;
 pub use certificate::{Certificate, CertificateError};
 pub use error::{DtlsError, RemoteFingerprintsError, StartError};
 pub use fingerprint::{Fingerprint, FingerprintError, HashAlgorithm};
 pub use srtp_keys::{SrtpKeys, SrtpProfile};
+pub use types::{DtlsEvent, DtlsState, DtlsStats, Reason, Role};

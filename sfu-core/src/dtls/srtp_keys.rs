@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 
-use super::association::Role;
+use super::types::Role;
 
 /// The exporter's label (RFC 5764 section 4.2).
 pub(super) const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";

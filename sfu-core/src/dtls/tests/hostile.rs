@@ -88,6 +88,35 @@ fn mutated_and_random_datagrams_never_panic_in_any_phase_of_either_role() {
     }
 }
 
+/// Reaches deeper than recorded datagrams: what is changed belongs to the handshake that goes on.
+#[test]
+fn a_peer_that_lies_in_the_midst_of_its_handshake_never_panics_us() {
+    let mut rng = StdRng::seed_from_u64(10);
+    let mut connected = 0;
+    for _ in 0..200 {
+        let (mut client, mut server) = (started(Role::Client), started(Role::Server));
+        let mut now = start_of_time();
+        for _ in 0..12 {
+            for from_client in [true, false] {
+                let (from, to) = if from_client { (&mut client, &mut server) } else { (&mut server, &mut client) };
+                while let Some(datagram) = from.poll_transmit() {
+                    if rng.random_bool(0.2) {
+                        to.handle_datagram(now, &mutate(&mut rng, &datagram));
+                    }
+                    if rng.random_bool(0.9) {
+                        to.handle_datagram(now, &datagram);
+                    }
+                }
+            }
+            now += Duration::from_millis(60);
+            client.handle_timeout(now);
+            server.handle_timeout(now);
+        }
+        connected += usize::from(client.state() == DtlsState::Connected);
+    }
+    assert!(connected > 20, "most phases were reached: {connected}");
+}
+
 /// Harm: whoever can spoof the peer's address would end the call with one datagram.
 #[test]
 fn junk_does_not_end_an_established_call() {

@@ -110,23 +110,27 @@ fn bare_server() -> Bare {
     Bare::new(Endpoint::new(Bare::US, TransportProtocol::UDP, Some(config)))
 }
 
-/// The crate alone hangs here; with one side ours, the handshake completes.
+/// The crate alone hangs in most of these. Two flights are left out that only the peer could send again, for our own repeat has
+/// cleared its timer: the crate's ServerHello and its client's keys.
 #[test]
-fn each_flight_may_be_lost_once_with_the_bare_crate_as_the_peer() {
+fn a_flight_lost_once_connects_with_the_bare_crate_as_the_peer() {
+    let once = |lost: Flight| {
+        let mut first = true;
+        move |from: Role, _: usize, datagram: &[u8]| {
+            usize::from(!(flight(from, datagram) == lost && std::mem::take(&mut first)))
+        }
+    };
     for lost in FLIGHTS {
-        let once = || {
-            let mut first = true;
-            move |from: Role, _: usize, datagram: &[u8]| {
-                usize::from(!(flight(from, datagram) == lost && std::mem::take(&mut first)))
-            }
-        };
-        let (mut client, mut server) = (bare_client(), started(Role::Server));
-        Link::new().run(&mut client, &mut server, SOON, once());
-        eprintln!("{} server, {lost:?}", client.complete && server.state() == DtlsState::Connected);
-
-        let (mut client, mut server) = (started(Role::Client), bare_server());
-        Link::new().run(&mut client, &mut server, SOON, once());
-        eprintln!("{} client, {lost:?}", server.complete && client.state() == DtlsState::Connected);
+        if lost != Flight::ClientKeys {
+            let (mut client, mut server) = (bare_client(), started(Role::Server));
+            Link::new().run(&mut client, &mut server, SOON, once(lost));
+            assert!(client.complete && server.state() == DtlsState::Connected, "we are the server, {lost:?}");
+        }
+        if lost != Flight::ServerHello {
+            let (mut client, mut server) = (started(Role::Client), bare_server());
+            Link::new().run(&mut client, &mut server, SOON, once(lost));
+            assert!(server.complete && client.state() == DtlsState::Connected, "we are the client, {lost:?}");
+        }
     }
 }
 
