@@ -1,0 +1,69 @@
+//! Two associations, or one against the bare crate, over a lossy link in memory with a clock made by hand.
+
+mod early;
+mod hostile;
+mod lifecycle;
+mod link;
+mod loss;
+mod profiles;
+mod verification;
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use super::{Certificate, Dtls, DtlsEvent, DtlsState, Role};
+pub(super) use link::Link;
+
+/// A made-up beginning.
+#[expect(clippy::disallowed_methods, reason = "an Instant can only be made from the clock; tests add to this one")]
+pub(super) fn start_of_time() -> Instant {
+    static START: OnceLock<Instant> = OnceLock::new();
+    *START.get_or_init(Instant::now)
+}
+
+/// One certificate for each side of all tests.
+pub(super) fn certificate(role: Role) -> Certificate {
+    static CLIENT: OnceLock<Certificate> = OnceLock::new();
+    static SERVER: OnceLock<Certificate> = OnceLock::new();
+    let side = if role == Role::Client { &CLIENT } else { &SERVER };
+    side.get_or_init(|| Certificate::generate().unwrap()).clone()
+}
+
+/// An association in `role` that knows its peer's fingerprints and has started.
+pub(super) fn started(role: Role) -> Dtls {
+    let mut dtls = unvouched(role);
+    let fingerprints = certificate(role.other()).fingerprints().to_vec();
+    dtls.set_remote_fingerprints(start_of_time(), fingerprints).unwrap();
+    dtls
+}
+
+/// The same without the fingerprints.
+pub(super) fn unvouched(role: Role) -> Dtls {
+    let mut dtls = Dtls::new(certificate(role));
+    dtls.start(start_of_time(), role).unwrap();
+    dtls
+}
+
+pub(super) fn events(dtls: &mut Dtls) -> Vec<DtlsEvent> {
+    std::iter::from_fn(|| dtls.poll_event()).collect()
+}
+
+/// Checks that both are connected with mirrored keys.
+pub(super) fn assert_equal_keys(client: &mut Dtls, server: &mut Dtls) {
+    let mut keys = [client, server].map(|side| {
+        assert_eq!(side.state(), DtlsState::Connected);
+        let mut keys: Vec<_> = events(side)
+            .into_iter()
+            .filter_map(|event| if let DtlsEvent::Connected(keys) = event { Some(keys) } else { None })
+            .collect();
+        assert_eq!(keys.len(), 1, "keys are given out once");
+        keys.pop()
+    });
+    let (client, server) = (keys[0].take().unwrap(), keys[1].take().unwrap());
+    assert_eq!(client.profile(), server.profile());
+    assert_eq!(client.local_key(), server.remote_key());
+    assert_eq!(client.local_salt(), server.remote_salt());
+    assert_eq!(client.remote_key(), server.local_key());
+    assert_eq!(client.remote_salt(), server.local_salt());
+    assert_ne!(client.local_key(), client.remote_key());
+}
