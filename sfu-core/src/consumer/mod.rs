@@ -1,1 +1,4 @@
 //! One producer as it is sent to one peer: rewriting, retransmission, reports.
+
+pub mod send_history;
+pub mod send_stats;
