@@ -3,9 +3,9 @@
 //!
 //! Each takes any bytes and panics when an invariant is broken: that is a bug of ours, whatever the bytes.
 
-use super::codecs::Codec;
+use super::codecs::{Codec, FrameInfo};
 use super::demux::PacketKind;
-use super::extensions::{AbsSendTime, ExtensionIds, ExtensionKind, ONE_BYTE_ID_MAX};
+use super::extensions::{AbsSendTime, ExtensionIds, ExtensionKind};
 use super::header::{FIXED_HEADER_LEN, RtpHeader};
 use super::rtx::{unwrap_rtx, write_rtx_packet};
 use super::writer::{ExtensionPlan, HEADER_LEN_MAX, HeaderRewrite, SourcePacket, write_packet};
@@ -122,21 +122,23 @@ pub fn fuzz_h264(data: &[u8]) {
     fuzz_video(Codec::H264, data);
 }
 
-/// `data` is a dependency descriptor preceded by its length in one byte, and a payload of AV1.
+/// `data` is a payload of AV1; and again a dependency descriptor, preceded by its length in one byte, with a payload.
 pub fn fuzz_av1(data: &[u8]) {
     fuzz_video(Codec::Av1, data);
     let Some((&len, rest)) = data.split_first() else { return };
     if let Some((descriptor, payload)) = rest.split_at_checked(usize::from(len)) {
-        let info = Codec::Av1.frame_info(payload, Some(descriptor));
-        assert!(!(payload.is_empty() && (info.key_frame || info.starts_frame)));
+        check_frame(Codec::Av1.frame_info(payload, Some(descriptor)), payload);
     }
 }
 
-/// A key frame's packet starts a frame, and has bytes.
-fn fuzz_video(codec: Codec, data: &[u8]) {
-    let info = codec.frame_info(data, None);
+fn fuzz_video(codec: Codec, payload: &[u8]) {
+    check_frame(codec.frame_info(payload, None), payload);
+}
+
+/// The packet that a decoder can start with starts a frame, and has bytes.
+fn check_frame(info: FrameInfo, payload: &[u8]) {
     assert!(!info.key_frame || info.starts_frame);
-    assert!(!info.starts_frame || !data.is_empty());
+    assert!(!info.starts_frame || !payload.is_empty());
 }
 
 /// All kinds, under ids from `first_id` on.
@@ -145,7 +147,6 @@ fn every_kind(first_id: u8) -> ExtensionIds {
     for (kind, id) in ExtensionKind::ALL.into_iter().zip(first_id..) {
         ids.set(kind, id).expect("neither 0 nor 15");
     }
-    debug_assert!(ExtensionKind::ALL.len() <= usize::from(ONE_BYTE_ID_MAX));
     ids
 }
 

@@ -152,6 +152,15 @@ mod tests {
         assert_eq!(other.payload[..], bytes[28..30]);
     }
 
+    /// rtc-rtp takes what follows an id 15 for payload. Our view goes by the block's length, whatever is in it.
+    #[test]
+    fn defects_inside_the_block_do_not_move_the_payload() {
+        for elements in [[0x10, 7, 0xf0, 9], [0xf0, 1, 2, 3], [0x10, 7, 0x4f, 0], [0x03, 1, 2, 3]] {
+            let bytes = packet(0x90, &[&[0xbe, 0xde, 0, 1][..], &elements, &[0xaa, 0xbb]].concat());
+            assert_eq!(RtpHeader::parse(&bytes).unwrap().payload_range(&bytes), Ok(20..22), "{elements:x?}");
+        }
+    }
+
     #[test]
     fn a_header_truncated_anywhere_is_refused_by_name() {
         let bytes = packet(0x92, &[0, 0, 0, 1, 0, 0, 0, 2, 0xbe, 0xde, 0, 1, 0x10, 7, 0, 0]);

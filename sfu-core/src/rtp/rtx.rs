@@ -106,6 +106,14 @@ mod tests {
         assert!(written.stamps.transport_cc.is_some());
     }
 
+    /// Padding left on would become the tail of a frame.
+    #[test]
+    fn the_padding_of_a_retransmission_is_cut_off() {
+        let packet = [0xa0, 97, 0, 9, 0, 0, 0, 7, 0, 0, 0, 1, 0x12, 0x34, 0xaa, 0xbb, 0, 2];
+        let rtx = unwrap_rtx(&packet, &RtpHeader::parse(&packet).unwrap()).unwrap().unwrap();
+        assert_eq!(packet[rtx.payload], [0xaa, 0xbb]);
+    }
+
     #[test]
     fn an_original_without_payload_is_carried_by_its_number_alone() {
         let packet = [0x80, 97, 0, 9, 0, 0, 0, 7, 0, 0, 0, 1, 0x12, 0x34];

@@ -1,3 +1,5 @@
+//! Sequence numbers (RFC 3550 section 5.1).
+
 /// How many of the latest input sequence numbers are remembered, each as forwarded, skipped or not seen yet. A packet
 /// that comes later than that many behind the newest is refused: whether it was sent already, and how many skips lie
 /// after it, is forgotten. 1024 packets are seconds of video at any usual rate, where a receiver has long given up;
@@ -15,7 +17,9 @@ pub const SEQUENCE_HISTORY: u16 = 1024;
 /// numbering starts anew must be followed by a [`Self::resync`]; until then its packets may all look late.
 #[derive(Clone, Debug)]
 pub struct SequenceRewriter {
-    /// The newest input that was forwarded or skipped; at first and after a resync the one before its point.
+    /// Whether there was a resync; without one the rest says nothing about inputs.
+    synced: bool,
+    /// The newest input that was forwarded or skipped; after a resync the one before its point.
     newest: u16,
     /// Input minus output, for inputs after `newest`.
     offset: u16,
@@ -29,23 +33,23 @@ pub struct SequenceRewriter {
 }
 
 impl SequenceRewriter {
-    /// A stream whose first packet is `next_input` and gets the number `first_output`, which the caller draws at
-    /// random (RFC 3550 section 5.1).
-    pub fn new(next_input: u16, first_output: u16) -> Self {
-        let mut this = Self {
+    /// A stream whose first packet gets the number `first_output`, which the caller draws at random (RFC 3550 section
+    /// 5.1). It refuses every packet until the first [`Self::resync`].
+    pub fn new(first_output: u16) -> Self {
+        Self {
+            synced: false,
             newest: 0,
             offset: 0,
             last_output: first_output.wrapping_sub(1),
             spent: History::full(),
             skipped: History::empty(),
-        };
-        this.resync(next_input);
-        this
+        }
     }
 
-    /// Goes on with `next_input`, after a pause or on another stream: it gets the number after the last one handed
-    /// out. Packets before it are refused from now on.
+    /// Starts with `next_input`, or goes on with it after a pause or on another stream: it gets the number after the
+    /// last one handed out. Packets before it are refused from now on.
     pub fn resync(&mut self, next_input: u16) {
+        self.synced = true;
         self.newest = next_input.wrapping_sub(1);
         self.offset = self.newest.wrapping_sub(self.last_output);
         self.spent = History::full();
@@ -55,6 +59,9 @@ impl SequenceRewriter {
     /// The number that the packet `input` gets. `None` when it must not be forwarded: it was already, or it was skipped,
     /// or it is from before the resync point, or more than [`SEQUENCE_HISTORY`] behind the newest.
     pub fn rewrite(&mut self, input: u16) -> Option<u16> {
+        if !self.synced {
+            return None;
+        }
         let new = self.is_new(input);
         if new {
             self.advance(input);
@@ -73,6 +80,9 @@ impl SequenceRewriter {
     /// Leaves the packet `input` out. When a packet after it was forwarded already, its number is lost and stays a gap.
     /// Has no effect on a packet that was forwarded, skipped or refused before.
     pub fn skip(&mut self, input: u16) {
+        if !self.synced {
+            return;
+        }
         if self.is_new(input) {
             self.advance(input);
         } else if self.is_spent(input) || self.skipped.contains(input) {

@@ -1,3 +1,5 @@
+//! Timestamps (RFC 3550 section 5.1).
+
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
@@ -51,6 +53,8 @@ fn ticks(duration: Duration, clock_rate: NonZeroU32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const VIDEO: NonZeroU32 = NonZeroU32::new(90_000).unwrap();
@@ -129,5 +133,40 @@ mod tests {
         let later = now + Duration::from_secs(100_000);
         rewriter.switch_source(0, later, VIDEO);
         assert_eq!(rewriter.rewrite(0, later), (9_000_000_000u64 % (1 << 32)) as u32);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+
+        /// Inside a source distances stay as they are; from one source to the next time goes forward as the clock did.
+        #[test]
+        fn any_row_of_sources_is_one_timeline(
+            offset: u32,
+            sources in prop::collection::vec(
+                (any::<u32>(), 0..10_000u64, prop::collection::vec((0..9_000u32, 0..100u64), 1..20)),
+                1..6,
+            ),
+        ) {
+            let mut now = start();
+            let mut rewriter = TimestampRewriter::new(offset);
+            let mut last: Option<u32> = None;
+            for (first, silence_ms, packets) in sources {
+                now += Duration::from_millis(silence_ms);
+                rewriter.switch_source(first, now, VIDEO);
+                let (mut input, mut output) = (first, rewriter.rewrite(first, now));
+                let expected = last.map_or(first.wrapping_add(offset), |last| {
+                    last.wrapping_add((silence_ms as u32 * 90).max(1))
+                });
+                prop_assert_eq!(output, expected);
+                for (ticks, wait_ms) in packets {
+                    now += Duration::from_millis(wait_ms);
+                    input = input.wrapping_add(ticks);
+                    let next = rewriter.rewrite(input, now);
+                    prop_assert_eq!(next.wrapping_sub(output), ticks);
+                    output = next;
+                }
+                last = Some(output);
+            }
+        }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn frame_info(payload: &[u8], dependency_descriptor: Option<&[u8]>) -
     match dependency_descriptor.and_then(Descriptor::parse) {
         Some(descriptor) => FrameInfo {
             key_frame: by_payload || descriptor.start_of_frame && descriptor.has_structure,
-            starts_frame: descriptor.start_of_frame,
+            starts_frame: by_payload || descriptor.start_of_frame,
         },
         None => FrameInfo { key_frame: by_payload, starts_frame: !continues },
     }
@@ -95,16 +95,17 @@ mod tests {
 
     #[test]
     fn the_n_bit_counts_with_a_sequence_header_wherever_it_is() {
-        let cases: [(&[u8], FrameInfo); 9] = [
+        let cases: [(&[u8], FrameInfo); 10] = [
             (&[0x18, SEQUENCE, 0xff], KEY),                       // W = 1
             (&[0x28, 2, SEQUENCE, 0, FRAME, 0], KEY),             // W = 2
             (&[0x38, 1, PADDING, 1, SEQUENCE, FRAME], KEY),       // W = 3
             (&[0x08, 1, PADDING, 2, SEQUENCE, 0, 1, FRAME], KEY), // W = 0
             (&[0x28, 1, FRAME, SEQUENCE], KEY),                   // in the last element, which has no length
             (&[0x08, 0x81, 0x00, SEQUENCE], KEY),                 // a length of more bytes than it needs
-            (&[0x18, FRAME, 0xff], DELTA),                        // N, but no sequence header
-            (&[0x10, SEQUENCE, 0xff], DELTA),                     // a sequence header without N
-            (&[0x98, SEQUENCE, 0xff], NONE),                      // Z: the element is the rest of another
+            (&[0x08, 0x81, 0x80, 0x00, SEQUENCE], KEY),
+            (&[0x18, FRAME, 0xff], DELTA),    // N, but no sequence header
+            (&[0x10, SEQUENCE, 0xff], DELTA), // a sequence header without N
+            (&[0x98, SEQUENCE, 0xff], NONE),  // Z: the element is the rest of another
         ];
         for (payload, expected) in cases {
             assert_eq!(frame_info(payload, None), expected, "{payload:x?}");

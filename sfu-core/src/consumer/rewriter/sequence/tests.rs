@@ -4,9 +4,26 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn started(next_input: u16, first_output: u16) -> SequenceRewriter {
+    let mut rewriter = SequenceRewriter::new(first_output);
+    rewriter.resync(next_input);
+    rewriter
+}
+
+#[test]
+fn before_the_first_resync_nothing_is_forwarded_and_nothing_counted() {
+    let mut rewriter = SequenceRewriter::new(500);
+    for input in [0, 1, 0x7fff, 0x8000, 0xffff] {
+        rewriter.skip(input);
+        assert_eq!(rewriter.rewrite(input), None);
+    }
+    rewriter.resync(9);
+    assert_eq!(rewriter.rewrite(9), Some(500));
+}
+
 #[test]
 fn a_lost_packet_stays_a_gap_and_fills_it_when_it_comes() {
-    let mut rewriter = SequenceRewriter::new(100, 7);
+    let mut rewriter = started(100, 7);
     assert_eq!(rewriter.rewrite(100), Some(7));
     assert_eq!(rewriter.rewrite(103), Some(10));
     assert_eq!(rewriter.rewrite(102), Some(9));
@@ -16,7 +33,7 @@ fn a_lost_packet_stays_a_gap_and_fills_it_when_it_comes() {
 
 #[test]
 fn a_skipped_packet_leaves_no_gap() {
-    let mut rewriter = SequenceRewriter::new(65_534, 65_535);
+    let mut rewriter = started(65_534, 65_535);
     assert_eq!(rewriter.rewrite(65_534), Some(65_535));
     rewriter.skip(65_535);
     rewriter.skip(0);
@@ -26,7 +43,7 @@ fn a_skipped_packet_leaves_no_gap() {
 
 #[test]
 fn a_packet_late_behind_skips_gets_the_number_of_its_place() {
-    let mut rewriter = SequenceRewriter::new(10, 10);
+    let mut rewriter = started(10, 10);
     assert_eq!(rewriter.rewrite(10), Some(10));
     rewriter.skip(12);
     rewriter.skip(14);
@@ -37,7 +54,7 @@ fn a_packet_late_behind_skips_gets_the_number_of_its_place() {
 
 #[test]
 fn a_packet_skipped_after_a_later_one_was_sent_stays_a_gap() {
-    let mut rewriter = SequenceRewriter::new(10, 10);
+    let mut rewriter = started(10, 10);
     assert_eq!(rewriter.rewrite(12), Some(12));
     rewriter.skip(11);
     rewriter.skip(11);
@@ -49,7 +66,7 @@ fn a_packet_skipped_after_a_later_one_was_sent_stays_a_gap() {
 /// A number used twice is a nonce used twice.
 #[test]
 fn a_duplicate_is_refused() {
-    let mut rewriter = SequenceRewriter::new(0, 0);
+    let mut rewriter = started(0, 0);
     for input in [0, 2, 1] {
         assert!(rewriter.rewrite(input).is_some());
         assert_eq!(rewriter.rewrite(input), None);
@@ -60,7 +77,7 @@ fn a_duplicate_is_refused() {
 
 #[test]
 fn after_a_resync_numbers_go_on_and_older_packets_are_refused() {
-    let mut rewriter = SequenceRewriter::new(0, 65_535);
+    let mut rewriter = started(0, 65_535);
     assert_eq!(rewriter.rewrite(0), Some(65_535));
     rewriter.resync(50_000);
     assert_eq!(rewriter.rewrite(49_999), None);
@@ -75,7 +92,7 @@ fn after_a_resync_numbers_go_on_and_older_packets_are_refused() {
 /// A stream that lost its end and is resumed would otherwise reuse the number of a late packet.
 #[test]
 fn a_resync_goes_on_after_the_highest_number_sent_though_it_was_sent_late() {
-    let mut rewriter = SequenceRewriter::new(0, 0);
+    let mut rewriter = started(0, 0);
     assert_eq!(rewriter.rewrite(0), Some(0));
     rewriter.skip(3);
     assert_eq!(rewriter.rewrite(2), Some(2));
@@ -87,18 +104,21 @@ fn a_resync_goes_on_after_the_highest_number_sent_though_it_was_sent_late() {
 fn the_history_reaches_exactly_as_far_as_stated() {
     for first in [0, 100, 65_000] {
         let newest = SEQUENCE_HISTORY.wrapping_add(first);
-        let mut rewriter = SequenceRewriter::new(first, first);
+        let mut rewriter = started(first, first);
         assert_eq!(rewriter.rewrite(newest), Some(newest));
-        assert_eq!(rewriter.rewrite(first), None, "as many behind as are remembered");
-        rewriter.skip(first);
+        for forgotten in [first, first.wrapping_sub(1), first.wrapping_sub(500)] {
+            assert_eq!(rewriter.rewrite(forgotten), None, "{forgotten}");
+            rewriter.skip(forgotten);
+        }
         assert_eq!(rewriter.rewrite(first.wrapping_add(1)), Some(first.wrapping_add(1)));
         assert_eq!(rewriter.rewrite(newest.wrapping_add(1)), Some(newest.wrapping_add(1)));
+        assert_eq!(rewriter.rewrite(first.wrapping_add(1)), None, "one more is forgotten");
     }
 }
 
 #[test]
 fn skips_beyond_the_history_are_still_counted() {
-    let mut rewriter = SequenceRewriter::new(0, 0);
+    let mut rewriter = started(0, 0);
     assert_eq!(rewriter.rewrite(0), Some(0));
     for input in 1..=3 * SEQUENCE_HISTORY {
         rewriter.skip(input);
@@ -109,7 +129,7 @@ fn skips_beyond_the_history_are_still_counted() {
 
 #[test]
 fn the_longest_jump_forward_is_a_gap_and_the_next_longer_is_late() {
-    let mut rewriter = SequenceRewriter::new(0, 0);
+    let mut rewriter = started(0, 0);
     assert_eq!(rewriter.rewrite(0), Some(0));
     assert_eq!(rewriter.rewrite(0x8000), None);
     assert_eq!(rewriter.rewrite(0x7fff), Some(0x7fff));
@@ -119,7 +139,7 @@ fn the_longest_jump_forward_is_a_gap_and_the_next_longer_is_late() {
 /// The number 46 after 8496 would be sealed as the old 46 again: a nonce used twice, at a publisher's bidding.
 #[test]
 fn jumps_that_add_up_to_half_a_turn_leave_no_gap() {
-    let mut rewriter = SequenceRewriter::new(46, 46);
+    let mut rewriter = started(46, 46);
     assert_eq!(rewriter.rewrite(46), Some(46));
     assert_eq!(rewriter.rewrite(8_496), Some(8_496));
     rewriter.skip(32_816);
@@ -169,7 +189,7 @@ proptest! {
     /// Against a model that remembers everything in numbers that never wrap.
     #[test]
     fn any_stream_becomes_a_valid_one(first_output: u16, segments in prop::collection::vec(segment(), 1..5)) {
-        let mut rewriter = SequenceRewriter::new(segments[0].0, first_output);
+        let mut rewriter = SequenceRewriter::new(first_output);
         let mut last_output = u64::from(first_output) + (1 << 16) - 1;
         let mut outputs = BTreeSet::new();
 
@@ -216,7 +236,7 @@ proptest! {
     fn hostile_numbering_never_repeats_an_output(
         operations in prop::collection::vec((0..20u8, prop_oneof![any::<u16>(), 0..64u16, 65_400..=u16::MAX]), 0..600),
     ) {
-        let mut rewriter = SequenceRewriter::new(0, 0);
+        let mut rewriter = started(0, 0);
         let mut highest = 0xffffu64;
         let mut outputs = BTreeSet::new();
         for (operation, input) in operations {
