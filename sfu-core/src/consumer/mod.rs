@@ -68,8 +68,7 @@ pub(crate) struct Consumer {
     pub(crate) history: SendHistory,
     pub(crate) stats: SendStats,
     pub(crate) reports: ReportSchedule,
-    first_sequence: u16,
-    sequences: Option<SequenceRewriter>,
+    sequences: SequenceRewriter,
     pub(crate) timestamps: TimestampRewriter,
     /// The encoding that is being forwarded. Kept over pauses, for the timeline is its.
     pub(crate) source: Option<usize>,
@@ -121,12 +120,11 @@ impl Consumer {
             plan: setup.plan,
             cname: setup.cname,
             paused: setup.paused,
-            seal: SealStream::new(setup.ssrc.0),
+            seal: SealStream::new(setup.ssrc),
             history: SendHistory::new(packets),
             stats: SendStats::new(setup.ssrc, setup.clock_rate_hz),
             reports: ReportSchedule::new(interval, now, rng),
-            first_sequence: first_sequence(rng),
-            sequences: None,
+            sequences: SequenceRewriter::new(first_sequence(rng)),
             timestamps: TimestampRewriter::new(rng.random()),
             source: None,
             needs_start: true,
@@ -163,24 +161,21 @@ impl Consumer {
             true
         };
         if packet.is_empty {
-            if current && let Some(sequences) = &mut self.sequences {
-                sequences.skip(packet.sequence_number);
+            if current {
+                self.sequences.skip(packet.sequence_number);
             }
             return None;
         }
         if starts {
             self.start(now, packet);
         }
-        let sequence_number = self.sequences.as_mut()?.rewrite(packet.sequence_number)?;
+        let sequence_number = self.sequences.rewrite(packet.sequence_number)?;
         let timestamp = self.timestamps.rewrite(packet.timestamp, now);
         Some(Admission { sequence_number, timestamp, starts })
     }
 
     fn start(&mut self, now: Instant, packet: &Candidate) {
-        match &mut self.sequences {
-            Some(sequences) => sequences.resync(packet.sequence_number),
-            None => self.sequences = Some(SequenceRewriter::new(packet.sequence_number, self.first_sequence)),
-        }
+        self.sequences.resync(packet.sequence_number);
         if (self.source != Some(packet.encoding) || packet.restarted)
             && let Some(clock_rate) = NonZeroU32::new(packet.media.clock_rate_hz)
         {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::slot::WorkerClient;
 use super::{
     ConnectError, ConsumeError, ConsumerOptions, CreateTransportError, ObjectClosed, PortMode, ProduceError,
-    ProducerOptions, TransportError, WebRtcTransportOptions, WorkerGone,
+    ProducerOptions, TransportError, TransportRefused, WebRtcTransportOptions, WorkerGone,
 };
 use crate::ids::{ConsumerId, ProducerId, RouterId, TransportId};
 use crate::parameters::{
@@ -103,14 +103,13 @@ impl Router {
             }
             PortMode::PerTransport => self.create_on_own_port(options).await?,
         };
-        let info = Arc::new(info.map_err(|_| CreateTransportError::RouterClosed)?);
-        Ok(WebRtcTransport { info, worker: self.worker.clone() })
+        Ok(WebRtcTransport { info: Arc::new(info?), worker: self.worker.clone() })
     }
 
     async fn create_on_own_port(
         &self,
         options: WebRtcTransportOptions,
-    ) -> Result<Result<TransportInfo, ObjectClosed>, CreateTransportError> {
+    ) -> Result<Result<TransportInfo, TransportRefused>, CreateTransportError> {
         let place = self.worker.place();
         let ports = Arc::clone(&place.ports);
         let (port, sockets) = ports

@@ -16,8 +16,8 @@ pub use options::{EngineOptions, ListenAddress, PortMode};
 
 pub use crate::router::{ConsumerCloseReason, RouterCloseReason, RouterEvent, TransportCloseReason};
 pub use crate::worker::{
-    ConnectError, ConsumeError, ConsumerOptions, ObjectClosed, ProduceError, ProducerOptions, WebRtcTransportOptions,
-    WorkerStats,
+    ConnectError, ConsumeError, ConsumerOptions, ObjectClosed, ProduceError, ProducerOptions, TransportRefused,
+    WebRtcTransportOptions, WorkerStats,
 };
 
 use crate::dtls::Certificate;
@@ -106,9 +106,9 @@ pub enum CreateTransportError {
     /// The caller's: neither UDP nor TCP was enabled.
     #[error("a transport needs UDP or TCP")]
     NoProtocol,
-    /// The caller's: the router is closed.
-    #[error("the router is closed")]
-    RouterClosed,
+    /// The caller's: the router is closed, or full.
+    #[error(transparent)]
+    Refused(#[from] TransportRefused),
     /// Ours: the range is used up.
     #[error("no port is free between {min} and {max}")]
     NoFreePort {

@@ -10,7 +10,7 @@ pub mod sequence;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use encoding::{Encoding, SourceStream};
+pub(crate) use encoding::Encoding;
 pub(crate) use payloads::{MediaPayload, PayloadEntry, PayloadTable};
 
 use crate::ids::{PayloadType, ProducerId, RouterId, Ssrc};

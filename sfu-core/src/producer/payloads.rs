@@ -2,7 +2,7 @@
 
 use crate::ids::PayloadType;
 use crate::negotiation::RtpMapping;
-use crate::parameters::{ParameterNumber, RtpParameters};
+use crate::parameters::RtpParameters;
 use crate::rtp::codecs::Codec;
 
 /// A payload type that carries media.

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn stream(ssrc: u32, producer: ProducerKey) -> InboundStream {
-        InboundStream { ssrc: Ssrc(ssrc), open: OpenStream::default(), producer, encoding: 0, is_rtx: false }
+        InboundStream { ssrc: Ssrc(ssrc), open: OpenStream::new(Ssrc(ssrc)), producer, encoding: 0, is_rtx: false }
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Core {
                 (len, Ok(Route { producer: stream.producer, encoding: stream.encoding, is_rtx: stream.is_rtx }))
             }
             None => {
-                let mut open = OpenStream::new(header.ssrc.0);
+                let mut open = OpenStream::new(header.ssrc);
                 (srtp.open.open_rtp(&mut open, datagram, header.header_len).ok()?, Err(open))
             }
         };

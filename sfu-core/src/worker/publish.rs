@@ -64,7 +64,7 @@ impl Core {
         let producer_key = self.producers.insert(producer);
         transport.producers.push(producer_key);
         for (ssrc, Assignment { encoding, is_rtx }) in sources {
-            let open = OpenStream::new(ssrc.0);
+            let open = OpenStream::new(ssrc);
             transport.inbound.insert(InboundStream { ssrc, open, producer: producer_key, encoding, is_rtx });
         }
         extension_ids(&rtp_parameters, &mut transport.extension_ids);

@@ -180,7 +180,7 @@ fn setup(place: Place, parameters: &RtpParameters, rng: &mut impl RngCore) -> Op
             .filter_map(|codec| Some((codec.associated_payload_type()?, codec.payload_type)))
             .collect(),
         next_sequence: first_sequence(rng),
-        seal: SealStream::new(rtx.ssrc.0),
+        seal: SealStream::new(rtx.ssrc),
     });
     let mut ids = ExtensionIds::new();
     extension_ids(parameters, &mut ids);
