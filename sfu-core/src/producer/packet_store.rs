@@ -247,6 +247,15 @@ mod tests {
     }
 
     #[test]
+    fn a_buffer_that_grows_grows_no_further_than_its_packet() {
+        let now = origin();
+        let mut store = PacketStore::new(1);
+        insert(&mut store, now, 1, &[0; 1000]);
+        insert(&mut store, now, 2, &[0; 1001]);
+        assert_eq!(store.get(now, 2).unwrap().bytes.capacity(), 1001);
+    }
+
+    #[test]
     fn a_steady_streams_buffers_are_used_again() {
         let now = origin();
         let mut store = PacketStore::new(8);
