@@ -129,6 +129,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn workers_share_one_certificate_across_threads() {
+        fn shareable<T: Send + Sync + Clone>() {}
+        shareable::<Certificate>();
+    }
+
+    #[test]
     fn three_fingerprints_vouch_for_the_der_and_clones_share_it() {
         let certificate = Certificate::generate().unwrap();
         assert_eq!(certificate.fingerprints().len(), 3);

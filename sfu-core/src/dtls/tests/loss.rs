@@ -150,6 +150,25 @@ fn thirty_per_cent_loss_with_doubling_connects_in_bounded_time() {
     }
 }
 
+/// Harm: a server that has finished (BoringSSL's, say) answers a repeated Finished only if its record number is new, else the
+/// handshake hangs when the server's last flight is lost.
+#[test]
+fn a_repeated_finished_carries_a_new_record_number() {
+    let (mut client, mut server) = (started(Role::Client), started(Role::Server));
+    let mut numbers = Vec::new();
+    Link::new().run(&mut client, &mut server, Duration::from_millis(600), |from, _, datagram| {
+        let encrypted = records(datagram).filter(|record| record.epoch == 1);
+        if from == Role::Client {
+            numbers.extend(encrypted.map(|record| record.bytes[5..11].to_vec()));
+        }
+        usize::from(flight(from, datagram) != Flight::ServerFinished)
+    });
+    let sent = numbers.len();
+    assert!(sent >= 3, "{sent}");
+    numbers.dedup();
+    assert_eq!(numbers.len(), sent);
+}
+
 /// Harm: the crate gives up after eight of its ticks, 0.4 s, and then never answers again.
 #[test]
 fn a_slow_path_or_a_peer_that_comes_late_still_connects() {
