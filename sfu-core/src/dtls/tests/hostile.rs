@@ -172,8 +172,8 @@ fn records_that_are_not_the_handshakes_do_not_hinder_it() {
     assert_equal_keys(&mut client, &mut server);
 }
 
-/// Harm: the crate's reassembler recurses once per fragment; a hundred thousand one-byte fragments overflow the stack, which
-/// kills the process.
+/// Harm: the crate's reassembler recurses once per fragment; a hundred thousand one-byte fragments overflow the
+/// stack, which kills the process.
 #[test]
 fn a_flood_of_tiny_fragments_neither_overflows_nor_stays_in_memory() {
     for role in [Role::Client, Role::Server] {

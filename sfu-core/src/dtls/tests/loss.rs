@@ -110,8 +110,8 @@ fn bare_server() -> Bare {
     Bare::new(Endpoint::new(Bare::US, TransportProtocol::UDP, Some(config)))
 }
 
-/// The crate alone hangs in most of these. Two flights are left out that only the peer could send again, for our own repeat has
-/// cleared its timer: the crate's ServerHello and its client's keys.
+/// The crate alone hangs in most of these. Two flights are left out that only the peer could send again, for our own
+/// repeat has cleared its timer: the crate's ServerHello and its client's keys.
 #[test]
 fn a_flight_lost_once_connects_with_the_bare_crate_as_the_peer() {
     let once = |lost: Flight| {
@@ -150,8 +150,8 @@ fn thirty_per_cent_loss_with_doubling_connects_in_bounded_time() {
     }
 }
 
-/// Harm: a server that has finished (BoringSSL's, say) answers a repeated Finished only if its record number is new, else the
-/// handshake hangs when the server's last flight is lost.
+/// Harm: a server that has finished (BoringSSL's, say) answers a repeated Finished only if its record number is new,
+/// else the handshake hangs when the server's last flight is lost.
 #[test]
 fn a_repeated_finished_carries_a_new_record_number() {
     let (mut client, mut server) = (started(Role::Client), started(Role::Server));
