@@ -97,6 +97,17 @@ mod tests {
     }
 
     #[test]
+    fn a_gap_clears_each_bucket_that_it_skips() {
+        let start = origin();
+        let mut meter = RateMeter::default();
+        for ms in [0, 50, 100] {
+            meter.handle_bytes(start + Duration::from_millis(ms), 1000);
+        }
+        meter.handle_bytes(start + Duration::from_millis(1250), 125);
+        assert_eq!(meter.bitrate_bps(start + Duration::from_millis(1250)), 1000);
+    }
+
+    #[test]
     fn time_that_runs_backwards_is_harmless() {
         let start = origin() + Duration::from_secs(10);
         let mut meter = RateMeter::default();

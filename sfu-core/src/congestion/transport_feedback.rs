@@ -119,7 +119,6 @@ impl TransportFeedback {
         if is_first || extended - end >= MAX_HISTORY_PACKETS as u64 {
             self.slots.clear();
             self.first = extended;
-            self.unreported_from = extended;
         } else {
             self.slots.extend((end..extended).map(|_| Slot { ticks, received: false }));
         }
@@ -178,15 +177,12 @@ impl TransportFeedback {
         }
     }
 
-    /// Forgets reported numbers older than [`HISTORY_AGE`].
+    /// Forgets numbers older than [`HISTORY_AGE`]. To be called when all are reported.
     fn trim(&mut self, now: Instant) {
         let Some(origin) = self.origin else { return };
         let age_ticks = HISTORY_AGE.as_micros() as u64 / TICK_US;
         let now_ticks = now.saturating_duration_since(origin).as_micros() as u64 / TICK_US;
-        while self.slots.len() > 1
-            && self.first < self.unreported_from
-            && self.slots.front().is_some_and(|slot| slot.ticks + age_ticks < now_ticks)
-        {
+        while self.slots.front().is_some_and(|slot| slot.ticks + age_ticks < now_ticks) {
             self.slots.pop_front();
             self.first += 1;
         }

@@ -215,6 +215,16 @@ mod tests {
     }
 
     #[test]
+    fn a_slots_next_packet_does_not_inherit_the_last_ones_resends() {
+        let now = origin();
+        let mut history = SendHistory::new(8);
+        history.record(now, 7, sent(7));
+        assert!(history.lookup_for_nack(now, 7, RTT).is_ok());
+        history.record(now, 15, sent(15));
+        assert_eq!(history.lookup_for_nack(now, 15, RTT), Ok(sent(15)));
+    }
+
+    #[test]
     fn an_old_packet_is_refused() {
         let now = origin();
         let mut history = SendHistory::new(8);

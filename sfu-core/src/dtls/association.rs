@@ -73,7 +73,8 @@ impl Dtls {
         }
     }
 
-    /// Starts in `role`: a client sends its ClientHello, a server listens for one. Starting again in the same role does nothing.
+    /// Starts in `role`: a client sends its ClientHello, a server listens for one. Starting again in the same role
+    /// does nothing.
     ///
     /// A server may start before signalling has told the peer's role and fingerprint, as soon as ICE has a
     /// path: this saves the peer a repeat of its ClientHello. When signalling then says that we are the client, call
@@ -103,8 +104,8 @@ impl Dtls {
         Ok(())
     }
 
-    /// Tells which certificates signalling vouches for, before, during or after the handshake. Of several fingerprints those of the
-    /// strongest hash algorithm count, and one of them must match (RFC 8122 section 5).
+    /// Tells which certificates signalling vouches for, before, during or after the handshake. Of several
+    /// fingerprints those of the strongest hash algorithm count, and one of them must match (RFC 8122 section 5).
     ///
     /// # Errors
     /// The list is empty, too long, or was set before.
@@ -198,8 +199,8 @@ impl Dtls {
         self.stats
     }
 
-    /// Ends the association with a close_notify, which is still to be drained from [`poll_transmit`](Self::poll_transmit). Does
-    /// nothing when it is over.
+    /// Ends the association with a close_notify, which is still to be drained from
+    /// [`poll_transmit`](Self::poll_transmit). Does nothing when it is over.
     pub fn close(&mut self, now: Instant) {
         if !matches!(self.state, DtlsState::Failed | DtlsState::Closed) {
             self.stop_endpoint(now);
@@ -261,8 +262,8 @@ impl Dtls {
         self.act_on(now, received);
     }
 
-    /// As a server, decides the configuration on the first ClientHello: with the crate's own choice the client's order of SRTP profiles
-    /// would win. Whether the handshake goes on.
+    /// As a server, decides the configuration on the first ClientHello: with the crate's own choice the client's
+    /// order of SRTP profiles would win. Whether the handshake goes on.
     fn accept_client_hello(&mut self, now: Instant, message: &Message) -> bool {
         let offered = if message.kind == CLIENT_HELLO { offered_srtp_profiles(&message.body) } else { None };
         let Some(offered) = offered else {
@@ -291,8 +292,7 @@ impl Dtls {
             Ok(events) => {
                 let answered = !answer.is_empty();
                 if was_complete {
-                    self.outbound.send_repeat(now, answer);
-                    self.stats.resent_flights += u64::from(answered);
+                    self.stats.resent_flights += u64::from(self.outbound.send_repeat(now, answer));
                 } else {
                     self.outbound.send(now, answer);
                 }
@@ -377,8 +377,8 @@ impl Dtls {
 
     fn resend(&mut self, now: Instant) {
         let mut renewed = Vec::new();
-        // The crate writes a flight anew only when its own timer is set, which datagrams of the peer clear; and it knows the
-        // time only from us.
+        // The crate writes a flight anew only when its own timer is set, which datagrams of the peer clear; and it
+        // knows the time only from us.
         if let Some(endpoint) = &mut self.endpoint
             && !self.handshake_complete
             && self.outbound.may_renew()

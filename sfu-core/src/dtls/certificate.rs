@@ -33,15 +33,15 @@ struct Inner {
     der: Vec<u8>,
     fingerprints: Vec<Fingerprint>,
     client: Arc<HandshakeConfig>,
-    /// One per profile, in the order of [`SrtpProfile::PREFERENCE`]: as a server the crate follows the client's order, so
-    /// it is offered the one profile that we chose.
+    /// One per profile, in the order of [`SrtpProfile::PREFERENCE`]: as a server the crate follows the client's
+    /// order, so it is offered the one profile that we chose.
     servers: [Arc<HandshakeConfig>; 3],
 }
 
 impl Certificate {
-    /// Makes a new key and certificate, about 0.1 ms. This and the handshake's own keys, nonces and cookies come from ring's system
-    /// randomness: secrets must not be replayable from a seed. The certificate's dates span centuries, so no
-    /// clock is read; peers check its fingerprint only.
+    /// Makes a new key and certificate, about 0.1 ms. This and the handshake's own keys, nonces and cookies come from
+    /// ring's system randomness: secrets must not be replayable from a seed. The certificate's dates span centuries,
+    /// so no clock is read; peers check its fingerprint only.
     ///
     /// # Errors
     /// Ours: the system has no randomness, or the crates refuse the parameters above.
@@ -61,7 +61,8 @@ impl Certificate {
                 .with_client_auth(ClientAuthType::RequireAnyClientCert)
                 // RFC 7627: binds the master secret, and so the exported SRTP keys, to the certificates.
                 .with_extended_master_secret(ExtendedMasterSecretType::Require)
-                // There is no chain to verify: the fingerprint vouches. Without this the crate makes a CA key each time.
+                // There is no chain to verify: the fingerprint vouches. Without this the crate makes a CA key each
+                // time.
                 .with_insecure_skip_verify(true)
                 .with_flight_interval(RESEND_INTERVAL)
                 .with_mtu(MTU_BYTES)
@@ -127,6 +128,12 @@ pub enum CertificateError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn workers_share_one_certificate_across_threads() {
+        fn shareable<T: Send + Sync + Clone>() {}
+        shareable::<Certificate>();
+    }
 
     #[test]
     fn three_fingerprints_vouch_for_the_der_and_clones_share_it() {

@@ -10,11 +10,12 @@ pub enum DtlsError {
     /// The peer offers none of our SRTP profiles.
     #[error("the peer offers no SRTP protection profile that we have (it offers {offered:?})")]
     NoCommonSrtpProfile {
-        /// The code points that it offers (RFC 5764 section 4.1.2), at most [`Self::OFFERED_SHOWN`]; empty when it does not
-        /// use `use_srtp`.
+        /// The code points that it offers (RFC 5764 section 4.1.2), at most [`Self::OFFERED_SHOWN`]; empty when it
+        /// does not use `use_srtp`.
         offered: Vec<u16>,
     },
-    /// The peer's certificate is not the one that signalling vouches for: a wrong signalling, or somebody in the middle.
+    /// The peer's certificate is not the one that signalling vouches for: a wrong signalling, or somebody in the
+    /// middle.
     #[error("the peer's certificate has the {} fingerprint {actual}, which was not signalled", .actual.algorithm())]
     FingerprintMismatch {
         /// The certificate's own, by the strongest algorithm signalled.
@@ -27,7 +28,7 @@ pub enum DtlsError {
     #[error("the peer's fingerprint was not signalled within {} s", super::limits::HANDSHAKE_TIMEOUT.as_secs())]
     FingerprintTimeout,
     /// The peer sent a fatal alert.
-    #[error("the peer ended DTLS with a fatal alert{}", match .description { Some(n) => format!(" ({n})"), None => String::new() })]
+    #[error("the peer ended DTLS with a fatal alert{}", .description.map(|n| format!(" ({n})")).unwrap_or_default())]
     PeerAlert {
         /// Its description (RFC 5246 section 7.2); `None` when it was encrypted, for the crate does not tell.
         description: Option<u8>,
@@ -45,7 +46,8 @@ impl DtlsError {
     pub const OFFERED_SHOWN: usize = 8;
 }
 
-/// Why [`Dtls::start`](super::Dtls::start) was refused. The caller's fault, or that of the peer whose signalling contradicts it.
+/// Why [`Dtls::start`](super::Dtls::start) was refused. The caller's fault, or that of the peer whose signalling
+/// contradicts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum StartError {
     /// The handshake goes on in the other role already.

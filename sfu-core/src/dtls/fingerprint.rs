@@ -148,8 +148,8 @@ pub enum FingerprintError {
 /// # Errors
 /// Gives the certificate's own fingerprint when it does not match. An empty list vouches for nothing.
 ///
-/// RFC 8122 section 5: of several fingerprints, those of the hash function most preferred are selected, and the certificate
-/// must match one of them (a peer may have signalled several certificates).
+/// RFC 8122 section 5: of several fingerprints, those of the hash function most preferred are selected, and the
+/// certificate must match one of them (a peer may have signalled several certificates).
 pub(super) fn verify(signalled: &[Fingerprint], der: &[u8]) -> Result<(), Fingerprint> {
     let strongest = signalled.iter().map(Fingerprint::algorithm).max().unwrap_or(HashAlgorithm::Sha256);
     let actual = Fingerprint::of(strongest, der);

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::{Certificate, Dtls, Role};
 
 /// Drives an association with hostile bytes. The first byte chooses the role (bit 0) and how many honest datagrams a
-/// peer exchanges with it first (upper bits); then come datagrams, each after a big-endian 16-bit length, which may lie. Panics only on a
-/// defect.
+/// peer exchanges with it first (upper bits); then come datagrams, each after a big-endian 16-bit length, which may
+/// lie. Panics only on a defect.
 pub fn fuzz_association(now: Instant, data: &[u8]) {
     static CERTIFICATE: OnceLock<Option<Certificate>> = OnceLock::new();
     let Some(certificate) = CERTIFICATE.get_or_init(|| Certificate::generate().ok()).clone() else { return };

@@ -1,10 +1,10 @@
-//! What stands between the network and the crate: plaintext handshake messages are put together here, within limits, and
-//! the crate gets whole messages in order; junk gets nowhere.
+//! What stands between the network and the crate: plaintext handshake messages are put together here, within limits,
+//! and the crate gets whole messages in order; junk gets nowhere.
 //!
-//! Harms prevented, all in the crate's reach of one unauthenticated peer: its reassembler recurses once per fragment and
-//! keeps zero-length ones uncounted (memory, and a stack overflow kills the process); a record of an unknown kind makes
-//! it send a fatal alert (which ends the honest peer's handshake); early encrypted records are queued without limit; and
-//! every repeat that it sees clears its retransmission timer.
+//! Harms prevented, all in the crate's reach of one unauthenticated peer: its reassembler recurses once per fragment
+//! and keeps zero-length ones uncounted (memory, and a stack overflow kills the process); a record of an unknown kind
+//! makes it send a fatal alert (which ends the honest peer's handshake); early encrypted records are queued without
+//! limit; and every repeat that it sees clears its retransmission timer.
 
 use std::collections::BTreeMap;
 
@@ -86,7 +86,8 @@ impl Inbound {
         received
     }
 
-    /// Writes `message` as one record for the crate, numbered by us, so that the crate's replay window never sees a gap or a repeat.
+    /// Writes `message` as one record for the crate, numbered by us, so that the crate's replay window never sees a
+    /// gap or a repeat.
     pub(super) fn write_message(&mut self, out: &mut impl Extend<u8>, message: &Message) {
         let len = u32::try_from(message.body.len()).unwrap_or(0).to_be_bytes();
         let seq = message.seq.to_be_bytes();

@@ -31,8 +31,8 @@ pub const MAX_RETAINED_BYTES: usize = 64 * 1024;
 /// What a record costs at least against [`MAX_RETAINED_BYTES`], for the crate's overhead on a short one.
 pub const MIN_RETAINED_BYTES: usize = 64;
 
-/// The wait before a flight is sent again; doubled each time up to [`RESEND_INTERVAL_MAX`]. WebRTC stacks begin with 50 ms
-/// because ICE has already shown that the path answers (RFC 6347 section 4.2.4.1 would say one second).
+/// The wait before a flight is sent again; doubled each time up to [`RESEND_INTERVAL_MAX`]. WebRTC stacks begin with
+/// 50 ms because ICE has already shown that the path answers (RFC 6347 section 4.2.4.1 would say one second).
 pub const RESEND_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The longest wait between two timed repeats of a flight.
@@ -42,8 +42,8 @@ pub const RESEND_INTERVAL_MAX: Duration = Duration::from_millis(800);
 /// datagrams, and each must not cost us a whole flight.
 pub const REPEAT_INTERVAL_MIN: Duration = Duration::from_millis(40);
 
-/// Repeats of one flight. At the limit it is not sent again: [`HANDSHAKE_TIMEOUT`] ends the handshake. Thirty seconds of
-/// timed repeats are about 40.
+/// Repeats of one flight. At the limit it is not sent again: [`HANDSHAKE_TIMEOUT`] ends the handshake. Thirty seconds
+/// of timed repeats are about 40.
 pub const MAX_RESENDS_PER_FLIGHT: u32 = 64;
 
 /// How often the crate may write one flight anew (with fresh record numbers): once more and it takes the handshake
@@ -53,7 +53,8 @@ pub const MAX_FRESH_RESENDS_PER_FLIGHT: u32 = 7;
 /// Datagrams waiting to be sent; at the limit new ones are lost, as on a network. A flight has at most four.
 pub const MAX_QUEUED_DATAGRAMS: usize = 32;
 
-/// From the first ClientHello (sent or complete) until connected, the signalled fingerprint included; then the association fails.
+/// From the first ClientHello (sent or complete) until connected, the signalled fingerprint included; then the
+/// association fails.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Fingerprints that may be signalled for one peer; a longer list is refused. There are three algorithms and

@@ -1,10 +1,12 @@
 //! DTLS 1.2 (RFC 6347) with DTLS-SRTP keys (RFC 5764), on `rtc-dtls`, with its traps closed.
 //!
-//! [`Dtls`] is one transport's association: a pure state machine. Around the crate's `Endpoint` stand `inbound` (whole messages in,
-//! junk out), `outbound` (the last flight and when to send it again) and `client_hello` (which SRTP profile to offer). The peer's
-//! certificate is compared with the signalled fingerprint before any key leaves this module.
+//! [`Dtls`] is one transport's association: a pure state machine. Around the crate's `Endpoint` stand `inbound`
+//! (whole messages in, junk out), `outbound` (the last flight and when to send it again) and `client_hello` (which
+//! SRTP profile to offer). The peer's certificate is compared with the signalled fingerprint before any key leaves
+//! this module.
 //!
-//! The crate's own timer is never let run out by itself: it gives a handshake up after eight ticks, and any handshake datagram clears it.
+//! The crate's own timer is never let run out by itself: it gives a handshake up after eight ticks, and any handshake
+//! datagram clears it.
 
 mod association;
 mod certificate;

@@ -31,13 +31,13 @@ impl Outbound {
 
     /// Sends what the crate answered. Whether it was a flight (not only alerts); then it becomes the last one.
     pub(super) fn send(&mut self, now: Instant, datagrams: Vec<Vec<u8>>) -> bool {
-        let is_flight = |datagram: &Vec<u8>| records(datagram).any(|record| record.content_type != content::ALERT);
-        let flight = datagrams.iter().any(is_flight);
+        let flight = is_flight(&datagrams);
         for datagram in &datagrams {
             self.enqueue(datagram.clone());
         }
         if flight {
-            // RFC 6347 section 4.2.1: timed repeats do not apply to HelloVerifyRequest. The client repeats, and is answered.
+            // RFC 6347 section 4.2.1: timed repeats do not apply to HelloVerifyRequest. The client repeats, and is
+            // answered.
             let timed = !datagrams.iter().any(|datagram| is_hello_verify_request(datagram));
             self.flight = datagrams;
             self.resends = 0;
@@ -72,7 +72,8 @@ impl Outbound {
         self.fresh_resends < MAX_FRESH_RESENDS_PER_FLIGHT
     }
 
-    /// Sends the last flight again: `renewed` when the crate wrote it anew, else the stored one. Returns whether anything went out.
+    /// Sends the last flight again: `renewed` when the crate wrote it anew, else the stored one. Returns whether
+    /// anything went out.
     pub(super) fn resend(&mut self, now: Instant, renewed: Vec<Vec<u8>>) -> bool {
         if !renewed.is_empty() {
             self.fresh_resends += 1;
@@ -89,15 +90,17 @@ impl Outbound {
         true
     }
 
-    /// Takes note that the crate itself sent the last flight again, as `datagrams`.
-    pub(super) fn send_repeat(&mut self, now: Instant, datagrams: Vec<Vec<u8>>) {
+    /// Sends what the crate answered after the handshake. Whether it was the last flight again (not only an alert).
+    pub(super) fn send_repeat(&mut self, now: Instant, datagrams: Vec<Vec<u8>>) -> bool {
         for datagram in &datagrams {
             self.enqueue(datagram.clone());
         }
-        if !datagrams.is_empty() {
+        let flight = is_flight(&datagrams);
+        if flight {
             self.flight = datagrams;
             self.note_resend(now);
         }
+        flight
     }
 
     /// No more timed repeats: the handshake is complete, and only the peer's repeats call for our last flight.
@@ -125,6 +128,11 @@ impl Outbound {
             self.queue.push_back(datagram);
         }
     }
+}
+
+/// Whether there is more in it than alerts.
+fn is_flight(datagrams: &[Vec<u8>]) -> bool {
+    datagrams.iter().flat_map(|datagram| records(datagram)).any(|record| record.content_type != content::ALERT)
 }
 
 fn is_hello_verify_request(datagram: &[u8]) -> bool {

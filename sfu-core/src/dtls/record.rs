@@ -28,8 +28,8 @@ pub(super) struct Record<'a> {
     pub(super) bytes: &'a [u8],
 }
 
-/// The whole, well-formed records of a datagram. Stops at the first that is not (RFC 6347 section 4.1.2.7: invalid records are
-/// silently discarded).
+/// The whole, well-formed records of a datagram. Stops at the first that is not (RFC 6347 section 4.1.2.7: invalid
+/// records are silently discarded).
 pub(super) fn records(mut datagram: &[u8]) -> impl Iterator<Item = Record<'_>> {
     std::iter::from_fn(move || {
         let (record, rest) = split_record(datagram)?;

@@ -43,8 +43,8 @@ impl KeyFrameRequester {
     /// served by the same key frame; one that comes too early is remembered until it may be sent.
     pub fn request(&mut self, now: Instant) {
         if matches!(self.state, State::Idle) {
-            let earliest = self.last_sent_at.map_or(now, |sent_at| sent_at + MIN_REQUEST_INTERVAL);
-            self.state = State::Wanted { due_at: earliest.max(now) };
+            let due_at = self.last_sent_at.map_or(now, |sent_at| sent_at + MIN_REQUEST_INTERVAL);
+            self.state = State::Wanted { due_at };
         }
     }
 
@@ -75,7 +75,7 @@ impl KeyFrameRequester {
         Some(KeyFrameRequest { fir_sequence: self.fir_sequence.unwrap_or_default() })
     }
 
-    /// When [`poll_request`](Self::poll_request) is to be called again.
+    /// When [`poll_request`](Self::poll_request) is to be called again; may be past.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.state {
             State::Idle => None,
@@ -151,6 +151,12 @@ mod tests {
         let times: Vec<u64> = sent.iter().map(|(ms, _)| *ms).collect();
         assert_eq!(times, [0, 1000, 2000, 3000, 4000, 5000, 10_000]);
         assert_eq!(sent.last().map(|(_, fir)| *fir), Some(1), "a new request needs a new FIR number to be obeyed");
+    }
+
+    #[test]
+    fn asking_again_does_not_make_a_retry_a_new_request() {
+        let events = [(0, Request), (500, Request), (1500, Request), (2500, KeyFrame)];
+        assert_eq!(run(9000, &events), [(0, 0), (1000, 0), (2000, 0)], "a sender answers each new FIR number");
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub enum NackAction {
     None,
     /// [`NackGenerator::poll_nack`] has something to send.
     NackDue,
-    /// Too much is missing to be repaired: ask for a key frame.
+    /// Too much is missing to be repaired: ask for a key frame, or, of audio, nothing.
     KeyFrameNeeded,
 }
 

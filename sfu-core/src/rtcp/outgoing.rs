@@ -178,12 +178,9 @@ impl CompoundBuilder {
             packets.push(Box::new(SourceDescription { chunks }));
         }
 
-        // Feedback waits until the reports are out, so that their datagrams stay few.
-        if self.sender_reports.is_empty() && self.blocks.is_empty() {
-            while let Some(packet) = self.feedback.pop_front_if(|packet| packet.marshal_size() <= room) {
-                room -= packet.marshal_size();
-                packets.push(packet);
-            }
+        while let Some(packet) = self.feedback.pop_front_if(|packet| packet.marshal_size() <= room) {
+            room -= packet.marshal_size();
+            packets.push(packet);
         }
         packets
     }

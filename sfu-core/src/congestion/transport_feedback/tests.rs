@@ -181,10 +181,27 @@ fn the_history_is_bounded_and_a_jump_beyond_it_starts_anew() {
         feedback.handle_packet(now, i as u16);
     }
     assert_eq!(feedback.slots.len(), MAX_HISTORY_PACKETS);
-    while poll(&mut feedback, now).is_some() {}
+    let mut told = Vec::new();
+    while let Some(message) = poll(&mut feedback, now) {
+        told.extend(decode(&message));
+    }
+    let expected: Vec<_> = (20_000 - MAX_HISTORY_PACKETS as u16..20_000).map(|seq| (seq, Some(0))).collect();
+    assert_eq!(told, expected);
     feedback.handle_packet(now + ms(10), 20_000 + 10_000);
     assert_eq!(feedback.slots.len(), 1);
     assert_eq!(decode(&poll(&mut feedback, now + ms(60)).unwrap()), [(30_000, Some(40))]);
+}
+
+#[test]
+fn what_is_reported_is_forgotten_in_time() {
+    let now = origin();
+    let mut feedback = TransportFeedback::default();
+    for i in 0..2000_u16 {
+        let at = now + ms(u64::from(i) * 10);
+        feedback.handle_packet(at, i);
+        while poll(&mut feedback, at).is_some() {}
+    }
+    assert!(feedback.slots.len() <= 60, "{} numbers kept, of which half a second is 50", feedback.slots.len());
 }
 
 #[test]

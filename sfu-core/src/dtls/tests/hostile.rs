@@ -172,20 +172,22 @@ fn records_that_are_not_the_handshakes_do_not_hinder_it() {
     assert_equal_keys(&mut client, &mut server);
 }
 
-/// Harm: the crate's reassembler recurses once per fragment; a hundred thousand one-byte fragments overflow the stack, which
-/// kills the process.
+/// Harm: the crate's reassembler recurses once per fragment: these 30 000 bytes, last one first, overflow a test thread's
+/// stack, which kills the process.
 #[test]
-fn a_flood_of_tiny_fragments_neither_overflows_nor_stays_in_memory() {
+fn a_flood_of_one_byte_fragments_does_not_overflow_the_stack() {
     for role in [Role::Client, Role::Server] {
-        let mut dtls = started(role);
-        for offset in 0..150_000_u32 {
-            let at = offset.to_be_bytes();
-            let body = [11, 0x7f, 0, 0, 0, 0, at[1], at[2], at[3], 0, 0, 1, 9];
-            let mut datagram = Vec::new();
-            write_plain_record(&mut datagram, content::HANDSHAKE, u64::from(offset), &body);
-            dtls.handle_datagram(start_of_time(), &datagram);
+        for message_len in [[0x7f, 0, 0], [0, 0x20, 0]] {
+            let mut dtls = started(role);
+            for offset in (0..30_000_u32).rev() {
+                let at = offset.to_be_bytes();
+                let body = [&[1][..], &message_len, &[0, 0], &at[1..], &[0, 0, 1, 9]].concat();
+                let mut datagram = Vec::new();
+                write_plain_record(&mut datagram, content::HANDSHAKE, u64::from(30_000 - offset), &body);
+                dtls.handle_datagram(start_of_time(), &datagram);
+            }
+            assert_eq!(dtls.state(), DtlsState::Connecting);
         }
-        assert_eq!(dtls.state(), DtlsState::Connecting);
     }
 }
 

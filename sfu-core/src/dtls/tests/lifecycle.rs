@@ -36,6 +36,8 @@ fn close_notify_closes_the_peer_in_both_roles() {
         peer.handle_datagram(link.now, &goodbye[0]);
         assert_eq!(peer.state(), DtlsState::Closed);
         assert!(matches!(events(&mut peer)[..], [DtlsEvent::Closed { by_peer: true }]));
+        assert_eq!(peer.poll_transmit().map(|reply| reply[0]), Some(content::ALERT), "RFC 5246 section 7.2.1");
+        assert_eq!(peer.stats().resent_flights, 0);
         assert_eq!(peer.start(link.now, Role::Client), Err(StartError::Over));
     }
 }

@@ -99,8 +99,8 @@ impl Link {
         self.now - start_of_time()
     }
 
-    /// Runs until both ends are done or nothing happens any more or `limit` has passed. `fate` gets the sender, the number of its datagram from 0
-    /// and its bytes, and says how many copies arrive.
+    /// Runs until both ends are done or nothing happens any more or `limit` has passed. `fate` gets the sender, the
+    /// number of its datagram from 0 and its bytes, and says how many copies arrive.
     pub(in crate::dtls) fn run(
         &mut self,
         client: &mut impl End,

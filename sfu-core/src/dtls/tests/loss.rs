@@ -110,8 +110,8 @@ fn bare_server() -> Bare {
     Bare::new(Endpoint::new(Bare::US, TransportProtocol::UDP, Some(config)))
 }
 
-/// The crate alone hangs in most of these. Two flights are left out that only the peer could send again, for our own repeat has
-/// cleared its timer: the crate's ServerHello and its client's keys.
+/// The crate alone hangs in most of these. Two flights are left out that only the peer could send again, for our own
+/// repeat has cleared its timer: the crate's ServerHello and its client's keys.
 #[test]
 fn a_flight_lost_once_connects_with_the_bare_crate_as_the_peer() {
     let once = |lost: Flight| {
@@ -148,6 +148,25 @@ fn thirty_per_cent_loss_with_doubling_connects_in_bounded_time() {
         });
         assert_equal_keys(&mut client, &mut server);
     }
+}
+
+/// Harm: a server that has finished (BoringSSL's, say) answers a repeated Finished only if its record number is new,
+/// else the handshake hangs when the server's last flight is lost.
+#[test]
+fn a_repeated_finished_carries_a_new_record_number() {
+    let (mut client, mut server) = (started(Role::Client), started(Role::Server));
+    let mut numbers = Vec::new();
+    Link::new().run(&mut client, &mut server, Duration::from_millis(600), |from, _, datagram| {
+        let encrypted = records(datagram).filter(|record| record.epoch == 1);
+        if from == Role::Client {
+            numbers.extend(encrypted.map(|record| record.bytes[5..11].to_vec()));
+        }
+        usize::from(flight(from, datagram) != Flight::ServerFinished)
+    });
+    let sent = numbers.len();
+    assert!(sent >= 3, "{sent}");
+    numbers.dedup();
+    assert_eq!(numbers.len(), sent);
 }
 
 /// Harm: the crate gives up after eight of its ticks, 0.4 s, and then never answers again.

@@ -39,10 +39,8 @@ fn a_wrong_fingerprint_fails_without_keys_and_the_peer_is_told() {
             let happened = events(&mut ours);
             assert!(!happened.iter().any(|event| matches!(event, DtlsEvent::Connected(_))), "{happened:?}");
             let actual = Fingerprint::of(HashAlgorithm::Sha256, certificate(role.other()).der());
-            assert!(
-                matches!(happened.last(), Some(DtlsEvent::Failed(DtlsError::FingerprintMismatch { actual: found })) if *found == actual),
-                "{happened:?}"
-            );
+            let mismatch = DtlsError::FingerprintMismatch { actual };
+            assert!(matches!(happened.last(), Some(DtlsEvent::Failed(error)) if *error == mismatch), "{happened:?}");
             assert_eq!(peer.state(), DtlsState::Closed, "early: {early}, {role:?}");
             assert_eq!(ours.poll_timeout(), None);
         }

@@ -141,6 +141,17 @@ fn a_full_list_goes_out_in_several_messages() {
 }
 
 #[test]
+fn a_packet_behind_the_duplicate_window_is_given_up() {
+    let now = origin();
+    let mut nack = NackGenerator::default();
+    feed(&mut nack, now, [0]);
+    feed(&mut nack, now, 2..=DUPLICATE_WINDOW_PACKETS);
+    assert_eq!(nack.missing(), 1);
+    feed(&mut nack, now, [DUPLICATE_WINDOW_PACKETS + 1]);
+    assert_eq!(nack.missing(), 0, "its retransmission would be refused as too old");
+}
+
+#[test]
 fn a_restart_forgets_what_the_old_run_missed() {
     let now = origin();
     let mut nack = NackGenerator::default();

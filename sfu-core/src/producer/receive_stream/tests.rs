@@ -47,6 +47,14 @@ fn a_number_a_whole_window_later_is_not_taken_for_a_duplicate() {
 }
 
 #[test]
+fn a_lost_number_is_not_mistaken_for_the_one_a_window_before_it() {
+    let mut stream = stream();
+    feed(&mut stream, origin(), (0..10).chain([2500, 5000]));
+    // 4101 shares its bit with 5, which came.
+    assert_eq!(stream.handle_recovered(origin(), 4101, 100), Arrival::New { extended: CYCLE + 4101 });
+}
+
+#[test]
 fn loss_is_counted_per_interval_and_in_all() {
     let start = origin();
     let mut stream = stream();
