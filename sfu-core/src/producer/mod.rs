@@ -16,7 +16,8 @@ pub(crate) use payloads::{MediaPayload, PayloadEntry, PayloadTable};
 use crate::ids::{PayloadType, ProducerId, RouterId, Ssrc};
 use crate::negotiation::RtpMapping;
 use crate::parameters::{MediaKind, ProducerType, RtpParameters};
-use crate::rtp::extensions::ExtensionValues;
+use crate::rtp::extensions::{ExtensionIds, ExtensionValues};
+use crate::transport::extension_ids;
 use crate::worker::{ConsumerKey, TransportKey};
 
 /// A layer without a packet for this long is dead: three frames at 6 fps, and half of what a viewer calls a freeze.
@@ -48,6 +49,8 @@ pub(crate) struct Producer {
     /// What consumers are negotiated from.
     pub(crate) consumable: RtpParameters,
     pub(crate) payloads: PayloadTable,
+    /// The ids of its header extensions.
+    pub(crate) extension_ids: ExtensionIds,
     pub(crate) encodings: Vec<Encoding>,
     pub(crate) key_frame_feedback: KeyFrameFeedback,
     pub(crate) paused: bool,
@@ -79,6 +82,8 @@ impl Producer {
         paused: bool,
     ) -> Self {
         let payloads = PayloadTable::new(parameters, mapping);
+        let mut ids = ExtensionIds::new();
+        extension_ids(parameters, &mut ids);
         let encodings = parameters.encodings.iter().map(Encoding::new).collect();
         let feedback = |kind: &str, parameter: &str| {
             parameters.codecs.iter().any(|codec| codec.rtcp_feedback.iter().any(|entry| entry.is(kind, parameter)))
@@ -99,6 +104,7 @@ impl Producer {
             cname: consumable.rtcp.cname.clone().unwrap_or_default(),
             consumable,
             payloads,
+            extension_ids: ids,
             encodings,
             key_frame_feedback,
             paused,

@@ -108,6 +108,11 @@ impl ReceiveStream {
         }
     }
 
+    /// The SSRC.
+    pub fn ssrc(&self) -> Ssrc {
+        self.ssrc
+    }
+
     /// Takes a packet that came under this SSRC.
     pub fn handle_packet(&mut self, now: Instant, seq: u16, timestamp: u32, size_bytes: usize) -> Arrival {
         let before = self.sequence.newest();

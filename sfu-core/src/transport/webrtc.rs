@@ -27,7 +27,6 @@ pub(crate) struct SrtpSession {
 }
 
 /// A WebRTC transport. Its parts are state machines of their own; the worker's core carries between them.
-#[derive(Debug)]
 pub(crate) struct WebRtcTransport {
     pub(crate) id: TransportId,
     pub(crate) router: RouterId,

@@ -6,10 +6,12 @@
 mod control;
 mod core;
 mod errors;
+mod forward;
 mod info;
 pub mod limits;
 mod load;
 mod media;
+mod outlet;
 mod publish;
 mod reports;
 mod service;
