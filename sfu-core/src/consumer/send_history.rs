@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::producer::packet_store::{AUDIO_STORE_PACKETS, MAX_STORED_AGE, VIDEO_STORE_PACKETS};
+use crate::rtp::extensions::AbsSendTime;
 
 /// Entries for a video consumer: as many as the store has packets. A power of two.
 pub const VIDEO_HISTORY_PACKETS: usize = VIDEO_STORE_PACKETS;
@@ -16,7 +17,8 @@ pub const MAX_RESENDS: u8 = 10;
 /// The least time between two resends of a packet, whatever the round trip: two NACKs that crossed are one wish.
 pub const MIN_RESEND_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Where a sent packet came from and how it was rewritten.
+/// Where a sent packet came from and how it was rewritten: enough to write the same bytes again, for a peer without
+/// RTX must be sent nothing else under the same number (see [`crate::srtp::SealContext::repeat_rtp`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sent {
     /// The producer's unwrapped sequence number, which the packet store is asked for.
@@ -26,6 +28,11 @@ pub struct Sent {
     /// Which of the producer's streams it came from, as the caller numbers them; a stored packet of another stream
     /// may have the same sequence number.
     pub generation: u16,
+    /// The time of sending that was stamped; anything where the peer takes none.
+    pub abs_send_time: AbsSendTime,
+    /// The transport-wide sequence number that was stamped (draft-holmer-rmcat-transport-wide-cc-extensions-01
+    /// section 2); anything where the peer takes none.
+    pub wide_sequence: u16,
 }
 
 /// Why a packet is not sent again.
@@ -55,23 +62,45 @@ pub struct SendHistory {
     first: Option<(u16, Instant)>,
 }
 
-#[derive(Debug, Clone, Copy)]
+/// [`Sent`] and its times, field by field: as a field of its own it would end in padding.
+#[derive(Debug, Clone, Copy, Default)]
 struct Entry {
-    sent: Sent,
+    source_extended: u64,
+    timestamp: u32,
+    abs_send_time: AbsSendTime,
     sent_at_ms: u32,
     resent_at_ms: u32,
-    /// The outgoing sequence number, or none where nothing was sent yet.
-    sequence: Option<u16>,
+    /// The outgoing sequence number.
+    sequence: u16,
+    generation: u16,
+    wide_sequence: u16,
     resends: u8,
+    /// False where nothing was sent yet.
+    is_used: bool,
 }
 
-const EMPTY: Entry = Entry {
-    sent: Sent { source_extended: 0, timestamp: 0, generation: 0 },
-    sent_at_ms: 0,
-    resent_at_ms: 0,
-    sequence: None,
-    resends: 0,
-};
+impl Entry {
+    fn new(sequence: u16, sent: Sent, sent_at_ms: u32) -> Self {
+        let Sent { source_extended, timestamp, generation, abs_send_time, wide_sequence } = sent;
+        Self {
+            source_extended,
+            timestamp,
+            abs_send_time,
+            sent_at_ms,
+            resent_at_ms: 0,
+            sequence,
+            generation,
+            wide_sequence,
+            resends: 0,
+            is_used: true,
+        }
+    }
+
+    fn sent(&self) -> Sent {
+        let &Self { source_extended, timestamp, generation, abs_send_time, wide_sequence, .. } = self;
+        Sent { source_extended, timestamp, generation, abs_send_time, wide_sequence }
+    }
+}
 
 impl SendHistory {
     /// A history of at most `capacity` packets, rounded up to a power of two and to at most half of all numbers.
@@ -84,10 +113,10 @@ impl SendHistory {
         let (_, origin) = *self.first.get_or_insert((sequence, now));
         let Some(index) = self.index(sequence) else { return };
         if index >= self.entries.len() {
-            self.entries.resize(index + 1, EMPTY);
+            self.entries.resize(index + 1, Entry::default());
         }
         if let Some(entry) = self.entries.get_mut(index) {
-            *entry = Entry { sent, sent_at_ms: ms_since(origin, now), sequence: Some(sequence), ..EMPTY };
+            *entry = Entry::new(sequence, sent, ms_since(origin, now));
         }
     }
 
@@ -98,7 +127,7 @@ impl SendHistory {
         let entry = self
             .entries
             .get_mut(index)
-            .filter(|entry| entry.sequence == Some(sequence))
+            .filter(|entry| entry.is_used && entry.sequence == sequence)
             .ok_or(ResendRefusal::Unknown)?;
         let now_ms = ms_since(origin, now);
         let ms_ago = |at_ms: u32| Duration::from_millis(u64::from(now_ms.wrapping_sub(at_ms)));
@@ -113,7 +142,7 @@ impl SendHistory {
         }
         entry.resends += 1;
         entry.resent_at_ms = now_ms;
-        Ok(entry.sent)
+        Ok(entry.sent())
     }
 
     /// Forgets everything and frees the memory: the consumer was paused, or its numbering started anew.
@@ -137,6 +166,7 @@ fn ms_since(origin: Instant, now: Instant) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rtcp::ntp::NtpTime;
     use crate::rtcp::test_clock::origin;
 
     const RTT: Duration = Duration::from_millis(50);
@@ -146,7 +176,15 @@ mod tests {
     }
 
     fn sent(source_extended: u64) -> Sent {
-        Sent { source_extended, timestamp: 9, generation: 1 }
+        // Unlike in every field, so that none is lost or exchanged.
+        let seed = source_extended as u16;
+        Sent {
+            source_extended,
+            timestamp: u32::from(seed) << 16 | 9,
+            generation: seed ^ 1,
+            abs_send_time: AbsSendTime::from_ntp(NtpTime(source_extended << 20)),
+            wide_sequence: seed ^ 0xff00,
+        }
     }
 
     #[test]

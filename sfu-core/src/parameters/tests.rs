@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::ids::Ssrc;
+use crate::ids::{PayloadType, Ssrc};
 
 fn opus() -> Value {
     json!({"mimeType": "audio/opus", "payloadType": 111, "clockRate": 48000, "channels": 2})
@@ -127,6 +127,22 @@ fn a_malformed_fingerprint_has_no_bytes() {
     for value in table {
         let fingerprint = DtlsFingerprint { algorithm: FingerprintAlgorithm::Sha256, value };
         assert_eq!(fingerprint.bytes(), None, "{fingerprint:?}");
+    }
+}
+
+#[test]
+fn only_a_retransmission_codec_repeats_another() {
+    for (mime_type, parameters, expected) in [
+        ("video/rtx", json!({"apt": 96}), Some(PayloadType(96))),
+        ("video/rtx", json!({"apt": 256}), None),
+        ("video/rtx", json!({"apt": -160}), None),
+        ("video/rtx", json!({"apt": 96.5}), None),
+        ("video/rtx", json!({}), None),
+        ("video/VP8", json!({"apt": 96}), None),
+    ] {
+        let codec = json!({"mimeType": mime_type, "payloadType": 97, "clockRate": 90000, "parameters": parameters});
+        let codec: RtpCodecParameters = serde_json::from_value(codec).unwrap();
+        assert_eq!(codec.associated_payload_type(), expected, "{codec:?}");
     }
 }
 

@@ -1,9 +1,9 @@
 //! RTP header extensions (RFC 8285): which id means what, and one pass over a packet's block.
 
 use std::ops::Range;
-use std::time::Duration;
 
 use super::header::RtpHeader;
+use crate::rtcp::ntp::NtpTime;
 
 /// Profile of a block of one-byte elements (RFC 8285 section 4.2).
 pub const ONE_BYTE_PROFILE: u16 = 0xbede;
@@ -221,20 +221,13 @@ impl VideoOrientation {
 }
 
 /// A time of sending: 24 bits of seconds in 6.18 fixed point, so it wraps every 64 s.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AbsSendTime(u32);
 
 impl AbsSendTime {
-    /// From the time since any epoch that stays the same for one transport: receivers look at differences alone.
-    pub fn from_duration(since_epoch: Duration) -> Self {
-        let seconds = (since_epoch.as_secs() & 0x3f) as u32;
-        let fraction = (u64::from(since_epoch.subsec_nanos()) << 18) / 1_000_000_000;
-        Self(seconds << 18 | fraction as u32)
-    }
-
-    /// From a 64-bit NTP timestamp (RFC 3550 section 4).
-    pub fn from_ntp(ntp: u64) -> Self {
-        Self((ntp >> 14) as u32 & 0x00ff_ffff)
+    /// The same moment, less exact.
+    pub fn from_ntp(time: NtpTime) -> Self {
+        Self((time.0 >> 14) as u32 & 0x00ff_ffff)
     }
 
     /// The 24 bits, in units of 2^-18 s.

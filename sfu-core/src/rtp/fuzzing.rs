@@ -10,6 +10,7 @@ use super::header::{FIXED_HEADER_LEN, RtpHeader};
 use super::rtx::{unwrap_rtx, write_rtx_packet};
 use super::writer::{ExtensionPlan, HEADER_LEN_MAX, HeaderRewrite, SourcePacket, write_packet};
 use crate::ids::{PayloadType, Ssrc};
+use crate::rtcp::ntp::NtpTime;
 
 /// A fuzz target: its name, and its body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -72,7 +73,7 @@ pub fn fuzz_rtp_forward(data: &[u8]) {
         let plan = ExtensionPlan::new(&ids, Some("mid")).expect("the MID is short");
         let mut out = vec![0xff; HEADER_LEN_MAX + source.payload.len()];
         let written = write_packet(&mut out, &rewrite(), &plan, &source).expect("there is room for the longest header");
-        written.stamps.stamp_abs_send_time(&mut out, AbsSendTime::from_ntp(u64::MAX));
+        written.stamps.stamp_abs_send_time(&mut out, AbsSendTime::from_ntp(NtpTime(u64::MAX)));
         written.stamps.stamp_transport_cc(&mut out, 0x1234);
 
         let out = &out[..written.len];
@@ -82,7 +83,7 @@ pub fn fuzz_rtp_forward(data: &[u8]) {
         let copy = ids.parse(out, &view);
         assert_eq!(copy.bytes(ExtensionKind::Mid, out), Some(&b"mid"[..]));
         assert_eq!(copy.transport_cc, Some(0x1234));
-        assert_eq!(copy.abs_send_time, Some(AbsSendTime::from_ntp(u64::MAX)));
+        assert_eq!(copy.abs_send_time, Some(AbsSendTime::from_ntp(NtpTime(u64::MAX))));
         assert_eq!((copy.audio_level, copy.video_orientation), (extensions.audio_level, extensions.video_orientation));
         let descriptor = ExtensionKind::DependencyDescriptor;
         assert_eq!(copy.bytes(descriptor, out), extensions.bytes(descriptor, data));

@@ -70,6 +70,12 @@ pub enum SealError {
         /// The 48-bit packet index.
         index: u64,
     },
+    /// A packet that was to be repeated has not been sealed before.
+    #[error("packet index {index} has not been sealed, so it cannot be repeated")]
+    NeverSealed {
+        /// The 48-bit packet index.
+        index: u64,
+    },
     /// The packet is so far behind that nobody knows any more whether its index has been used.
     #[error("packet index {index} is behind the window of remembered indices")]
     IndexTooOld {

@@ -3,7 +3,7 @@
 use super::context::Cipher;
 use super::gcm::Iv;
 use super::window::{Refused, Window};
-use super::{OpenContext, OpenError, SealContext, SealError};
+use super::{OpenContext, OpenError, ProtectionProfile, SealContext, SealError};
 use crate::ids::Ssrc;
 
 /// The least an RTP header has, in bytes.
@@ -72,8 +72,8 @@ impl SealContext {
     ///
     /// `header_len` is that of the whole header, extensions included, which stays in the clear.
     ///
-    /// A sequence number can be sealed once: a packet that has to be sent again is sent as the very bytes that were
-    /// sealed, or under another SSRC (RFC 4588), never sealed anew.
+    /// A sequence number can be sealed once: a packet that has to be sent again goes under another SSRC (RFC 4588) or,
+    /// with the very bytes that were sealed, by [`SealContext::repeat_rtp`].
     ///
     /// # Errors
     /// [`SealError`]; then neither `buf` nor `stream` has changed.
@@ -84,13 +84,92 @@ impl SealContext {
         header_len: usize,
         plain_len: usize,
     ) -> Result<usize, SealError> {
+        let packet = Unsealed::check(self.profile, stream, buf, header_len, plain_len)?;
+        let index = packet.index;
+        stream.window.check(index).map_err(|refused| match refused {
+            Refused::Used => SealError::IndexReused { index },
+            Refused::TooOld => SealError::IndexTooOld { index },
+        })?;
+        let sealed_len = self.apply(packet)?;
+        stream.window.mark(index);
+        Ok(sealed_len)
+    }
+
+    /// Seals a packet AGAIN under the sequence number that it was sealed under before, to answer the NACK of a peer that
+    /// takes no retransmission stream: so nobody has to keep each consumer's sealed packets. The arguments are those of
+    /// [`SealContext::seal_rtp`], and the stream stays as it is.
+    ///
+    /// # THE BYTES MUST BE EXACTLY THOSE SEALED BEFORE
+    /// The caller guarantees that `buf[..plain_len]` and `header_len` equal, bit for bit, what was sealed under this
+    /// sequence number: payload, header, and every extension stamped at the time of sending. The key and the nonce are
+    /// the same again, so identical bytes give the identical datagram, which tells nobody anything new. Any other
+    /// bytes give an eavesdropper the XOR of the two payloads and, under GCM, the authentication key, with which it can
+    /// forge packets for as long as the transport lives. Nothing here can check it. A caller that cannot be sure leaves
+    /// the NACK unanswered.
+    ///
+    /// # Errors
+    /// [`SealError`], among them [`SealError::NeverSealed`] for a sequence number not yet used and
+    /// [`SealError::IndexTooOld`] for one that is not remembered any more; then `buf` has not changed.
+    pub fn repeat_rtp(
+        &self,
+        stream: &SealStream,
+        buf: &mut [u8],
+        header_len: usize,
+        plain_len: usize,
+    ) -> Result<usize, SealError> {
+        let packet = Unsealed::check(self.profile, stream, buf, header_len, plain_len)?;
+        let index = packet.index;
+        match stream.window.check(index) {
+            Err(Refused::Used) => self.apply(packet),
+            Err(Refused::TooOld) => Err(SealError::IndexTooOld { index }),
+            Ok(()) => Err(SealError::NeverSealed { index }),
+        }
+    }
+
+    /// Encrypts and writes the tag. Returns the length of the sealed packet.
+    fn apply(&self, unsealed: Unsealed<'_>) -> Result<usize, SealError> {
+        let Unsealed { ssrc, index, header_len, packet, tag_room, bounds } = unsealed;
+        let sealed_len = packet.len() + tag_room.len();
+        let (header, payload) = packet.split_at_mut_checked(header_len).ok_or(bounds)?;
+        match &self.rtp {
+            Cipher::Gcm(gcm) => {
+                let tag = gcm.seal(Iv::rtp(ssrc.0, index), header, payload).ok_or(bounds)?;
+                tag_room.copy_from_slice(&tag);
+            }
+            Cipher::AesCm(aes_cm) => {
+                aes_cm.apply_keystream(ssrc.0, index, payload);
+                tag_room.copy_from_slice(&aes_cm.tag(packet, &roc_bytes(index)));
+            }
+        }
+        Ok(sealed_len)
+    }
+}
+
+/// A packet of ours whose bounds and stream are right, with the index that it stands for.
+struct Unsealed<'a> {
+    ssrc: Ssrc,
+    index: u64,
+    header_len: usize,
+    packet: &'a mut [u8],
+    tag_room: &'a mut [u8],
+    bounds: SealError,
+}
+
+impl<'a> Unsealed<'a> {
+    fn check(
+        profile: ProtectionProfile,
+        stream: &SealStream,
+        buf: &'a mut [u8],
+        header_len: usize,
+        plain_len: usize,
+    ) -> Result<Self, SealError> {
         let buffer_len = buf.len();
         let bounds = SealError::Bounds { header_len, plain_len, buffer_len };
-        let needed = plain_len.checked_add(self.profile.tag_len()).ok_or(bounds)?;
+        let needed = plain_len.checked_add(profile.tag_len()).ok_or(bounds)?;
         let (packet, room) = buf.split_at_mut_checked(plain_len).ok_or(bounds)?;
-        let tag_room = room.get_mut(..self.profile.tag_len()).ok_or(SealError::NoRoom { needed, buffer_len })?;
-        let id = PacketId::read(packet).filter(|_| header_len >= MIN_HEADER_LEN).ok_or(bounds)?;
-        let (header, payload) = packet.split_at_mut_checked(header_len).ok_or(bounds)?;
+        let tag_room = room.get_mut(..profile.tag_len()).ok_or(SealError::NoRoom { needed, buffer_len })?;
+        let header_fits = (MIN_HEADER_LEN..=plain_len).contains(&header_len);
+        let id = PacketId::read(packet).filter(|_| header_fits).ok_or(bounds)?;
         if id.ssrc != stream.ssrc {
             return Err(SealError::WrongSsrc { expected: stream.ssrc, found: id.ssrc });
         }
@@ -101,22 +180,7 @@ impl SealContext {
             }
             Estimate::Overflow => return Err(SealError::KeyExhausted),
         };
-        stream.window.check(index).map_err(|refused| match refused {
-            Refused::Used => SealError::IndexReused { index },
-            Refused::TooOld => SealError::IndexTooOld { index },
-        })?;
-        match &self.rtp {
-            Cipher::Gcm(gcm) => {
-                let tag = gcm.seal(Iv::rtp(id.ssrc.0, index), header, payload).ok_or(bounds)?;
-                tag_room.copy_from_slice(&tag);
-            }
-            Cipher::AesCm(aes_cm) => {
-                aes_cm.apply_keystream(id.ssrc.0, index, payload);
-                tag_room.copy_from_slice(&aes_cm.tag(packet, &roc_bytes(index)));
-            }
-        }
-        stream.window.mark(index);
-        Ok(needed)
+        Ok(Self { ssrc: id.ssrc, index, header_len, packet, tag_room, bounds })
     }
 }
 

@@ -142,11 +142,15 @@ fn reserved_ids_are_refused() {
 
 #[test]
 fn absolute_send_time_is_6_18_fixed_point_and_wraps_at_64_s() {
-    assert_eq!(AbsSendTime::from_duration(Duration::from_millis(1_500)).as_raw(), 3 << 17);
-    assert_eq!(AbsSendTime::from_duration(Duration::from_secs(64)).as_raw(), 0);
-    let last = AbsSendTime::from_duration(Duration::from_nanos(63_999_999_999));
-    assert_eq!(last.to_bytes(), [0xff, 0xff, 0xff]);
-    let (seconds, half) = (3_900_000_001u64, 1 << 31);
-    let from_ntp = AbsSendTime::from_ntp(seconds << 32 | half);
-    assert_eq!(from_ntp, AbsSendTime::from_duration(Duration::from_millis(seconds * 1_000 + 500)));
+    for (seconds, fraction, raw) in [
+        (1, 1 << 31, 3 << 17),
+        (63, u32::MAX, 0x00ff_ffff),
+        (64, 0, 0),
+        // The lower six bits of the seconds, then the upper eighteen of their fraction.
+        (0x1122_3344, 0x5566_7788, ((0x44 & 0x3f) << 18) | (0x5566_7788 >> 14)),
+    ] {
+        let time = AbsSendTime::from_ntp(NtpTime(seconds << 32 | u64::from(fraction)));
+        assert_eq!(time.as_raw(), raw, "{seconds} s and {fraction:#x}");
+        assert_eq!([&[0][..], &time.to_bytes()].concat(), raw.to_be_bytes());
+    }
 }

@@ -1,6 +1,7 @@
 use rtc_shared::marshal::Unmarshal;
 
 use super::*;
+use crate::rtcp::ntp::NtpTime;
 use crate::rtp::header::RtpHeader;
 
 const REWRITE: HeaderRewrite = HeaderRewrite {
@@ -80,7 +81,7 @@ fn an_independent_parser_reads_what_was_written() {
         (ExtensionKind::DependencyDescriptor, &[0xc0, 0, 1]),
     ]);
     let (mut out, written) = write(&plan, &packet);
-    written.stamps.stamp_abs_send_time(&mut out, AbsSendTime::from_ntp(0x12_3456 << 14));
+    written.stamps.stamp_abs_send_time(&mut out, AbsSendTime::from_ntp(NtpTime(0x12_3456 << 14)));
     written.stamps.stamp_transport_cc(&mut out, 0xabcd);
 
     let read = independent(&out);
@@ -210,7 +211,7 @@ fn a_mid_is_1_to_16_bytes() {
 fn stamping_a_packet_cut_short_does_nothing() {
     let stamps = StampOffsets { abs_send_time: Some(2), transport_cc: Some(9) };
     let mut packet = [0; 4];
-    stamps.stamp_abs_send_time(&mut packet, AbsSendTime::from_ntp(u64::MAX));
+    stamps.stamp_abs_send_time(&mut packet, AbsSendTime::from_ntp(NtpTime(u64::MAX)));
     stamps.stamp_transport_cc(&mut packet, 0xffff);
     assert_eq!(packet, [0; 4]);
 }

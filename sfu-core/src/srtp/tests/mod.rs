@@ -54,6 +54,14 @@ fn seal(context: &SealContext, stream: &mut SealStream, packet: &[u8]) -> Result
     Ok(buf)
 }
 
+fn repeat(context: &SealContext, stream: &SealStream, packet: &[u8]) -> Result<Vec<u8>, SealError> {
+    let mut buf = packet.to_vec();
+    buf.resize(packet.len() + MAX_RTP_OVERHEAD, 0);
+    let len = context.repeat_rtp(stream, &mut buf, HEADER_LEN, packet.len())?;
+    buf.truncate(len);
+    Ok(buf)
+}
+
 fn open(context: &OpenContext, stream: &mut OpenStream, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
     let mut packet = sealed.to_vec();
     let len = context.open_rtp(stream, &mut packet, HEADER_LEN)?;

@@ -79,6 +79,62 @@ fn no_index_is_sealed_twice() {
     }
 }
 
+/// A peer without RTX would have to do without the packet, or every consumer keep its sealed packets.
+#[test]
+fn a_repeated_packet_is_the_identical_datagram_and_leaves_the_stream_as_it_was() {
+    for profile in ProtectionProfile::ALL {
+        let (context, open_context) = contexts(profile);
+        let mut stream = SealStream::new(Ssrc(SSRC));
+        // Across the wrap, so that the rollover counter is the packet's own and not the newest one's.
+        let numbers = [65_534_u16, 65_535, 0, 1];
+        let packets = numbers.map(|number| rtp_packet(SSRC, number, &number.to_be_bytes()));
+        let sealed = packets.each_ref().map(|packet| seal(&context, &mut stream, packet).unwrap());
+        let before = format!("{stream:?}");
+        for (packet, sealed) in packets.iter().zip(&sealed) {
+            assert_eq!(repeat(&context, &stream, packet).as_ref(), Ok(sealed), "{profile:?}");
+        }
+        assert_eq!(format!("{stream:?}"), before);
+        let mut receiver = OpenStream::new(Ssrc(SSRC));
+        for number in [0, 2, 3, 1] {
+            let again = repeat(&context, &stream, &packets[number]).unwrap();
+            assert_eq!(open(&open_context, &mut receiver, &again).as_ref(), Ok(&packets[number]), "{profile:?}");
+        }
+        let next = seal(&context, &mut stream, &rtp_packet(SSRC, 2, b"next"));
+        assert!(next.is_ok(), "the next number is still free");
+    }
+}
+
+/// To repeat what was never sealed would use its index up unnoticed: the true packet would then share its nonce.
+#[test]
+fn only_a_remembered_index_is_repeated() {
+    for profile in ProtectionProfile::ALL {
+        let (context, _) = contexts(profile);
+        let mut stream = SealStream::new(Ssrc(SSRC));
+        let packet = |number| rtp_packet(SSRC, number, b"payload");
+        assert_eq!(repeat(&context, &stream, &packet(10)), Err(SealError::NeverSealed { index: 10 }));
+        let newest = 10 + REPLAY_WINDOW as u16;
+        for number in [10, 11, newest] {
+            seal(&context, &mut stream, &packet(number)).unwrap();
+        }
+        for (number, expected) in [
+            (10, Err(SealError::IndexTooOld { index: 10 })),
+            (11, Ok(())),
+            (12, Err(SealError::NeverSealed { index: 12 })),
+            (newest, Ok(())),
+            (newest + 1, Err(SealError::NeverSealed { index: u64::from(newest) + 1 })),
+        ] {
+            assert_eq!(repeat(&context, &stream, &packet(number)).map(drop), expected, "{profile:?} {number}");
+        }
+        let mut buf = packet(12);
+        buf.resize(buf.len() + MAX_RTP_OVERHEAD, 0);
+        let before = buf.clone();
+        assert!(context.repeat_rtp(&stream, &mut buf, HEADER_LEN, 19).is_err());
+        assert_eq!(buf, before, "a refused packet is left as it was");
+        let other = repeat(&context, &stream, &rtp_packet(SSRC + 1, 11, b"payload"));
+        assert_eq!(other, Err(SealError::WrongSsrc { expected: Ssrc(SSRC), found: Ssrc(SSRC + 1) }));
+    }
+}
+
 #[test]
 fn sealing_checks_its_bounds_and_its_stream_first() {
     for profile in ProtectionProfile::ALL {
