@@ -7,6 +7,7 @@ use std::time::Instant;
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_shared::TransportProtocol;
 use rtc_shared::error::Error as CrateError;
+use zeroize::Zeroizing;
 
 use super::certificate::Certificate;
 use super::client_hello::{CLIENT_HELLO, offered_srtp_profiles};
@@ -15,7 +16,8 @@ use super::fingerprint::{self, Fingerprint};
 use super::inbound::{Inbound, Item, Message, Received, Stage};
 use super::limits::{HANDSHAKE_TIMEOUT, MAX_DATAGRAM_BYTES, MAX_FINGERPRINTS};
 use super::outbound::Outbound;
-use super::srtp_keys::{EXPORTER_LABEL, SrtpKeys, SrtpProfile};
+use super::srtp_keys::{EXPORTER_LABEL, SrtpKeys};
+use super::srtp_profiles;
 use super::types::{DtlsEvent, DtlsState, DtlsStats, Reason, Role};
 
 /// The address that the crate believes the peer to have, whatever the ICE path: the crate takes another address for
@@ -271,7 +273,7 @@ impl Dtls {
             self.inbound.restart();
             return false;
         };
-        let Some(profile) = SrtpProfile::best_of(&offered) else {
+        let Some(profile) = srtp_profiles::best_of(&offered) else {
             self.outbound.send_plain_alert(INSUFFICIENT_SECURITY);
             let offered = offered.into_iter().take(DtlsError::OFFERED_SHOWN).collect();
             self.fail_silently(DtlsError::NoCommonSrtpProfile { offered });
@@ -349,13 +351,13 @@ impl Dtls {
             .first()
             .cloned()
             .ok_or_else(|| DtlsError::PeerMisbehaved("it presented no certificate".to_owned()))?;
-        let profile = SrtpProfile::from_crate(state.srtp_protection_profile())
+        let profile = srtp_profiles::from_crate(state.srtp_protection_profile())
             .ok_or_else(|| DtlsError::NoCommonSrtpProfile { offered: Vec::new() })?;
         let material = state
-            .export_keying_material(EXPORTER_LABEL, &[], SrtpKeys::material_len(profile))
+            .export_keying_material(EXPORTER_LABEL, &[], profile.keying_material_len())
             .map_err(|error| DtlsError::Internal(error.to_string()))?;
-        let keys =
-            SrtpKeys::new(profile, role, material.as_ref()).ok_or_else(|| internal("too little keying material"))?;
+        let keys = SrtpKeys::new(profile, role, Zeroizing::new(material.as_ref().to_vec()))
+            .map_err(|error| DtlsError::Internal(error.to_string()))?;
         Ok(Unverified { peer_certificate, keys })
     }
 

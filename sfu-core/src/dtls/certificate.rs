@@ -11,7 +11,8 @@ use thiserror::Error;
 
 use super::fingerprint::{Fingerprint, HashAlgorithm};
 use super::limits::{MTU_BYTES, RESEND_INTERVAL};
-use super::srtp_keys::SrtpProfile;
+use super::srtp_profiles;
+use crate::srtp::ProtectionProfile;
 
 /// The subject. Peers compare fingerprints; nobody reads it.
 const SUBJECT: &str = "sluice.invalid";
@@ -33,8 +34,8 @@ struct Inner {
     der: Vec<u8>,
     fingerprints: Vec<Fingerprint>,
     client: Arc<HandshakeConfig>,
-    /// One per profile, in the order of [`SrtpProfile::PREFERENCE`]: as a server the crate follows the client's
-    /// order, so it is offered the one profile that we chose.
+    /// One per profile, in the order of [`ProtectionProfile::ALL`]: as a server the crate follows the client's order, so
+    /// it is offered the one profile that we chose.
     servers: [Arc<HandshakeConfig>; 3],
 }
 
@@ -52,12 +53,12 @@ impl Certificate {
                 .map_err(|error| CertificateError::Generate(error.to_string()))?;
         let der = certificate.certificate.first().map(|der| der.to_vec()).ok_or(CertificateError::Empty)?;
 
-        let build = |is_client: bool, profiles: &[SrtpProfile]| {
+        let build = |is_client: bool, profiles: &[ProtectionProfile]| {
             ConfigBuilder::default()
                 .with_crypto_provider(provider.clone())
                 .with_certificates(vec![certificate.clone()])
                 .with_cipher_suites(CIPHER_SUITES.to_vec())
-                .with_srtp_protection_profiles(profiles.iter().map(|profile| profile.to_crate()).collect())
+                .with_srtp_protection_profiles(profiles.iter().copied().map(srtp_profiles::to_crate).collect())
                 .with_client_auth(ClientAuthType::RequireAnyClientCert)
                 // RFC 7627: binds the master secret, and so the exported SRTP keys, to the certificates.
                 .with_extended_master_secret(ExtendedMasterSecretType::Require)
@@ -72,11 +73,11 @@ impl Certificate {
                 .map(Arc::new)
                 .map_err(|error| CertificateError::Configure(error.to_string()))
         };
-        let [first, second, third] = SrtpProfile::PREFERENCE;
+        let [first, second, third] = ProtectionProfile::ALL;
         Ok(Self(Arc::new(Inner {
             fingerprints: HashAlgorithm::ALL.map(|algorithm| Fingerprint::of(algorithm, &der)).to_vec(),
             der,
-            client: build(true, &SrtpProfile::PREFERENCE)?,
+            client: build(true, &ProtectionProfile::ALL)?,
             servers: [build(false, &[first])?, build(false, &[second])?, build(false, &[third])?],
         })))
     }
@@ -95,12 +96,12 @@ impl Certificate {
         self.0.client.clone()
     }
 
-    pub(super) fn server_config(&self, profile: SrtpProfile) -> Arc<HandshakeConfig> {
+    pub(super) fn server_config(&self, profile: ProtectionProfile) -> Arc<HandshakeConfig> {
         let [first, second, third] = &self.0.servers;
         match profile {
-            SrtpProfile::AeadAes128Gcm => first.clone(),
-            SrtpProfile::AeadAes256Gcm => second.clone(),
-            SrtpProfile::Aes128CmHmacSha1_80 => third.clone(),
+            ProtectionProfile::AeadAes128Gcm => first.clone(),
+            ProtectionProfile::AeadAes256Gcm => second.clone(),
+            ProtectionProfile::Aes128CmHmacSha1_80 => third.clone(),
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod limits;
 mod outbound;
 mod record;
 mod srtp_keys;
+mod srtp_profiles;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -27,5 +28,5 @@ pub use association::Dtls;
 pub use certificate::{Certificate, CertificateError};
 pub use error::{DtlsError, RemoteFingerprintsError, StartError};
 pub use fingerprint::{Fingerprint, FingerprintError, HashAlgorithm};
-pub use srtp_keys::{SrtpKeys, SrtpProfile};
+pub use srtp_keys::SrtpKeys;
 pub use types::{DtlsEvent, DtlsState, DtlsStats, Reason, Role};

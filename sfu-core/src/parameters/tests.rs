@@ -152,8 +152,8 @@ fn a_candidate_carries_both_names_of_its_address() {
     let candidate = IceCandidate {
         foundation: "udpcandidate".to_owned(),
         priority: 1,
-        ip: "127.0.0.1".parse().unwrap(),
-        address: "127.0.0.1".parse().unwrap(),
+        ip: "127.0.0.1".to_owned(),
+        address: "127.0.0.1".to_owned(),
         protocol: IceProtocol::Tcp,
         port: 40000,
         candidate_type: IceCandidateType::Host,

@@ -1,6 +1,7 @@
 //! Asking a sender for lost packets (RFC 4585 section 6.2.1).
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use rtc_rtcp::transport_feedbacks::transport_layer_nack::NackPair;
@@ -22,9 +23,12 @@ pub const MAX_REQUESTS_PER_PACKET: u8 = 10;
 /// The round trip that is assumed before one is measured.
 pub const DEFAULT_RTT: Duration = Duration::from_millis(100);
 
-/// Bounds of the time between two requests for the same packet. Less than 20 ms would ask again for what is merely
-/// queued; more than half a second would be too late for the picture.
-pub const REPEAT_INTERVAL_MS: std::ops::RangeInclusive<u64> = 20..=500;
+/// Bounds of the time between two requests for the same packet, which is else the round trip. Less than 20 ms would ask
+/// again for what is merely queued; more than half a second would be too late for the picture.
+pub const REPEAT_INTERVAL_MS: RangeInclusive<u64> = 20..=500;
+
+/// A new sample of the round trip counts one part in this many (alpha of RFC 6298 section 2).
+const RTT_SMOOTHING: u32 = 8;
 
 /// Packets that may be missing at once. Beyond it the path is down rather than lossy, and repairing packet by packet
 /// costs more than it brings: the list is dropped and a key frame asked for.
@@ -50,12 +54,13 @@ pub enum NackAction {
 /// The missing packets of one received stream, asked for once upstream however many consumers miss them.
 ///
 /// Numbers are unwrapped ones, of packets that are not duplicates (see [`super::receive_stream`]).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct NackGenerator {
     newest: Option<u64>,
     /// In ascending order.
     missing: VecDeque<Missing>,
-    repeat_interval: Duration,
+    /// Smoothed, from request to retransmission.
+    rtt: Option<Duration>,
     /// No later than the earliest due entry; entries that leave the list do not move it.
     next_due_at: Option<Instant>,
 }
@@ -64,34 +69,22 @@ pub struct NackGenerator {
 struct Missing {
     extended: u64,
     missed_at: Instant,
+    /// When it was asked for last.
+    asked_at: Option<Instant>,
     due_at: Instant,
     requests: u8,
 }
 
-impl Default for NackGenerator {
-    fn default() -> Self {
-        Self { newest: None, missing: VecDeque::new(), repeat_interval: DEFAULT_RTT, next_due_at: None }
-    }
-}
-
 impl NackGenerator {
-    /// Sets the measured round trip to the sender, which is the time between requests for the same packet (within
-    /// [`REPEAT_INTERVAL_MS`]).
-    pub fn set_rtt(&mut self, rtt: Duration) {
-        let rtt_ms = u64::try_from(rtt.as_millis()).unwrap_or(u64::MAX);
-        let (min, max) = (*REPEAT_INTERVAL_MS.start(), *REPEAT_INTERVAL_MS.end());
-        self.repeat_interval = Duration::from_millis(rtt_ms.clamp(min, max));
-    }
-
-    /// Takes a packet's arrival, by either way: its own or by retransmission. `is_key_frame`: it starts a key frame,
-    /// before which nothing is worth repairing.
-    pub fn handle_packet(&mut self, now: Instant, extended: u64, is_key_frame: bool) -> NackAction {
+    /// Takes a packet's arrival. `is_rtx`: it came by retransmission (RFC 4588), which tells the round trip to the sender.
+    /// `is_key_frame`: it starts a key frame, before which nothing is worth repairing.
+    pub fn handle_packet(&mut self, now: Instant, extended: u64, is_rtx: bool, is_key_frame: bool) -> NackAction {
         let Some(newest) = self.newest else {
             self.newest = Some(extended);
             return NackAction::None;
         };
         if extended <= newest {
-            self.remove(extended);
+            self.handle_late(now, extended, is_rtx);
             if is_key_frame {
                 self.remove_before(extended);
             }
@@ -126,6 +119,7 @@ impl NackGenerator {
         if self.next_due_at? > now {
             return None;
         }
+        let repeat_interval = self.repeat_interval();
         self.missing.retain(|missing| {
             let exhausted = missing.requests >= MAX_REQUESTS_PER_PACKET && missing.due_at <= now;
             !exhausted && now.saturating_duration_since(missing.missed_at) <= MAX_MISSING_AGE
@@ -136,7 +130,8 @@ impl NackGenerator {
                 break;
             }
             missing.requests += 1;
-            missing.due_at = now + self.repeat_interval;
+            missing.asked_at = Some(now);
+            missing.due_at = now + repeat_interval;
         }
         self.next_due_at = self.missing.iter().map(|missing| missing.due_at).min();
         (!pairs.is_empty()).then_some(pairs)
@@ -163,7 +158,7 @@ impl NackGenerator {
         }
         let due_at = now + REORDER_WAIT;
         for extended in first..end {
-            self.missing.push_back(Missing { extended, missed_at: now, due_at, requests: 0 });
+            self.missing.push_back(Missing { extended, missed_at: now, asked_at: None, due_at, requests: 0 });
         }
         if gap > 0 {
             self.next_due_at = Some(self.next_due_at.map_or(due_at, |next| next.min(due_at)));
@@ -185,11 +180,25 @@ impl NackGenerator {
         }
     }
 
-    fn remove(&mut self, extended: u64) {
-        if let Ok(index) = self.missing.binary_search_by_key(&extended, |missing| missing.extended) {
-            self.missing.remove(index);
-            self.forget_deadline_if_empty();
+    /// A packet older than the newest: if it was missing, it is no more.
+    fn handle_late(&mut self, now: Instant, extended: u64, is_rtx: bool) {
+        let Ok(index) = self.missing.binary_search_by_key(&extended, |missing| missing.extended) else { return };
+        let Some(Missing { asked_at, requests, .. }) = self.missing.remove(index) else { return };
+        self.forget_deadline_if_empty();
+        // After a second request nobody knows which one it answers (Karn's algorithm, RFC 6298 section 3).
+        if let Some(asked_at) = asked_at
+            && is_rtx
+            && requests == 1
+        {
+            let sample = now.saturating_duration_since(asked_at);
+            self.rtt = Some(self.rtt.map_or(sample, |rtt| (rtt * (RTT_SMOOTHING - 1) + sample) / RTT_SMOOTHING));
         }
+    }
+
+    /// The time between two requests for the same packet.
+    fn repeat_interval(&self) -> Duration {
+        let (min_ms, max_ms) = REPEAT_INTERVAL_MS.into_inner();
+        self.rtt.unwrap_or(DEFAULT_RTT).clamp(Duration::from_millis(min_ms), Duration::from_millis(max_ms))
     }
 
     fn remove_before(&mut self, extended: u64) {

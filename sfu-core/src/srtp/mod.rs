@@ -1,7 +1,7 @@
 //! SRTP and SRTCP (RFC 3711, RFC 7714) in place.
 //!
-//! [`SealContext`] protects what we send to one peer and [`OpenContext`] verifies what it sends; both come from
-//! [`KeyingMaterial`], which DTLS exports. The state of a stream ([`SealStream`], [`OpenStream`]) lives with whoever
+//! [`SealContext`] protects what we send to one peer and [`OpenContext`] verifies what it sends; both come from the
+//! keys that DTLS exports. The state of a stream ([`SealStream`], [`OpenStream`]) lives with whoever
 //! owns the stream, so that a packet costs no look-up, and no allocation.
 //!
 //! Nothing is believed before it is authenticated: a refused packet changes no state, and a stranger's packets
@@ -13,7 +13,6 @@ mod error;
 pub mod fuzz;
 mod gcm;
 mod kdf;
-mod keys;
 mod profile;
 mod rtcp;
 mod rtp;
@@ -24,7 +23,6 @@ mod tests;
 
 pub use context::{OpenContext, SealContext};
 pub use error::{KeyError, OpenError, SealError};
-pub use keys::{DtlsSide, EXPORTER_LABEL, KeyingMaterial};
 pub use profile::ProtectionProfile;
 pub use rtcp::{MAX_RTCP_INDEX, MAX_RTCP_SENDERS, OpenRtcpStreams};
 pub use rtp::{OpenStream, SealStream};

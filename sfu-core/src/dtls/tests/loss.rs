@@ -9,9 +9,10 @@ use rtc_shared::TransportProtocol;
 
 use super::super::limits::RESEND_INTERVAL;
 use super::super::record::records;
-use super::super::{DtlsState, Role, SrtpProfile};
+use super::super::{DtlsState, Role};
 use super::link::{Bare, End};
 use super::{Link, assert_equal_keys, certificate, started};
+use crate::srtp::ProtectionProfile;
 
 /// Two repeats with back-off and the round trips.
 const SOON: Duration = Duration::from_millis(1000);
@@ -106,7 +107,7 @@ fn bare_client() -> Bare {
 }
 
 fn bare_server() -> Bare {
-    let config = certificate(Role::Server).server_config(SrtpProfile::AeadAes128Gcm);
+    let config = certificate(Role::Server).server_config(ProtectionProfile::AeadAes128Gcm);
     Bare::new(Endpoint::new(Bare::US, TransportProtocol::UDP, Some(config)))
 }
 

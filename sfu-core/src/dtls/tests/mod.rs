@@ -12,6 +12,8 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use super::{Certificate, Dtls, DtlsEvent, DtlsState, Role};
+use crate::ids::Ssrc;
+use crate::srtp::{MAX_RTP_OVERHEAD, OpenContext, OpenStream, SealContext, SealStream};
 pub(super) use link::Link;
 
 /// A made-up beginning.
@@ -48,7 +50,7 @@ pub(super) fn events(dtls: &mut Dtls) -> Vec<DtlsEvent> {
     std::iter::from_fn(|| dtls.poll_event()).collect()
 }
 
-/// Checks that both are connected with mirrored keys.
+/// Checks that both are connected, with keys for each other.
 pub(super) fn assert_equal_keys(client: &mut Dtls, server: &mut Dtls) {
     let mut keys = [client, server].map(|side| {
         assert_eq!(side.state(), DtlsState::Connected);
@@ -61,9 +63,18 @@ pub(super) fn assert_equal_keys(client: &mut Dtls, server: &mut Dtls) {
     });
     let (client, server) = (keys[0].take().unwrap(), keys[1].take().unwrap());
     assert_eq!(client.profile(), server.profile());
-    assert_eq!(client.local_key(), server.remote_key());
-    assert_eq!(client.local_salt(), server.remote_salt());
-    assert_eq!(client.remote_key(), server.local_key());
-    assert_eq!(client.remote_salt(), server.local_salt());
-    assert_ne!(client.local_key(), client.remote_key());
+    let (client_seal, client_open) = client.contexts().unwrap();
+    let (server_seal, server_open) = server.contexts().unwrap();
+    assert!(opens(&client_seal, &server_open) && opens(&server_seal, &client_open));
+    assert!(!opens(&client_seal, &client_open), "one key for both directions");
+}
+
+/// Whether a packet sealed on one side is opened on the other.
+pub(super) fn opens(seal: &SealContext, open: &OpenContext) -> bool {
+    let packet = [0x80, 96, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, b'p', b'a', b'y'];
+    let mut buf = packet.to_vec();
+    buf.resize(packet.len() + MAX_RTP_OVERHEAD, 0);
+    let len = seal.seal_rtp(&mut SealStream::new(Ssrc(3)), &mut buf, 12, packet.len()).unwrap();
+    let opened = open.open_rtp(&mut OpenStream::new(Ssrc(3)), &mut buf[..len], 12);
+    opened.is_ok_and(|len| buf[..len] == packet)
 }

@@ -9,10 +9,13 @@ use rtc_dtls::config::{ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig}
 use rtc_dtls::endpoint::Endpoint;
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile::{self, *};
 use rtc_shared::TransportProtocol;
+use zeroize::Zeroizing;
 
-use super::super::{Dtls, DtlsError, DtlsEvent, DtlsState, Fingerprint, HashAlgorithm, Role, SrtpProfile};
+use super::super::srtp_profiles::to_crate;
+use super::super::{Dtls, DtlsError, DtlsEvent, DtlsState, Fingerprint, HashAlgorithm, Role, SrtpKeys};
 use super::link::Bare;
-use super::{Link, events, start_of_time, unvouched};
+use super::{Link, events, opens, start_of_time, unvouched};
+use crate::srtp::ProtectionProfile;
 
 /// A client of the bare crate that offers `profiles` in that order, and its certificate.
 fn client(profiles: &[SrtpProtectionProfile], ems: ExtendedMasterSecretType) -> (Bare, Vec<u8>) {
@@ -46,24 +49,21 @@ fn serve(profiles: &[SrtpProtectionProfile], ems: ExtendedMasterSecretType) -> (
 fn gcm_is_chosen_though_the_client_lists_aes_cm_first() {
     let all = [Srtp_Aes128_Cm_Hmac_Sha1_80, Srtp_Aead_Aes_256_Gcm, Srtp_Aead_Aes_128_Gcm];
     for (offer, chosen) in [
-        (&all[..], SrtpProfile::AeadAes128Gcm),
-        (&all[..2], SrtpProfile::AeadAes256Gcm),
-        (&all[..1], SrtpProfile::Aes128CmHmacSha1_80),
-        (&[Srtp_Aes128_Cm_Hmac_Sha1_32, Srtp_Aes128_Cm_Hmac_Sha1_80], SrtpProfile::Aes128CmHmacSha1_80),
+        (&all[..], ProtectionProfile::AeadAes128Gcm),
+        (&all[..2], ProtectionProfile::AeadAes256Gcm),
+        (&all[..1], ProtectionProfile::Aes128CmHmacSha1_80),
+        (&[Srtp_Aes128_Cm_Hmac_Sha1_32, Srtp_Aes128_Cm_Hmac_Sha1_80], ProtectionProfile::Aes128CmHmacSha1_80),
     ] {
         let (mut server, client) = serve(offer, ExtendedMasterSecretType::Request);
         let happened = events(&mut server);
         let Some(DtlsEvent::Connected(keys)) = happened.last() else { panic!("{happened:?}") };
         assert_eq!(keys.profile(), chosen);
         let state = client.endpoint.get_connection_state(Bare::US).unwrap();
-        assert_eq!(state.srtp_protection_profile(), chosen.to_crate());
-        let (key, salt) = (chosen.key_len(), chosen.salt_len());
-        let theirs = state.export_keying_material("EXTRACTOR-dtls_srtp", &[], 2 * (key + salt)).unwrap();
-        let theirs = theirs.as_ref();
-        assert_eq!(keys.remote_key(), &theirs[..key]);
-        assert_eq!(keys.local_key(), &theirs[key..2 * key]);
-        assert_eq!(keys.remote_salt(), &theirs[2 * key..2 * key + salt]);
-        assert_eq!(keys.local_salt(), &theirs[2 * key + salt..]);
+        assert_eq!(state.srtp_protection_profile(), to_crate(chosen));
+        let theirs = state.export_keying_material("EXTRACTOR-dtls_srtp", &[], chosen.keying_material_len()).unwrap();
+        let theirs = SrtpKeys::new(chosen, Role::Client, Zeroizing::new(theirs.as_ref().to_vec())).unwrap();
+        let ((our_seal, our_open), (their_seal, their_open)) = (keys.contexts().unwrap(), theirs.contexts().unwrap());
+        assert!(opens(&our_seal, &their_open) && opens(&their_seal, &our_open));
     }
 }
 

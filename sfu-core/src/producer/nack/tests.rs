@@ -22,7 +22,7 @@ fn asked(nack: &mut NackGenerator, now: Instant) -> Vec<u16> {
 }
 
 fn feed(nack: &mut NackGenerator, now: Instant, extended: impl IntoIterator<Item = u64>) -> NackAction {
-    extended.into_iter().fold(NackAction::None, |_, extended| nack.handle_packet(now, extended, false))
+    extended.into_iter().fold(NackAction::None, |_, extended| nack.handle_packet(now, extended, false, false))
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn reordering_within_its_limits_is_not_asked_for() {
     let mut nack = NackGenerator::default();
     assert_eq!(feed(&mut nack, now, [1, 3, 4]), NackAction::None);
     assert_eq!(asked(&mut nack, now + ms(9)), NOTHING);
-    nack.handle_packet(now + ms(9), 2, false);
+    nack.handle_packet(now + ms(9), 2, false, false);
     assert_eq!(nack.poll_timeout(), None);
     assert_eq!(asked(&mut nack, now + ms(50)), NOTHING);
 }
@@ -74,19 +74,66 @@ fn a_long_gap_becomes_pairs_across_the_wrap() {
     );
 }
 
-#[test]
-fn requests_are_a_round_trip_apart_and_ten_at_most() {
-    for (rtt, interval) in [(None, 100), (Some(50), 50), (Some(1), 20), (Some(3000), 500)] {
-        let now = origin();
-        let mut nack = NackGenerator::default();
-        if let Some(rtt) = rtt {
-            nack.set_rtt(ms(rtt));
+/// Loses a packet, asks for it `requests` times, and lets it come `after_ms` later. Returns when it came.
+fn repair(nack: &mut NackGenerator, start: Instant, requests: usize, after_ms: u64, is_rtx: bool) -> Instant {
+    nack.handle_restart(1);
+    feed(nack, start, [3]);
+    let mut now = start + REORDER_WAIT;
+    for request in 0..requests {
+        if request > 0 {
+            now = nack.poll_timeout().unwrap();
         }
-        feed(&mut nack, now, [1, 3]);
-        let times: Vec<u64> = (0..10_000).filter(|&at| !asked(&mut nack, now + ms(at)).is_empty()).collect();
+        assert_eq!(asked(nack, now), [2]);
+    }
+    nack.handle_packet(now + ms(after_ms), 2, is_rtx, false);
+    now + ms(after_ms)
+}
+
+/// When a packet that never comes is asked for, in ms since it was missed.
+fn request_times(nack: &mut NackGenerator, now: Instant) -> Vec<u64> {
+    nack.handle_restart(1);
+    feed(nack, now, [3]);
+    (0..10_000).filter(|&at| !asked(nack, now + ms(at)).is_empty()).collect()
+}
+
+#[test]
+fn requests_are_a_measured_round_trip_apart_and_ten_at_most() {
+    for (rtt, interval) in [(None, 100), (Some(50), 50), (Some(1), 20), (Some(1500), 500)] {
+        let mut nack = NackGenerator::default();
+        let now = rtt.map_or(origin(), |rtt| repair(&mut nack, origin(), 1, rtt, true));
+        let times = request_times(&mut nack, now);
         let expected: Vec<u64> = (0..10).map(|i| 10 + i * interval).filter(|&at| at <= 2000).collect();
         assert_eq!(times, expected, "round trip {rtt:?}");
         assert_eq!((nack.missing(), nack.poll_timeout()), (0, None), "a lost cause must be forgotten");
+    }
+}
+
+/// A false sample would ask too early for what is on its way, or too late for what is lost.
+#[test]
+fn only_the_retransmission_of_what_was_asked_for_once_tells_the_round_trip() {
+    for (requests, is_rtx, interval) in
+        [(1, true, 40), (0, true, 100), (0, false, 100), (1, false, 100), (2, true, 100)]
+    {
+        let mut nack = NackGenerator::default();
+        let now = repair(&mut nack, origin(), requests, 40, is_rtx);
+        let times = request_times(&mut nack, now);
+        assert_eq!(times[1] - times[0], interval, "asked {requests} times, by retransmission: {is_rtx}");
+    }
+}
+
+#[test]
+fn samples_of_the_round_trip_are_smoothed_by_an_eighth() {
+    for (samples_ms, interval) in [
+        (vec![80], 80),
+        (vec![80, 160], 90),
+        (vec![80, 0], 70),
+        (vec![80, 160, 90], 90),
+        ([[48; 40], [400; 40]].concat(), 400),
+    ] {
+        let mut nack = NackGenerator::default();
+        let now = samples_ms.iter().fold(origin(), |now, &sample_ms| repair(&mut nack, now, 1, sample_ms, true));
+        let times = request_times(&mut nack, now);
+        assert!((times[1] - times[0]).abs_diff(interval) <= 2, "{samples_ms:?}: {times:?}");
     }
 }
 
@@ -96,7 +143,7 @@ fn a_repaired_packet_is_not_asked_for_again() {
     let mut nack = NackGenerator::default();
     feed(&mut nack, now, [1, 4]);
     assert_eq!(asked(&mut nack, now + ms(10)), [2, 3]);
-    nack.handle_packet(now + ms(60), 2, false);
+    nack.handle_packet(now + ms(60), 2, true, false);
     assert_eq!(asked(&mut nack, now + ms(110)), [3]);
 }
 
@@ -105,13 +152,13 @@ fn a_key_frame_ends_the_need_for_what_was_before_it() {
     let now = origin();
     let mut nack = NackGenerator::default();
     feed(&mut nack, now, [1, 3, 5]);
-    assert_eq!(nack.handle_packet(now, 8, true), NackAction::None);
+    assert_eq!(nack.handle_packet(now, 8, false, true), NackAction::None);
     assert_eq!(nack.missing(), 0);
     feed(&mut nack, now, [10]);
     assert_eq!(asked(&mut nack, now + ms(10)), [9]);
     // A key frame's first packet that came late.
     feed(&mut nack, now, [12, 20]);
-    nack.handle_packet(now, 15, true);
+    nack.handle_packet(now, 15, false, true);
     assert_eq!(asked(&mut nack, now + ms(10)), [16, 17, 18, 19]);
 }
 
@@ -122,9 +169,9 @@ fn at_the_limit_the_list_is_dropped_and_a_key_frame_asked_for() {
     let full = 1 + MAX_MISSING as u64 + 1;
     assert_eq!(feed(&mut nack, now, [1, full]), NackAction::NackDue);
     assert_eq!(nack.missing(), MAX_MISSING);
-    assert_eq!(nack.handle_packet(now, full + 2, false), NackAction::KeyFrameNeeded);
+    assert_eq!(nack.handle_packet(now, full + 2, false, false), NackAction::KeyFrameNeeded);
     assert_eq!((nack.missing(), nack.poll_timeout()), (0, None));
-    assert_eq!(nack.handle_packet(now, full + 3, false), NackAction::None, "it must go on from there");
+    assert_eq!(nack.handle_packet(now, full + 3, false, false), NackAction::None, "it must go on from there");
 }
 
 #[test]
@@ -184,7 +231,7 @@ proptest! {
         for at in 0..fates.len() as u64 * 2 + 3000 {
             let now = start + ms(at);
             while arrivals.peek().is_some_and(|(due, _)| *due == at) {
-                nack.handle_packet(now, arrivals.next().unwrap().1, false);
+                nack.handle_packet(now, arrivals.next().unwrap().1, false, false);
             }
             if nack.poll_timeout().is_some_and(|due| due <= now) {
                 for seq in asked(&mut nack, now) {

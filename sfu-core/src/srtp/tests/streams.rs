@@ -199,36 +199,8 @@ fn at_the_limit_of_rtcp_senders_the_one_silent_for_longest_is_forgotten() {
 }
 
 #[test]
-fn each_side_opens_what_the_other_seals_and_not_its_own() {
-    for profile in ProtectionProfile::ALL {
-        let exported: Vec<u8> = (0..profile.keying_material_len() as u8).collect();
-        let material = KeyingMaterial::new(profile, exported).unwrap();
-        let (client_seal, client_open) = material.contexts(DtlsSide::Client).unwrap();
-        let (server_seal, server_open) = material.contexts(DtlsSide::Server).unwrap();
-        let packet = rtp_packet(SSRC, 1, b"payload");
-        let from_client = seal(&client_seal, &mut SealStream::new(Ssrc(SSRC)), &packet).unwrap();
-        let from_server = seal(&server_seal, &mut SealStream::new(Ssrc(SSRC)), &packet).unwrap();
-        assert_eq!(open(&server_open, &mut OpenStream::new(Ssrc(SSRC)), &from_client).unwrap(), packet);
-        assert_eq!(open(&client_open, &mut OpenStream::new(Ssrc(SSRC)), &from_server).unwrap(), packet);
-        // RFC 5764 section 4.2: the client's key and salt come first.
-        let (key_len, salt_len) = (profile.key_len(), profile.salt_len());
-        let bytes = |from: usize, len: usize| (from as u8..(from + len) as u8).collect::<Vec<u8>>();
-        let client_key = bytes(0, key_len);
-        let client_salt = bytes(2 * key_len, salt_len);
-        let expected = SealContext::new(profile, &client_key, &client_salt).unwrap();
-        assert_eq!(from_client, seal(&expected, &mut SealStream::new(Ssrc(SSRC)), &packet).unwrap());
-        let reflected = open(&client_open, &mut OpenStream::new(Ssrc(SSRC)), &from_client);
-        assert_eq!(reflected, Err(OpenError::AuthenticationFailed));
-    }
-}
-
-#[test]
-fn material_of_the_wrong_length_is_refused_and_never_printed() {
+fn keys_and_salts_of_the_wrong_length_are_refused() {
     let profile = ProtectionProfile::AeadAes128Gcm;
-    assert_eq!(
-        KeyingMaterial::new(profile, vec![0; 60]).unwrap_err(),
-        KeyError::MaterialLength { expected: 56, actual: 60 }
-    );
     assert_eq!(
         SealContext::new(profile, &[0; 32], &[0; 12]).unwrap_err(),
         KeyError::KeyLength { expected: 16, actual: 32 }
@@ -237,6 +209,4 @@ fn material_of_the_wrong_length_is_refused_and_never_printed() {
         OpenContext::new(profile, &[0; 16], &[0; 14]).unwrap_err(),
         KeyError::SaltLength { expected: 12, actual: 14 }
     );
-    let material = KeyingMaterial::new(profile, vec![0xab; 56]).unwrap();
-    assert!(!format!("{material:?} {:?}", material.contexts(DtlsSide::Client).unwrap()).contains("171"));
 }
