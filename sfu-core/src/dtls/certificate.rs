@@ -9,9 +9,10 @@ use rtc_dtls::cipher_suite::CipherSuiteId;
 use rtc_dtls::config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig};
 use thiserror::Error;
 
-use super::fingerprint::{Fingerprint, HashAlgorithm};
+use super::fingerprint::Fingerprint;
 use super::limits::{MTU_BYTES, RESEND_INTERVAL};
 use super::srtp_profiles;
+use crate::parameters::FingerprintAlgorithm;
 use crate::srtp::ProtectionProfile;
 
 /// The subject. Peers compare fingerprints; nobody reads it.
@@ -75,7 +76,7 @@ impl Certificate {
         };
         let [first, second, third] = ProtectionProfile::ALL;
         Ok(Self(Arc::new(Inner {
-            fingerprints: HashAlgorithm::ALL.map(|algorithm| Fingerprint::of(algorithm, &der)).to_vec(),
+            fingerprints: FingerprintAlgorithm::ALL.map(|algorithm| Fingerprint::of(algorithm, &der)).to_vec(),
             der,
             client: build(true, &ProtectionProfile::ALL)?,
             servers: [build(false, &[first])?, build(false, &[second])?, build(false, &[third])?],
@@ -140,7 +141,7 @@ mod tests {
     fn three_fingerprints_vouch_for_the_der_and_clones_share_it() {
         let certificate = Certificate::generate().unwrap();
         assert_eq!(certificate.fingerprints().len(), 3);
-        for (fingerprint, algorithm) in certificate.fingerprints().iter().zip(HashAlgorithm::ALL) {
+        for (fingerprint, algorithm) in certificate.fingerprints().iter().zip(FingerprintAlgorithm::ALL) {
             assert_eq!(*fingerprint, Fingerprint::of(algorithm, certificate.der()));
         }
         assert!(Arc::ptr_eq(&certificate.0, &certificate.clone().0));

@@ -58,5 +58,5 @@ pub const MAX_QUEUED_DATAGRAMS: usize = 32;
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Fingerprints that may be signalled for one peer; a longer list is refused. There are three algorithms and
-/// rarely two certificates.
-pub const MAX_FINGERPRINTS: usize = 16;
+/// rarely two certificates; browsers list one.
+pub const MAX_FINGERPRINTS: usize = 8;

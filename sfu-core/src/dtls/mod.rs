@@ -27,6 +27,6 @@ mod types;
 pub use association::Dtls;
 pub use certificate::{Certificate, CertificateError};
 pub use error::{DtlsError, RemoteFingerprintsError, StartError};
-pub use fingerprint::{Fingerprint, FingerprintError, HashAlgorithm};
+pub use fingerprint::{Fingerprint, FingerprintError};
 pub use srtp_keys::SrtpKeys;
 pub use types::{DtlsEvent, DtlsState, DtlsStats, Reason, Role};

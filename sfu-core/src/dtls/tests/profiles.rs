@@ -12,9 +12,10 @@ use rtc_shared::TransportProtocol;
 use zeroize::Zeroizing;
 
 use super::super::srtp_profiles::to_crate;
-use super::super::{Dtls, DtlsError, DtlsEvent, DtlsState, Fingerprint, HashAlgorithm, Role, SrtpKeys};
+use super::super::{Dtls, DtlsError, DtlsEvent, DtlsState, Fingerprint, Role, SrtpKeys};
 use super::link::Bare;
 use super::{Link, events, opens, start_of_time, unvouched};
+use crate::parameters::FingerprintAlgorithm;
 use crate::srtp::ProtectionProfile;
 
 /// A client of the bare crate that offers `profiles` in that order, and its certificate.
@@ -39,7 +40,7 @@ fn client(profiles: &[SrtpProtectionProfile], ems: ExtendedMasterSecretType) -> 
 fn serve(profiles: &[SrtpProtectionProfile], ems: ExtendedMasterSecretType) -> (Dtls, Bare) {
     let (mut client, der) = client(profiles, ems);
     let mut server = unvouched(Role::Server);
-    server.set_remote_fingerprints(start_of_time(), vec![Fingerprint::of(HashAlgorithm::Sha256, &der)]).unwrap();
+    server.set_remote_fingerprints(start_of_time(), vec![Fingerprint::of(FingerprintAlgorithm::Sha256, &der)]).unwrap();
     Link::new().run(&mut client, &mut server, Duration::from_secs(3), |_, _, _| 1);
     (server, client)
 }

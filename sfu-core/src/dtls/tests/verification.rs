@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::super::limits::MAX_FINGERPRINTS;
-use super::super::{DtlsError, DtlsEvent, DtlsState, Fingerprint, HashAlgorithm, RemoteFingerprintsError, Role};
+use super::super::{DtlsError, DtlsEvent, DtlsState, Fingerprint, RemoteFingerprintsError, Role};
 use super::{Link, assert_equal_keys, certificate, events, start_of_time, started, unvouched};
+use crate::parameters::{DtlsFingerprint, FingerprintAlgorithm};
 
 fn run(client: &mut super::Dtls, server: &mut super::Dtls) -> Link {
     let mut link = Link::new();
@@ -13,7 +14,7 @@ fn run(client: &mut super::Dtls, server: &mut super::Dtls) -> Link {
 }
 
 fn wrong() -> Vec<Fingerprint> {
-    vec![Fingerprint::of(HashAlgorithm::Sha256, b"somebody else")]
+    vec![Fingerprint::of(FingerprintAlgorithm::Sha256, b"somebody else")]
 }
 
 #[test]
@@ -38,9 +39,11 @@ fn a_wrong_fingerprint_fails_without_keys_and_the_peer_is_told() {
             assert_eq!(ours.state(), DtlsState::Failed);
             let happened = events(&mut ours);
             assert!(!happened.iter().any(|event| matches!(event, DtlsEvent::Connected(_))), "{happened:?}");
-            let actual = Fingerprint::of(HashAlgorithm::Sha256, certificate(role.other()).der());
-            let mismatch = DtlsError::FingerprintMismatch { actual };
-            assert!(matches!(happened.last(), Some(DtlsEvent::Failed(error)) if *error == mismatch), "{happened:?}");
+            let actual = Fingerprint::of(FingerprintAlgorithm::Sha256, certificate(role.other()).der());
+            assert!(
+                matches!(happened.last(), Some(DtlsEvent::Failed(DtlsError::FingerprintMismatch { actual: found })) if *found == actual),
+                "{happened:?}"
+            );
             assert_eq!(peer.state(), DtlsState::Closed, "early: {early}, {role:?}");
             assert_eq!(ours.poll_timeout(), None);
         }
@@ -89,12 +92,12 @@ fn a_fingerprint_that_never_comes_fails_by_name() {
 
 #[test]
 fn every_hash_algorithm_vouches() {
-    for algorithm in HashAlgorithm::ALL {
+    for algorithm in FingerprintAlgorithm::ALL {
         let (mut client, mut server) = (unvouched(Role::Client), unvouched(Role::Server));
         for (side, peer) in [(&mut client, Role::Server), (&mut server, Role::Client)] {
-            let text = Fingerprint::of(algorithm, certificate(peer).der()).to_string();
-            let signalled = Fingerprint::parse(algorithm, &text).unwrap();
-            side.set_remote_fingerprints(start_of_time(), vec![signalled]).unwrap();
+            let signalled = DtlsFingerprint::from(&Fingerprint::of(algorithm, certificate(peer).der()));
+            let fingerprints = vec![Fingerprint::try_from(&signalled).unwrap()];
+            side.set_remote_fingerprints(start_of_time(), fingerprints).unwrap();
         }
         run(&mut client, &mut server);
         assert_equal_keys(&mut client, &mut server);
