@@ -102,11 +102,7 @@ impl WebRtcTransport {
 
     pub(crate) fn ice_parameters(&self) -> IceParameters {
         let (ufrag, password) = self.ice.local_parameters();
-        IceParameters {
-            username_fragment: ufrag.to_owned(),
-            password: password.to_owned(),
-            ice_lite: Some(true),
-        }
+        IceParameters { username_fragment: ufrag.to_owned(), password: password.to_owned(), ice_lite: Some(true) }
     }
 
     /// Begins DTLS once there is a path. Before the owner has connected the transport we serve whoever begins, so that the
