@@ -21,7 +21,7 @@ use crate::wire::reply::failure;
 /// What a session starts with; waits in the socket's extensions from before the client is told that it is connected
 /// until the session takes it.
 #[derive(Clone)]
-struct Seed(Arc<Mutex<Option<(Mailbox, mpsc::Receiver<Event>, Inbox)>>>);
+struct Seed(Arc<Mutex<Option<(mpsc::Receiver<Event>, (Mailbox, Inbox))>>>);
 
 impl Signaling {
     /// Serves the namespace `/` of `io`.
@@ -32,10 +32,13 @@ impl Signaling {
             ready(())
         };
         // The handlers are set before the client hears that it is connected: no event of a quick one is missed.
-        io.ns("/", on_connect.with(async |socket: SocketRef| {
-            take_in_events(&socket);
-            Ok::<(), std::convert::Infallible>(())
-        }));
+        io.ns(
+            "/",
+            on_connect.with(async |socket: SocketRef| {
+                take_in_events(&socket);
+                Ok::<(), std::convert::Infallible>(())
+            }),
+        );
     }
 }
 
@@ -58,23 +61,22 @@ fn take_in_events(socket: &SocketRef) {
         bell.end(End::Disconnected);
         ready(())
     });
-    socket.extensions.insert(Seed(Arc::new(Mutex::new(Some((mailbox, received, inbox))))));
+    socket.extensions.insert(Seed(Arc::new(Mutex::new(Some((received, (mailbox, inbox)))))));
 }
 
 fn start_session(shared: &Arc<Shared>, socket: SocketRef) {
     let seed = socket.extensions.remove::<Seed>();
-    let Some((mailbox, events, inbox)) =
-        seed.and_then(|Seed(seed)| seed.lock().unwrap_or_else(PoisonError::into_inner).take())
+    let Some((events, mail)) = seed.and_then(|Seed(seed)| seed.lock().unwrap_or_else(PoisonError::into_inner).take())
     else {
         return;
     };
     let span = tracing::info_span!("session", socket = %socket.id);
     let counted = Counted::new(shared.clone());
     let stopping = shared.stopping.subscribe();
-    let session = Session::new(shared.clone(), socket, mailbox);
+    let session = Session::new(shared.clone(), socket, mail);
     tokio::spawn(
         async move {
-            session.run(events, inbox, stopping).await;
+            session.run(events, stopping).await;
             drop(counted);
         }
         .instrument(span),

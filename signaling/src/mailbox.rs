@@ -38,8 +38,39 @@ pub(crate) struct Mailbox {
 /// The receiving side, held by the session.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    pub(crate) posts: mpsc::Receiver<Post>,
-    pub(crate) end: watch::Receiver<Option<End>>,
+    posts: mpsc::Receiver<Post>,
+    end: watch::Receiver<Option<End>>,
+}
+
+/// What a session finds in its inbox.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// The session must end.
+    End(End),
+    /// Something to do.
+    Post(Post),
+}
+
+impl Inbox {
+    /// Waits for mail. The end comes before all posts.
+    pub(crate) async fn next(&mut self) -> Mail {
+        let Self { posts, end } = self;
+        let ended = async {
+            let end = end.wait_for(Option::is_some).await;
+            // An error: nobody is left who could ring, so the socket is gone.
+            end.map_or(None, |end| *end).unwrap_or(End::Disconnected)
+        };
+        tokio::select! {
+            biased;
+            end = ended => Mail::End(end),
+            Some(post) = posts.recv() => Mail::Post(post),
+        }
+    }
+
+    /// A post that is there already, if any.
+    pub(crate) fn try_post(&mut self) -> Option<Post> {
+        self.posts.try_recv().ok()
+    }
 }
 
 impl Mailbox {

@@ -155,11 +155,7 @@ impl Registry {
 }
 
 /// The room's router, made by the first who needs it.
-pub(crate) async fn router(
-    registry: &Arc<Registry>,
-    room: &Arc<Room>,
-    engine: &Engine,
-) -> Result<Router, SignalError> {
+pub(crate) async fn router(registry: &Arc<Registry>, room: &Arc<Room>, engine: &Engine) -> Result<Router, SignalError> {
     let make = async || {
         let (router, events) = engine.create_router().await?;
         tracing::info!(room = room.name, router = %router.id(), "router created");
@@ -206,6 +202,7 @@ async fn follow(mut events: RouterEvents, registry: Arc<Registry>, room: Arc<Roo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mailbox::Mail;
 
     fn registry() -> Registry {
         Registry::new(2, 2)
@@ -244,15 +241,17 @@ mod tests {
         assert_eq!(registry.counts().0, 2);
     }
 
-    #[test]
-    fn a_lost_room_ends_its_peers_and_its_name_is_free_again() {
+    #[tokio::test]
+    async fn a_lost_room_ends_its_peers_and_its_name_is_free_again() {
         let registry = registry();
         let (a, a_box) = peer("a");
         let (mailbox, mut inbox) = Mailbox::new();
         let lost = registry.enter("r", &a, &mailbox).unwrap();
         registry.lose(&lost);
-        assert_eq!(*inbox.end.borrow(), Some(End::RoomClosed));
-        assert!(matches!(inbox.posts.try_recv(), Ok(Post::Notice(notice)) if *notice == Notice::RoomClosed { room_id: "r".to_owned() }));
+        // The end first, but the news is there to be told on the way out.
+        assert!(matches!(inbox.next().await, Mail::End(End::RoomClosed)));
+        let news = Notice::RoomClosed { room_id: "r".to_owned() };
+        assert!(matches!(inbox.try_post(), Some(Post::Notice(notice)) if *notice == news));
 
         let fresh = registry.enter("r", &a, &a_box).unwrap();
         assert!(!Arc::ptr_eq(&lost, &fresh));

@@ -39,15 +39,15 @@ impl fmt::Display for PeerId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) peer: PeerId,
-    pub(crate) user_id: Arc<str>,
-    pub(crate) user_name: Arc<str>,
+    pub(crate) user_id: String,
+    pub(crate) user_name: String,
 }
 
 impl Identity {
     /// The socket's id stands in for a missing user id, the user id for a missing name.
     pub(crate) fn new(peer: PeerId, user_id: Option<&str>, user_name: Option<&str>) -> Self {
-        let user_id: Arc<str> = user_id.map_or_else(|| peer.0.clone(), Arc::from);
-        let user_name = user_name.map_or_else(|| user_id.clone(), Arc::from);
+        let user_id = user_id.unwrap_or(peer.as_str()).to_owned();
+        let user_name = user_name.unwrap_or(&user_id).to_owned();
         Self { peer, user_id, user_name }
     }
 }
@@ -196,7 +196,8 @@ impl RoomState {
             return Vec::new();
         };
         let mut deliveries = Vec::new();
-        for (consumer, Consumer { owner, .. }) in self.consumers.iter().filter(|(_, consumer)| consumer.producer == *id) {
+        for (consumer, Consumer { owner, .. }) in self.consumers.iter().filter(|(_, consumer)| consumer.producer == *id)
+        {
             let notice = if paused { Notice::ConsumerPaused(*consumer) } else { Notice::ConsumerResumed(*consumer) };
             deliveries.push((owner.clone(), Arc::new(notice)));
         }
@@ -238,8 +239,8 @@ impl RoomState {
     ) -> Option<Deliveries> {
         let sender = &self.peers.get(from)?.identity;
         let message = Arc::new(Notice::Message(Message {
-            sender_id: sender.user_id.to_string(),
-            sender_name: sender_name.unwrap_or_else(|| sender.user_name.to_string()),
+            sender_id: sender.user_id.clone(),
+            sender_name: sender_name.unwrap_or_else(|| sender.user_name.clone()),
             text,
             timestamp,
             private: recipient.is_some(),
@@ -248,7 +249,7 @@ impl RoomState {
         let Some(recipient) = recipient else {
             return Some(joined.map(|who| (who.peer.clone(), message.clone())).collect());
         };
-        let named = |who: &&Identity| &*who.user_id == recipient || who.peer.as_str() == recipient;
+        let named = |who: &&Identity| who.user_id == recipient || who.peer.as_str() == recipient;
         let mut recipients: Vec<_> = joined.filter(named).map(|who| who.peer.clone()).collect();
         if recipients.is_empty() {
             return None;

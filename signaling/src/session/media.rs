@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use sfu_core::engine::{ConsumeError, ConsumerOptions, ObjectClosed, ProducerOptions, WebRtcTransportOptions};
-use sfu_core::ids::{ConsumerId, ProducerId, TransportId};
+use sfu_core::ids::{ConsumerId, TransportId};
 
 use super::{Membership, OwnConsumer, OwnProducer, OwnTransport, Session};
 use crate::error::SignalError;
@@ -129,8 +129,10 @@ impl Session {
         if !transport.used_for.receives {
             return Err(SignalError::NotAReceiveTransport(transport_id));
         }
-        let producer =
-            membership.room.read(|state| state.producer(&producer_id)).ok_or(SignalError::ProducerNotFound(producer_id))?;
+        let producer = membership
+            .room
+            .read(|state| state.producer(&producer_id))
+            .ok_or(SignalError::ProducerNotFound(producer_id))?;
         let paused = call || transport.used_for.made_with == MadeWith::Direction;
         let options = ConsumerOptions { producer_id, rtp_capabilities, paused };
         let handle = transport.handle.consume(options).await.map_err(|error| match error {

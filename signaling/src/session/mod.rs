@@ -16,7 +16,7 @@ use socketioxide::extract::{AckSender, SocketRef};
 use tokio::sync::{mpsc, watch};
 
 use crate::error::SignalError;
-use crate::mailbox::{End, Inbox, Mailbox, Post};
+use crate::mailbox::{End, Inbox, Mail, Mailbox, Post};
 use crate::registry::Room;
 use crate::room::PeerId;
 use crate::service::Shared;
@@ -42,8 +42,15 @@ pub(crate) struct Session {
     socket: SocketRef,
     peer: PeerId,
     mailbox: Mailbox,
+    inbox: Inbox,
     vocabulary: Option<Vocabulary>,
     membership: Option<Membership>,
+}
+
+/// What a session turns to next.
+enum Turn {
+    Mail(Mail),
+    Event(Event),
 }
 
 /// What a socket has in the room that it is in.
@@ -75,41 +82,38 @@ struct OwnConsumer {
 }
 
 impl Session {
-    pub(crate) fn new(shared: Arc<Shared>, socket: SocketRef, mailbox: Mailbox) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, socket: SocketRef, (mailbox, inbox): (Mailbox, Inbox)) -> Self {
         let peer = PeerId::new(socket.id.as_str());
-        Self { shared, socket, peer, mailbox, vocabulary: None, membership: None }
+        Self { shared, socket, peer, mailbox, inbox, vocabulary: None, membership: None }
     }
 
     /// Runs until the socket is gone, must go, or the server stops.
-    pub(crate) async fn run(
-        mut self,
-        mut events: mpsc::Receiver<Event>,
-        mut inbox: Inbox,
-        mut stopping: watch::Receiver<bool>,
-    ) {
+    pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>, mut stopping: watch::Receiver<bool>) {
         tracing::info!("socket connected");
         let end = loop {
-            tokio::select! {
+            let turn = tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stopping| *stopping) => return,
-                end = inbox.end.wait_for(Option::is_some) => break end.map_or(End::Disconnected, |end| end.unwrap_or(End::Disconnected)),
-                Some(post) = inbox.posts.recv() => self.handle_post(post).await,
-                Some(event) = events.recv() => self.handle_event(event).await,
+                () = stopped(&mut stopping) => return,
+                mail = self.inbox.next() => Turn::Mail(mail),
+                Some(event) = events.recv() => Turn::Event(event),
+            };
+            match turn {
+                Turn::Mail(Mail::End(end)) => break end,
+                Turn::Mail(Mail::Post(post)) => self.handle_post(post),
+                Turn::Event(event) => self.handle_event(event).await,
             }
         };
-        if end != End::Disconnected {
-            while let Ok(post) = inbox.posts.try_recv() {
-                if let Post::Notice(notice) = post {
-                    self.tell(&notice);
+        match end {
+            End::Disconnected => {}
+            End::FellBehind => tracing::warn!("the client does not read: disconnecting it"),
+            End::RoomClosed => {
+                tracing::warn!("the room is lost: disconnecting its client");
+                while let Some(post) = self.inbox.try_post() {
+                    self.handle_post(post);
                 }
             }
         }
         self.leave().await;
-        match end {
-            End::Disconnected => {}
-            End::FellBehind => tracing::warn!("the client does not read: disconnecting it"),
-            End::RoomClosed => tracing::warn!("the room is lost: disconnecting its client"),
-        }
         // A socket that is full cannot be sent a goodbye; its next missed heartbeat ends it.
         if end != End::Disconnected && self.socket.disconnect().is_err() {
             tracing::debug!("no goodbye could be sent");
@@ -124,7 +128,7 @@ impl Session {
         let answer = match self.carry_out(&name, payload).await {
             Ok(reply) => reply.into_ack(self.vocabulary),
             Err(error) => {
-                tracing::info!(event = shortened(name), %error, "event refused");
+                tracing::debug!(event = shortened(name), %error, "event refused");
                 failure(&error, self.vocabulary)
             }
         };
@@ -164,7 +168,7 @@ impl Session {
         }
     }
 
-    async fn handle_post(&mut self, post: Post) {
+    fn handle_post(&mut self, post: Post) {
         match post {
             Post::Notice(notice) => {
                 if let (Notice::ConsumerClosed(id), Some(membership)) = (&*notice, &mut self.membership) {
@@ -191,4 +195,9 @@ impl Session {
             SendError::Serialize(error) => tracing::error!(%error, "a message could not be encoded"),
         }
     }
+}
+
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error: nobody is left who could keep the server going.
+    stopping.wait_for(|stopping| *stopping).await.ok();
 }

@@ -112,6 +112,8 @@ impl Session {
         };
         // The others are told first: the media closes on its way.
         let router = self.shared.registry.leave(&membership.room, &self.peer);
+        // What this room had to say is of no interest any more.
+        while self.inbox.try_post().is_some() {}
         for transport in membership.transports.into_values() {
             transport.handle.close().await;
         }

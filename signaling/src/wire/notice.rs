@@ -52,7 +52,9 @@ impl Notice {
     pub(crate) fn encode(&self, vocabulary: Vocabulary) -> (&'static str, Value) {
         let call = vocabulary == Vocabulary::Call;
         match self {
-            Self::PeerJoined(who) if call => ("peerJoined", json!({"peerId": who.peer.as_str(), "userId": who.user_id})),
+            Self::PeerJoined(who) if call => {
+                ("peerJoined", json!({"peerId": who.peer.as_str(), "userId": who.user_id}))
+            }
             Self::PeerJoined(who) => ("userJoined", participant(who)),
             Self::PeerLeft(who) if call => ("peerLeft", json!({"peerId": who.peer.as_str(), "userId": who.user_id})),
             Self::PeerLeft(who) => ("userLeft", json!({"userId": who.user_id, "socketId": who.peer.as_str()})),
@@ -109,8 +111,7 @@ pub(super) fn listed(producer: &ProducerInfo, vocabulary: Vocabulary) -> Value {
 }
 
 fn pause_payload(producer: &ProducerInfo, vocabulary: Vocabulary) -> Value {
-    let mut payload =
-        json!({"producerId": producer.id, "userId": producer.owner.user_id, "kind": producer.kind});
+    let mut payload = json!({"producerId": producer.id, "userId": producer.owner.user_id, "kind": producer.kind});
     if vocabulary == Vocabulary::Call {
         payload["peerId"] = json!(producer.owner.peer.as_str());
     }
