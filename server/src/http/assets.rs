@@ -1,16 +1,27 @@
 //! The embedded web client. A path that is no file of it and does not look like one gets `index.html`: it is one of the
 //! client's own routes.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use rust_embed::{Embed, EmbeddedFile};
+use rust_embed::Embed;
 
 #[derive(Embed)]
 #[folder = "../web/dist"]
 struct Client;
+
+/// A file of the client.
+struct Asset {
+    data: Cow<'static, [u8]>,
+    sha256: [u8; 32],
+}
+
+fn embedded(path: &str) -> Option<Asset> {
+    Client::get(path).map(|file| Asset { data: file.data, sha256: file.metadata.sha256_hash() })
+}
 
 const INDEX: &str = "index.html";
 
@@ -21,10 +32,10 @@ pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     if method != Method::GET && method != Method::HEAD {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response();
     }
-    respond(uri.path().trim_start_matches('/'), &headers, Client::get)
+    respond(uri.path().trim_start_matches('/'), &headers, embedded)
 }
 
-fn respond(path: &str, headers: &HeaderMap, get: impl Fn(&str) -> Option<EmbeddedFile>) -> Response {
+fn respond(path: &str, headers: &HeaderMap, get: impl Fn(&str) -> Option<Asset>) -> Response {
     if !path.is_empty()
         && let Some(found) = get(path)
     {
@@ -40,9 +51,9 @@ fn respond(path: &str, headers: &HeaderMap, get: impl Fn(&str) -> Option<Embedde
     }
 }
 
-fn file(path: &str, found: EmbeddedFile, headers: &HeaderMap) -> Response {
+fn file(path: &str, found: Asset, headers: &HeaderMap) -> Response {
     let cache = if path.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let tag = entity_tag(&found);
+    let tag = entity_tag(&found.sha256);
     let mut response = if headers.get(header::IF_NONE_MATCH) == Some(&tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -63,9 +74,9 @@ fn content_type(path: &str) -> String {
     if text { format!("{mime}; charset=utf-8") } else { mime.to_string() }
 }
 
-fn entity_tag(found: &EmbeddedFile) -> HeaderValue {
+fn entity_tag(sha256: &[u8; 32]) -> HeaderValue {
     let mut tag = String::from("\"");
-    for byte in found.metadata.sha256_hash() {
+    for byte in sha256 {
         // Writing to a string does not fail.
         let _ = write!(tag, "{byte:02x}");
     }
@@ -75,15 +86,11 @@ fn entity_tag(found: &EmbeddedFile) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    use rust_embed::Metadata;
-
     use super::*;
 
-    fn built(path: &str) -> Option<EmbeddedFile> {
-        ["index.html", "assets/app-1a2b.js", "favicon.svg"].contains(&path).then(|| EmbeddedFile {
-            data: path.as_bytes().to_vec().into(),
-            metadata: Metadata::__rust_embed_new([7; 32], None, None, "text/plain"),
-        })
+    fn built(path: &str) -> Option<Asset> {
+        let files = ["index.html", "assets/app-1a2b.js", "favicon.svg"];
+        files.contains(&path).then(|| Asset { data: path.as_bytes().to_vec().into(), sha256: [7; 32] })
     }
 
     fn header_of(response: &Response, name: header::HeaderName) -> &str {
