@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use rand::{CryptoRng, Rng, RngCore};
+use rand::{CryptoRng, Rng};
 
 use super::inbound::InboundStreams;
 use super::tuple::Tuple;
@@ -71,7 +71,7 @@ impl WebRtcTransport {
         router: RouterId,
         certificate: &Certificate,
         cname: Cname,
-        rng: &mut (impl RngCore + CryptoRng),
+        rng: &mut impl CryptoRng,
     ) -> Self {
         let rtcp_ssrc = Ssrc(rng.random());
         Self {

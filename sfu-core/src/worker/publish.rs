@@ -14,7 +14,7 @@ use crate::negotiation::{
     validate_rtp_parameters,
 };
 use crate::parameters::{HeaderExtensionUri, RtpParameters};
-use crate::producer::{Assignment, Producer};
+use crate::producer::{Assignment, Producer, ProducerSetup};
 use crate::router::RouterEvent;
 use crate::srtp::OpenStream;
 use crate::transport::{InboundStream, extension_ids};
@@ -52,8 +52,17 @@ impl Core {
             return Err(ProduceError::TooMany { limit: MAX_PRODUCERS_PER_TRANSPORT });
         }
         let router = transport.router;
-        let producer =
-            Producer::new(id, router, key, kind, producer_type, &rtp_parameters, &mapping, consumable, paused);
+        let producer = Producer::new(ProducerSetup {
+            id,
+            router,
+            transport: key,
+            kind,
+            producer_type,
+            parameters: &rtp_parameters,
+            mapping: &mapping,
+            consumable,
+            paused,
+        });
         let sources: Vec<_> = producer.signalled_sources().collect();
         let producer_key = self.producers.insert(producer);
         transport.producers.push(producer_key);
