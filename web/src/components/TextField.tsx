@@ -16,7 +16,7 @@ export function TextField({ label, action, ...rest }: TextFieldProps) {
       <div className="flex items-center rounded-xl border border-line bg-ground transition-colors focus-within:border-accent">
         <input
           id={id}
-          className="min-w-0 flex-1 rounded-xl bg-transparent px-4 py-3 text-[15px] outline-none placeholder:text-soft/60"
+          className="min-w-0 flex-1 rounded-xl bg-transparent px-4 py-3 text-[15px] outline-none placeholder:text-soft/75"
           {...rest}
         />
         {action}

@@ -25,10 +25,10 @@ export function Tile({ name, isSelf = false, video, muted = false, isScreen = fa
       style={{ width, height }}
       className="relative flex shrink-0 animate-appear items-center justify-center overflow-hidden rounded-2xl bg-surface ring-1 ring-white/5 ring-inset"
     >
-      {video ? (
+      {/* Below the video too: seen until the first frame has arrived. */}
+      {!isScreen && <Avatar name={name} />}
+      {video && (
         <TrackVideo track={video} label={title} fit={isScreen ? 'contain' : 'cover'} mirrored={isSelf && !isScreen} />
-      ) : (
-        <Avatar name={name} />
       )}
       {isScreen && (
         <span className="absolute top-2.5 left-2.5 inline-flex items-center gap-1.5 rounded-lg bg-accent-deep px-2 py-1 text-xs font-semibold text-white">

@@ -3,10 +3,10 @@ import { causeOf, type MediaProblem } from './media-problems';
 /** The part of the browser that captures; tests bring their own. */
 export interface CaptureApi {
   isSecure: boolean;
-  getUserMedia(constraints: MediaStreamConstraints): Promise<MediaStream>;
-  getDisplayMedia(options: DisplayMediaStreamOptions): Promise<MediaStream>;
+  getUserMedia: (constraints: MediaStreamConstraints) => Promise<MediaStream>;
+  getDisplayMedia: (options: DisplayMediaStreamOptions) => Promise<MediaStream>;
   /** Whether the permission is known to be given already, so that asking shows no prompt. */
-  isGranted(device: 'microphone' | 'camera'): Promise<boolean>;
+  isGranted: (device: 'microphone' | 'camera') => Promise<boolean>;
 }
 
 export interface Captured {
