@@ -54,7 +54,7 @@ export class CallClient extends Client {
   async #envelope(event: string, payload: object): Promise<Answer> {
     const answer = (await this.ask(event, payload)) as Answer;
     if (answer['success'] !== true) {
-      throw new Error(`${event}: ${String(answer['error'])}`);
+      throw new Error(`${event}: ${JSON.stringify(answer['error'])}`);
     }
     return answer;
   }
@@ -135,7 +135,7 @@ export class ProducingClient extends Client {
     const { roomId, userId } = this.options;
     this.emit('userOnline', userId);
     const { activeProducers } = await this.#flat('joinRoom', { roomId });
-    await this.load((await this.#flat('getRouterRtpCapabilities', { roomId })) as types.RtpCapabilities);
+    await this.load(await this.#flat('getRouterRtpCapabilities', { roomId }));
     await this.openTransports();
     return (activeProducers as { producerId: string }[]).map(({ producerId }) => producerId);
   }
@@ -154,7 +154,7 @@ export class ProducingClient extends Client {
     const answer = (await this.ask('connectWebRtcTransport', { transportId, dtlsParameters })) as Answer;
     // Reads a field of the answer without looking whether there is one.
     if (answer['error']) {
-      throw new Error(`connectWebRtcTransport: ${String(answer['error'])}`);
+      throw new Error(`connectWebRtcTransport: ${JSON.stringify(answer['error'])}`);
     }
   }
 
@@ -182,8 +182,8 @@ export class ProducingClient extends Client {
       producerId,
       rtpCapabilities: this.device.recvRtpCapabilities,
     });
-    const { id, kind, rtpParameters } = params as types.ConsumerOptions;
-    return { id, producerId, kind, rtpParameters } as types.ConsumerOptions;
+    const { id, kind, rtpParameters } = params as Required<types.ConsumerOptions>;
+    return { id, producerId, kind, rtpParameters };
   }
 
   protected resume(): Promise<void> {
@@ -201,7 +201,7 @@ export class ProducingClient extends Client {
 
 function refuse(event: string, answer: Answer): Answer {
   if (answer['error'] !== undefined) {
-    throw new Error(`${event}: ${String(answer['error'])}`);
+    throw new Error(`${event}: ${JSON.stringify(answer['error'])}`);
   }
   return answer;
 }
