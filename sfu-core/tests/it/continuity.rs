@@ -7,7 +7,7 @@ use crate::harness::{SinkId, SourceId, World, ms, s};
 
 /// A receiver sees one stream: no number is missing, and timestamps are the source's, shifted by one constant.
 fn assert_one_stream(world: &World, sink: SinkId, source: SourceId) {
-    assert_eq!(world.sink(sink).holes(), [], "a pause is no loss");
+    assert!(world.sink(sink).holes().is_empty(), "a pause is no loss");
     let pairs = world.pairs(sink, source);
     let shift = |pair: &Pair<'_>| pair.got.timestamp.wrapping_sub(pair.published.timestamp);
     let first = shift(&pairs[0]);
@@ -80,7 +80,7 @@ fn a_consumer_may_begin_paused() {
     let sink = world.consume_as(bob, source, capabilities, true).unwrap();
     world.run_for(s(2));
     assert!(world.sink(sink).packets.is_empty());
-    assert_eq!(world.layer(source).heard.key_frame_requests(), [], "for nobody");
+    assert!(world.layer(source).heard.key_frame_requests().is_empty(), "for nobody");
     world.core.resume_consumer(world.now, world.peers[bob].sinks[0].info.id).unwrap();
     world.settle();
     world.run_for(s(2));

@@ -82,7 +82,7 @@ fn transport_wide_feedback_covers_every_packet() {
         // A loss at the very end is not known to be one.
         let covered = &sent[..sent.len() - 20];
         let missing: Vec<_> = covered.iter().filter(|number| !reported.contains_key(number)).collect();
-        assert_eq!(missing, [] as [&u16; 0], "of {}", sent.len());
+        assert!(missing.is_empty(), "{missing:?} of {}", sent.len());
         let lost = covered.iter().filter(|number| !reported[number]).count() as f64 / covered.len() as f64;
         assert!((lost - loss).abs() < 0.04, "{lost}, and {loss} were lost");
         let messages = world.peers[alice].feedback_messages;

@@ -8,7 +8,7 @@ pub mod vectors;
 pub mod world;
 
 pub use network::{Direction, Kind, Link, Loss};
-pub use peer::{Peer, PeerOptions};
+pub use peer::PeerOptions;
 pub use world::{SinkId, SourceId, World};
 
 use std::time::Duration;
