@@ -20,4 +20,6 @@ pub mod producer;
 pub mod rtcp;
 pub mod rtp;
 pub mod srtp;
+#[cfg(test)]
+mod test_support;
 pub mod transport;
