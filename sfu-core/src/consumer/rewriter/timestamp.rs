@@ -143,7 +143,7 @@ mod tests {
                 1..6,
             ),
         ) {
-            let mut now = start();
+            let mut now = origin();
             let mut rewriter = TimestampRewriter::new(offset);
             let mut last: Option<u32> = None;
             for (first, silence_ms, packets) in sources {
