@@ -1,5 +1,5 @@
 use axum::body::{Body, to_bytes};
-use axum::http::{Request, Response, StatusCode};
+use axum::http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use socketioxide::SocketIo;
 use tower::ServiceExt;
