@@ -37,7 +37,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let listeners = bind(&config.http_ips, config.port).await?;
-    let engine = Engine::start(engine_options(&config)?).await?;
+    let engine = Engine::start(engine_options(&config)?)?;
     let signaling = Signaling::new(engine.clone(), SignalingOptions::default());
     let (layer, socket_io) = SocketIo::builder()
         .max_payload(SOCKET_PAYLOAD_BYTES_MAX as u64)
@@ -106,12 +106,12 @@ fn stats_source(engine: Engine, signaling: Signaling) -> StatsSource {
     Arc::new(move || {
         let (engine, signaling) = (engine.clone(), signaling.clone());
         Box::pin(async move {
-            let media = engine.stats().await;
+            let media = engine.stats().await.total();
             let people = signaling.stats();
             Stats {
                 rooms: people.rooms,
                 peers: people.peers,
-                workers: media.workers,
+                workers: engine.worker_count(),
                 sockets: people.sockets,
                 transports: media.transports,
                 producers: media.producers,

@@ -12,12 +12,17 @@
 pub mod congestion;
 pub mod consumer;
 pub mod dtls;
+pub mod engine;
 pub mod ice;
 pub mod ids;
 pub mod negotiation;
 pub mod parameters;
 pub mod producer;
+pub mod router;
 pub mod rtcp;
 pub mod rtp;
 pub mod srtp;
+#[cfg(test)]
+mod test_support;
 pub mod transport;
+pub mod worker;

@@ -70,13 +70,9 @@ pub(super) fn channels_of(mime_type: &MimeType, channels: Option<u8>) -> Option<
 }
 
 /// A value that stands for nothing means 0, the default of the parameters that are compared.
-fn or_zero(value: Option<&ParameterValue>) -> ParameterValue {
-    const ZERO: ParameterValue = ParameterValue::Number(ParameterNumber::Integer(0));
-    match value {
-        None | Some(ParameterValue::Null | ParameterValue::Bool(false)) => ZERO,
-        Some(ParameterValue::Text(text)) if text.is_empty() => ZERO,
-        Some(value) => value.clone(),
-    }
+fn or_zero(value: Option<&ParameterValue>) -> &ParameterValue {
+    const ZERO: &ParameterValue = &ParameterValue::Number(ParameterNumber::Integer(0));
+    value.filter(|value| !value.is_falsy()).unwrap_or(ZERO)
 }
 
 impl<'a> From<&'a RtpCodecCapability> for CodecView<'a> {

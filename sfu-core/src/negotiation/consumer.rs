@@ -3,7 +3,6 @@
 use rand::RngCore;
 
 use super::codecs::CodecView;
-use super::producer::is_apt;
 use super::validate::check_capabilities;
 use super::{NegotiationError, ScalabilityMode, nth_ssrc, random_rtx_ssrc, random_ssrc};
 use crate::parameters::{
@@ -53,7 +52,7 @@ pub fn consumer_rtp_parameters(
     let media_types: Vec<_> =
         codecs.iter().filter(|codec| !codec.mime_type.is_rtx()).map(|codec| codec.payload_type).collect();
     codecs.retain(|codec| {
-        !codec.mime_type.is_rtx() || media_types.iter().any(|payload_type| is_apt(&codec.parameters, *payload_type))
+        !codec.mime_type.is_rtx() || codec.associated_payload_type().is_some_and(|apt| media_types.contains(&apt))
     });
     if codecs.first().is_none_or(|codec| codec.mime_type.is_rtx()) {
         return Err(NegotiationError::NoCompatibleCodecs);

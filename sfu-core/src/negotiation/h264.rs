@@ -102,10 +102,10 @@ impl ProfileLevelId {
 
     /// The profile and level of a codec; `None` when the parameter is there and makes no sense.
     pub(super) fn of(parameters: &CodecParameters) -> Option<Self> {
-        match parameters.get(PROFILE_LEVEL_ID) {
-            Some(ParameterValue::Text(text)) if !text.is_empty() => Self::parse(text),
-            value if is_unset(value) => Some(DEFAULT),
-            _ => None,
+        match given(parameters) {
+            None => Some(DEFAULT),
+            Some(ParameterValue::Text(text)) => Self::parse(text),
+            Some(_) => None,
         }
     }
 
@@ -142,12 +142,17 @@ pub(super) fn answer(ours: &CodecParameters, theirs: &CodecParameters) -> Option
     if our_id.profile != their_id.profile {
         return None;
     }
-    if is_unset(ours.get(PROFILE_LEVEL_ID)) && is_unset(theirs.get(PROFILE_LEVEL_ID)) {
+    if given(ours).is_none() && given(theirs).is_none() {
         return Some(None);
     }
     let asymmetric = allows_level_asymmetry(ours) && allows_level_asymmetry(theirs);
     let level = if asymmetric { our_id.level } else { our_id.level.min(their_id.level) };
     Some(ProfileLevelId { profile: our_id.profile, level }.to_text())
+}
+
+/// The parameter, if it is more than an empty place.
+fn given(parameters: &CodecParameters) -> Option<&ParameterValue> {
+    parameters.get(PROFILE_LEVEL_ID).filter(|value| !value.is_falsy())
 }
 
 fn allows_level_asymmetry(parameters: &CodecParameters) -> bool {
@@ -156,16 +161,6 @@ fn allows_level_asymmetry(parameters: &CodecParameters) -> bool {
         Some(ParameterValue::Number(number)) => *number == ParameterNumber::Integer(1),
         Some(ParameterValue::Text(text)) => text == "1",
         Some(ParameterValue::Null) | None => false,
-    }
-}
-
-/// Whether a parameter stands for nothing, as JavaScript judges it.
-fn is_unset(value: Option<&ParameterValue>) -> bool {
-    match value {
-        None | Some(ParameterValue::Null | ParameterValue::Bool(false)) => true,
-        Some(ParameterValue::Bool(true)) => false,
-        Some(ParameterValue::Number(number)) => *number == ParameterNumber::Integer(0),
-        Some(ParameterValue::Text(text)) => text.is_empty(),
     }
 }
 

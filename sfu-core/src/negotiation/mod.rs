@@ -102,6 +102,8 @@ fn nth_ssrc(base: u32, index: usize) -> Ssrc {
 }
 
 #[cfg(test)]
+mod capabilities_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod vectors_tests;

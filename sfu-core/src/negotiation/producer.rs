@@ -20,6 +20,14 @@ pub struct RtpMapping {
     pub encodings: Vec<EncodingMapping>,
 }
 
+impl RtpMapping {
+    /// The router's payload type for one of the producer's, be it of media or of retransmissions.
+    pub fn mapped_payload_type(&self, payload_type: PayloadType) -> Option<PayloadType> {
+        let mapping = self.codecs.iter().find(|mapping| mapping.payload_type == payload_type)?;
+        Some(mapping.mapped_payload_type)
+    }
+}
+
 /// One codec's payload types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -72,17 +80,20 @@ pub fn producer_rtp_parameters_mapping(
         adjustment.apply(&mut codec.parameters);
         codecs.push(CodecMapping { payload_type: codec.payload_type, mapped_payload_type });
     }
-    let media_codecs = codecs.clone();
+    let mut mapping = RtpMapping { codecs, encodings: Vec::new() };
+    // Apart from the media codecs, so that no retransmissions of retransmissions are found.
+    let mut rtx_codecs = Vec::new();
     for codec in parameters.codecs.iter().filter(|codec| codec.mime_type.is_rtx()) {
-        let media = media_codecs
-            .iter()
-            .find(|media| is_apt(&codec.parameters, media.payload_type))
+        let media_payload_type = codec
+            .associated_payload_type()
+            .and_then(|payload_type| mapping.mapped_payload_type(payload_type))
             .ok_or(NegotiationError::MissingMediaCodec { payload_type: codec.payload_type })?;
-        let mapped_payload_type = rtx_codec_of(capabilities, media.mapped_payload_type)
+        let mapped_payload_type = rtx_codec_of(capabilities, media_payload_type)
             .and_then(|rtx| rtx.preferred_payload_type)
-            .ok_or(NegotiationError::NoRtxCodec { payload_type: media.mapped_payload_type })?;
-        codecs.push(CodecMapping { payload_type: codec.payload_type, mapped_payload_type });
+            .ok_or(NegotiationError::NoRtxCodec { payload_type: media_payload_type })?;
+        rtx_codecs.push(CodecMapping { payload_type: codec.payload_type, mapped_payload_type });
     }
+    mapping.codecs.extend(rtx_codecs);
 
     let base_ssrc = random_ssrc(rng);
     let encodings = parameters.encodings.iter().enumerate().map(|(index, encoding)| EncodingMapping {
@@ -91,7 +102,8 @@ pub fn producer_rtp_parameters_mapping(
         scalability_mode: encoding.scalability_mode.clone(),
         mapped_ssrc: nth_ssrc(base_ssrc, index),
     });
-    Ok(RtpMapping { codecs, encodings: encodings.collect() })
+    mapping.encodings.extend(encodings);
+    Ok(mapping)
 }
 
 /// What consumers may get of a producer of `kind`, in the router's numbers.
@@ -112,12 +124,11 @@ pub fn consumable_rtp_parameters(
         if codec.mime_type.is_rtx() {
             continue;
         }
-        let payload_type = mapping
-            .codecs
-            .iter()
-            .find(|entry| entry.payload_type == codec.payload_type)
-            .ok_or(NegotiationError::ForeignMapping)?
-            .mapped_payload_type;
+        let payload_type = mapping.mapped_payload_type(codec.payload_type).ok_or(NegotiationError::ForeignMapping)?;
+        // Several of a producer's codecs may be one of the router's; a payload type must stand once.
+        if codecs.iter().any(|known: &RtpCodecParameters| known.payload_type == payload_type) {
+            continue;
+        }
         let capability = capabilities
             .codecs
             .iter()
@@ -200,12 +211,8 @@ fn supports(producer_type: ProducerType, mime_type: &MimeType) -> bool {
 
 /// The retransmission codec for the media codec of a payload type.
 fn rtx_codec_of(capabilities: &RtpCapabilities, payload_type: PayloadType) -> Option<&RtpCodecCapability> {
-    capabilities.codecs.iter().find(|codec| codec.mime_type.is_rtx() && is_apt(&codec.parameters, payload_type))
-}
-
-/// Whether a retransmission codec's `apt` names the payload type (RFC 4588 section 8.1).
-pub(super) fn is_apt(parameters: &CodecParameters, payload_type: PayloadType) -> bool {
-    parameters.integer("apt") == Some(i64::from(payload_type.0))
+    let mut rtx_codecs = capabilities.codecs.iter().filter(|codec| codec.mime_type.is_rtx());
+    rtx_codecs.find(|codec| codec.parameters.associated_payload_type() == Some(payload_type))
 }
 
 fn in_use(codec: &RtpCodecCapability, payload_type: PayloadType, parameters: CodecParameters) -> RtpCodecParameters {

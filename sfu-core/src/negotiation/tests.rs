@@ -226,6 +226,15 @@ fn an_h264_producer_takes_the_negotiated_level() {
     assert!(mapped(vp8(h264("nonsense"))).is_err());
 }
 
+/// A payload type that stands twice makes an SDP that browsers refuse.
+#[test]
+fn several_codecs_of_a_producer_that_are_one_of_the_routers_are_consumable_once() {
+    let codecs = json!([codec("video/VP8", 96, json!({})), codec("video/VP8", 98, json!({}))]);
+    let payload_types: Vec<_> =
+        consumable(vp8(json!({"codecs": codecs}))).codecs.iter().map(|codec| codec.payload_type.0).collect();
+    assert_eq!(payload_types, [101, 102]);
+}
+
 /// Chromium decodes AV1 with spatial layers only if it gets the descriptor.
 #[test]
 fn consumers_get_the_dependency_descriptor() {

@@ -1,6 +1,7 @@
 //! The gate for what strangers send: lengths, ranges, and the defaults that mediasoup fills in.
 
 use super::codecs::channels_of;
+use crate::dtls::{Fingerprint, FingerprintError};
 use crate::ids::PayloadType;
 use crate::parameters::{
     CodecParameters, DtlsParameters, ParameterValue, RtcpFeedback, RtpCapabilities, RtpEncodingParameters,
@@ -9,6 +10,8 @@ use crate::parameters::{
 
 /// The limits. What exceeds one is refused with [`InvalidParameters::TooMany`] or [`InvalidParameters::TooLong`].
 pub mod limits {
+    pub use crate::dtls::limits::MAX_FINGERPRINTS;
+
     /// Codecs in capabilities or parameters: as many as there are payload types (RFC 3550: 7 bits).
     pub const MAX_CODECS: usize = 128;
     /// Header extensions in capabilities or parameters. Browsers list about 20 for both kinds together.
@@ -17,8 +20,6 @@ pub mod limits {
     pub const MAX_ENCODINGS: usize = 8;
     /// RTCP feedback entries of one codec. Browsers list five.
     pub const MAX_RTCP_FEEDBACK: usize = 16;
-    /// Certificate hashes. Browsers list one.
-    pub const MAX_FINGERPRINTS: usize = 8;
     /// Bytes of a MID or RID: the most that a one-byte header extension carries (RFC 8285 section 4.2).
     pub const MAX_STREAM_NAME_BYTES: usize = 16;
     /// Bytes of a cname: the most that an SDES item carries (RFC 3550 section 6.5).
@@ -138,10 +139,12 @@ pub enum InvalidParameters {
     #[error("fingerprints has none with sha-256, sha-384 or sha-512")]
     NoFingerprint,
     /// A certificate hash that is none.
-    #[error("{field} is not a hash of the algorithm's length in hexadecimal digits with colons")]
+    #[error("{field}: {fault}")]
     Fingerprint {
         /// Where.
         field: String,
+        /// What is wrong with it.
+        fault: FingerprintError,
     },
 }
 
@@ -214,10 +217,12 @@ pub fn validate_dtls_parameters(parameters: &DtlsParameters) -> Check {
     if parameters.fingerprints.is_empty() {
         return Err(InvalidParameters::NoFingerprint);
     }
-    match parameters.fingerprints.iter().position(|fingerprint| fingerprint.bytes().is_none()) {
-        Some(index) => Err(InvalidParameters::Fingerprint { field: format!("fingerprints[{index}].value") }),
-        None => Ok(()),
+    for (index, signalled) in parameters.fingerprints.iter().enumerate() {
+        if let Err(fault) = Fingerprint::try_from(signalled) {
+            return Err(InvalidParameters::Fingerprint { field: format!("fingerprints[{index}].value"), fault });
+        }
     }
+    Ok(())
 }
 
 fn check_codecs(parameters: &RtpParameters) -> Check {

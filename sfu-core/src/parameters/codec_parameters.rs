@@ -7,6 +7,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::ids::PayloadType;
+
 /// The value of one parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -46,6 +48,18 @@ impl PartialEq for ParameterNumber {
         match (self, other) {
             (Self::Integer(left), Self::Integer(right)) => left == right,
             _ => self.as_f64() == other.as_f64(),
+        }
+    }
+}
+
+impl ParameterValue {
+    /// Whether the value stands for nothing, as JavaScript judges it: clients write 0, `false`, null and empty text alike.
+    pub(crate) fn is_falsy(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Bool(value) => !value,
+            Self::Number(number) => *number == ParameterNumber::Integer(0),
+            Self::Text(text) => text.is_empty(),
         }
     }
 }
@@ -107,6 +121,11 @@ impl CodecParameters {
             ParameterValue::Text(value) => Some(value),
             _ => None,
         }
+    }
+
+    /// The payload type in `apt`, if it is one (RFC 4588 section 8.1).
+    pub(crate) fn associated_payload_type(&self) -> Option<PayloadType> {
+        u8::try_from(self.integer("apt")?).ok().map(PayloadType)
     }
 
     /// Sets a parameter: in its place if there is one, else at the end.

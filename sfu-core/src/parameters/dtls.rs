@@ -32,7 +32,7 @@ pub enum DtlsRole {
     Server,
 }
 
-/// A certificate's hash (RFC 8122 section 5).
+/// A certificate's hash (RFC 8122 section 5), as text: [`crate::dtls::Fingerprint`] reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DtlsFingerprint {
@@ -42,28 +42,9 @@ pub struct DtlsFingerprint {
     pub value: String,
 }
 
-impl DtlsFingerprint {
-    /// The hash as bytes; `None` when the text is not what RFC 8122 section 5 says, or its length not the algorithm's.
-    pub fn bytes(&self) -> Option<Vec<u8>> {
-        let length = self.algorithm.digest_bytes();
-        // Two digits a byte, and a colon between two of them.
-        if self.value.len() != length * 3 - 1 || !self.value.is_ascii() {
-            return None;
-        }
-        self.value
-            .split(':')
-            .map(|pair| match pair.as_bytes() {
-                [high, low] => Some(hex_digit(*high)? << 4 | hex_digit(*low)?),
-                _ => None,
-            })
-            .collect::<Option<Vec<u8>>>()
-            .filter(|bytes| bytes.len() == length)
-    }
-}
-
 /// A hash function for fingerprints. RFC 8122 section 5 forbids MD2 and MD5 and we leave out SHA-1 and SHA-224, which
-/// no current client shows alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// no current client shows alone. The order is the strength.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum FingerprintAlgorithm {
     /// SHA-256.
     #[serde(rename = "sha-256")]
@@ -122,8 +103,4 @@ fn supported_fingerprints<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
             Some(DtlsFingerprint { algorithm, value })
         })
         .collect())
-}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }

@@ -1,7 +1,5 @@
 //! ICE parameters and candidates (RFC 8445), as a client gets them.
 
-use std::net::IpAddr;
-
 use serde::{Deserialize, Serialize};
 
 /// The server's ICE credentials of one transport (RFC 8445 section 5.3).
@@ -25,10 +23,11 @@ pub struct IceCandidate {
     pub foundation: String,
     /// Higher is better (RFC 8445 section 5.1.2).
     pub priority: u32,
-    /// The address, under the name older clients read.
-    pub ip: IpAddr,
-    /// The same address, under the name newer clients read.
-    pub address: IpAddr,
+    /// The address, under the name older clients read: an IP address or, where that is what is announced, a host name
+    /// (RFC 8839 section 5.1).
+    pub ip: String,
+    /// The same, under the name newer clients read.
+    pub address: String,
     /// The transport protocol.
     pub protocol: IceProtocol,
     /// The port.

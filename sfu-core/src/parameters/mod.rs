@@ -1,8 +1,9 @@
 //! The wire types: field for field those of mediasoup 3 and mediasoup-client 3, as JSON in camelCase.
 //!
-//! Decoding ignores fields that it does not know (clients send more than we read) and refuses a missing field or a
-//! wrong type with serde's message, which names the field. Lengths and ranges are not judged here but by
-//! [`crate::negotiation`]'s validation, which everything that came from a stranger must pass before use.
+//! Decoding ignores fields that it does not know (clients send more than we read), takes `null` for absence, and
+//! refuses a missing field or a wrong type. serde's message names a missing field; for a wrong type the path is for
+//! the signalling boundary to add. Lengths and ranges are not judged here but by [`crate::negotiation`]'s validation,
+//! which everything that came from a stranger must pass before use.
 
 mod codec_parameters;
 mod dtls;

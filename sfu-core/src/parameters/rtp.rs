@@ -159,6 +159,14 @@ pub struct RtpCodecParameters {
     pub rtcp_feedback: Vec<RtcpFeedback>,
 }
 
+impl RtpCodecParameters {
+    /// The payload type that a retransmission codec repeats: its `apt` (RFC 4588 section 8.1). None for other codecs, and
+    /// where it is missing or no payload type.
+    pub fn associated_payload_type(&self) -> Option<PayloadType> {
+        self.parameters.associated_payload_type().filter(|_| self.mime_type.is_rtx())
+    }
+}
+
 /// A header extension in use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

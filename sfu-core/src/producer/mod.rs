@@ -1,1 +1,170 @@
 //! One source as a peer sends it: loss, jitter, NACK, key frame requests, the packet store.
+
+mod encoding;
+pub mod key_frame_requester;
+pub mod nack;
+pub mod packet_store;
+mod payloads;
+pub mod receive_stream;
+pub mod sequence;
+
+use std::time::{Duration, Instant};
+
+pub(crate) use encoding::Encoding;
+pub(crate) use payloads::{MediaPayload, PayloadEntry, PayloadTable};
+
+use crate::ids::{PayloadType, ProducerId, RouterId, Ssrc};
+use crate::negotiation::RtpMapping;
+use crate::parameters::{MediaKind, ProducerType, RtpParameters};
+use crate::rtp::extensions::{ExtensionIds, ExtensionValues};
+use crate::transport::extension_ids;
+use crate::worker::{ConsumerKey, TransportKey};
+
+/// A layer without a packet for this long is dead: three frames at 6 fps, and half of what a viewer calls a freeze.
+pub(crate) const LAYER_DEAD_AFTER: Duration = Duration::from_millis(500);
+
+/// How the peer wants to be asked for key frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyFrameFeedback {
+    /// Picture loss indication (RFC 4585 section 6.3.1): preferred, for it is the cheaper to repeat.
+    Pli,
+    /// Full intra request (RFC 5104 section 4.3.1).
+    Fir,
+    /// Not at all: audio, or a peer that negotiated neither.
+    None,
+}
+
+/// A producer.
+#[derive(Debug)]
+pub(crate) struct Producer {
+    pub(crate) id: ProducerId,
+    pub(crate) router: RouterId,
+    pub(crate) transport: TransportKey,
+    pub(crate) kind: MediaKind,
+    pub(crate) producer_type: ProducerType,
+    /// MID under which its packets come, if it has one.
+    pub(crate) mid: Option<String>,
+    /// What consumers are negotiated from.
+    pub(crate) consumable: RtpParameters,
+    pub(crate) payloads: PayloadTable,
+    /// The ids of its header extensions.
+    pub(crate) extension_ids: ExtensionIds,
+    pub(crate) encodings: Vec<Encoding>,
+    pub(crate) key_frame_feedback: KeyFrameFeedback,
+    pub(crate) paused: bool,
+    pub(crate) consumers: Vec<ConsumerKey>,
+    /// The encoding that is forwarded: the best live one. Consumers change to it at its next key frame.
+    pub(crate) best: usize,
+}
+
+/// What a producer is made with.
+pub(crate) struct ProducerSetup<'a> {
+    pub(crate) id: ProducerId,
+    pub(crate) router: RouterId,
+    pub(crate) transport: TransportKey,
+    pub(crate) kind: MediaKind,
+    pub(crate) producer_type: ProducerType,
+    /// As the peer sends it, validated.
+    pub(crate) parameters: &'a RtpParameters,
+    /// Made from `parameters`.
+    pub(crate) mapping: &'a RtpMapping,
+    /// Made from both.
+    pub(crate) consumable: RtpParameters,
+    pub(crate) paused: bool,
+}
+
+/// A source that a packet was found to belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Assignment {
+    /// Index of the encoding.
+    pub(crate) encoding: usize,
+    /// Whether the source carries its retransmissions.
+    pub(crate) is_rtx: bool,
+}
+
+impl Producer {
+    pub(crate) fn new(setup: ProducerSetup<'_>) -> Self {
+        let ProducerSetup { id, router, transport, kind, producer_type, parameters, mapping, consumable, paused } =
+            setup;
+        let payloads = PayloadTable::new(parameters, mapping);
+        let mut ids = ExtensionIds::new();
+        extension_ids(parameters, &mut ids);
+        let encodings = parameters.encodings.iter().map(Encoding::new).collect();
+        let feedback = |kind: &str, parameter: &str| {
+            parameters.codecs.iter().any(|codec| codec.rtcp_feedback.iter().any(|entry| entry.is(kind, parameter)))
+        };
+        let key_frame_feedback = match kind {
+            MediaKind::Audio => KeyFrameFeedback::None,
+            MediaKind::Video if feedback("nack", "pli") => KeyFrameFeedback::Pli,
+            MediaKind::Video if feedback("ccm", "fir") => KeyFrameFeedback::Fir,
+            MediaKind::Video => KeyFrameFeedback::None,
+        };
+        Self {
+            id,
+            router,
+            transport,
+            kind,
+            producer_type,
+            mid: parameters.mid.clone(),
+            consumable,
+            payloads,
+            extension_ids: ids,
+            encodings,
+            key_frame_feedback,
+            paused,
+            consumers: Vec::new(),
+            best: 0,
+        }
+    }
+
+    /// Finds the encoding of a packet whose SSRC is not known yet: by RID, by the RID it repairs, or, with one encoding
+    /// alone, by its payload type. An encoding keeps the first source that it was given.
+    pub(crate) fn assign(
+        &self,
+        payload_type: PayloadType,
+        packet: &[u8],
+        extensions: &ExtensionValues,
+    ) -> Option<Assignment> {
+        use crate::rtp::extensions::ExtensionKind::{RepairedRid, Rid};
+        let is_rtx = match self.payloads.get(payload_type)? {
+            PayloadEntry::Media(_) => false,
+            PayloadEntry::Rtx { .. } => true,
+        };
+        let rid = if is_rtx {
+            extensions.bytes(RepairedRid, packet).or_else(|| extensions.bytes(Rid, packet))
+        } else {
+            extensions.bytes(Rid, packet)
+        };
+        let encoding = match rid {
+            Some(rid) => self.encodings.iter().position(|encoding| encoding.has_rid(rid))?,
+            None if self.encodings.len() == 1 => 0,
+            None => return None,
+        };
+        let known = self.encodings.get(encoding)?;
+        let free = if is_rtx { known.rtx_ssrc.is_none() } else { known.ssrc.is_none() };
+        free.then_some(Assignment { encoding, is_rtx })
+    }
+
+    /// Every SSRC that signalling named, with what it carries.
+    pub(crate) fn signalled_sources(&self) -> impl Iterator<Item = (Ssrc, Assignment)> {
+        self.encodings.iter().enumerate().flat_map(|(encoding, source)| {
+            let media = source.ssrc.map(|ssrc| (ssrc, Assignment { encoding, is_rtx: false }));
+            let rtx = source.rtx_ssrc.map(|ssrc| (ssrc, Assignment { encoding, is_rtx: true }));
+            media.into_iter().chain(rtx)
+        })
+    }
+
+    /// Takes note of the best live encoding; `true` when it changed. Encodings are in ascending quality (as mediasoup-client
+    /// orders them).
+    pub(crate) fn refresh_best(&mut self, now: Instant) -> bool {
+        let alive = |encoding: &Encoding| {
+            encoding
+                .stream
+                .as_ref()
+                .and_then(|stream| stream.receive.last_packet_at())
+                .is_some_and(|at| now.saturating_duration_since(at) < LAYER_DEAD_AFTER)
+        };
+        let best = self.encodings.iter().rposition(alive).unwrap_or(self.best);
+        std::mem::replace(&mut self.best, best) != best
+    }
+}

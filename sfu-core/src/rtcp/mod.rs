@@ -1,1 +1,7 @@
 //! RTCP (RFC 3550, 4585, 5104) on the `rtcp` crate.
+
+pub mod fuzz;
+pub mod incoming;
+pub mod ntp;
+pub mod outgoing;
+pub mod schedule;

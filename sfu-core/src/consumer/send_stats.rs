@@ -1,0 +1,302 @@
+//! What is known of one outgoing SSRC: counts for its sender reports, and what the peer reports back.
+
+use std::time::{Duration, Instant};
+
+use rtc_rtcp::reception_report::ReceptionReport;
+use rtc_rtcp::sender_report::SenderReport;
+
+use crate::congestion::rate::RateMeter;
+use crate::ids::Ssrc;
+use crate::producer::receive_stream::SourceReport;
+use crate::rtcp::ntp::{WallClock, from_short_ntp};
+
+/// The longest round trip that is believed; more is a peer's error or a lie.
+pub const MAX_RTT: Duration = Duration::from_secs(10);
+
+/// What the peer said about the stream last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PeerReport {
+    /// The fraction lost in the report's interval, in 1/256.
+    pub fraction_lost: u8,
+    /// Packets lost in all; negative if duplicates outnumber losses.
+    pub packets_lost: i32,
+    /// Interarrival jitter in timestamp units.
+    pub jitter: u32,
+}
+
+/// Counts over the stream's life.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SendTotals {
+    /// Packets sent.
+    pub packets_sent: u64,
+    /// Bytes of payload sent, without headers and padding.
+    pub payload_bytes_sent: u64,
+    /// Packets that the peer asked for again.
+    pub nacked_packets: u64,
+    /// NACK messages received.
+    pub nack_count: u64,
+    /// PLIs received.
+    pub pli_count: u64,
+    /// FIRs received.
+    pub fir_count: u64,
+}
+
+/// One SSRC as it is sent to one peer.
+#[derive(Debug, Clone)]
+pub struct SendStats {
+    ssrc: Ssrc,
+    clock_rate_hz: u32,
+    totals: SendTotals,
+    rate: RateMeter,
+    /// When the latest packet was sent and its outgoing timestamp.
+    last_packet: Option<(Instant, u32)>,
+    peer_report: Option<PeerReport>,
+    smoothed_rtt: Option<Duration>,
+}
+
+impl SendStats {
+    /// A stream that has sent nothing. `clock_rate_hz` is its codec's RTP clock.
+    pub fn new(ssrc: Ssrc, clock_rate_hz: u32) -> Self {
+        Self {
+            ssrc,
+            clock_rate_hz,
+            totals: SendTotals::default(),
+            rate: RateMeter::default(),
+            last_packet: None,
+            peer_report: None,
+            smoothed_rtt: None,
+        }
+    }
+
+    /// Counts a packet sent under this SSRC. `timestamp` is the outgoing one; `payload_bytes` are without padding.
+    pub fn handle_sent(&mut self, now: Instant, timestamp: u32, payload_bytes: usize) {
+        self.totals.packets_sent += 1;
+        self.totals.payload_bytes_sent += payload_bytes as u64;
+        self.rate.handle_bytes(now, payload_bytes);
+        self.last_packet = Some((now, timestamp));
+    }
+
+    /// Makes the sender report for `now` (RFC 3550 section 6.4.1). None before the first packet.
+    ///
+    /// The NTP time is ours, of this moment. The RTP timestamp of the same moment is worked out:
+    /// - from the producer's latest report, if there is one: its timestamp in the consumer's numbering (`map`), plus
+    ///   the time since it came. Audio and video of one peer have the same path, so that what their reports are late
+    ///   by cancels out, and the receiver gets the sender's own relation of the two: they stay in sync;
+    /// - else from the last packet sent: its timestamp plus the time since. A packet's timestamp is when it was
+    ///   sampled, and capture and encoding take longer for video than for audio, so that sync may be some tens of
+    ///   milliseconds off until the producer's first report.
+    pub fn sender_report(
+        &self,
+        now: Instant,
+        clock: &WallClock,
+        source: Option<SourceReport>,
+        map: impl Fn(u32) -> u32,
+    ) -> Option<SenderReport> {
+        let (last_sent_at, last_timestamp) = self.last_packet?;
+        let (at, timestamp) = match source {
+            Some(source) => (source.received_at, map(source.rtp_timestamp)),
+            None => (last_sent_at, last_timestamp),
+        };
+        Some(SenderReport {
+            ssrc: self.ssrc.0,
+            ntp_time: clock.ntp(now).0,
+            rtp_time: timestamp.wrapping_add(self.clock_units(now.saturating_duration_since(at))),
+            // Both wrap on the wire, as the RFC has it.
+            packet_count: self.totals.packets_sent as u32,
+            octet_count: self.totals.payload_bytes_sent as u32,
+            ..SenderReport::default()
+        })
+    }
+
+    /// Takes the peer's report block about this SSRC.
+    pub fn handle_reception_report(&mut self, now: Instant, clock: &WallClock, report: &ReceptionReport) {
+        self.peer_report = Some(PeerReport {
+            fraction_lost: report.fraction_lost,
+            packets_lost: sign_extend_24(report.total_lost),
+            jitter: report.jitter,
+        });
+        if let Some(rtt) = round_trip(now, clock, report) {
+            // The weights of RFC 6298 section 2.
+            self.smoothed_rtt = Some(self.smoothed_rtt.map_or(rtt, |smoothed| (smoothed * 7 + rtt) / 8));
+        }
+    }
+
+    /// Counts a NACK for `packets` packets.
+    pub fn handle_nack(&mut self, packets: usize) {
+        self.totals.nack_count += 1;
+        self.totals.nacked_packets += packets as u64;
+    }
+
+    /// Counts a PLI.
+    pub fn handle_pli(&mut self) {
+        self.totals.pli_count += 1;
+    }
+
+    /// Counts a FIR.
+    pub fn handle_fir(&mut self) {
+        self.totals.fir_count += 1;
+    }
+
+    /// The peer's latest report.
+    pub fn peer_report(&self) -> Option<PeerReport> {
+        self.peer_report
+    }
+
+    /// The smoothed round trip to the peer, once it has answered a sender report.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.smoothed_rtt
+    }
+
+    /// The counts so far.
+    pub fn totals(&self) -> SendTotals {
+        self.totals
+    }
+
+    /// The payload rate over the last second, in bits per second.
+    pub fn bitrate_bps(&self, now: Instant) -> u64 {
+        self.rate.bitrate_bps(now)
+    }
+
+    fn clock_units(&self, elapsed: Duration) -> u32 {
+        (elapsed.as_micros() * u128::from(self.clock_rate_hz) / 1_000_000) as u32
+    }
+}
+
+/// The round trip that a report block tells (RFC 3550 section 6.4.1, figure 2). None if the peer has had no sender
+/// report, or if the sum is absurd. A small negative one, from the clocks' different steps, counts as zero.
+fn round_trip(now: Instant, clock: &WallClock, report: &ReceptionReport) -> Option<Duration> {
+    if report.last_sender_report == 0 {
+        return None;
+    }
+    let units = clock.ntp(now).middle_32().wrapping_sub(report.last_sender_report).wrapping_sub(report.delay);
+    let slack_units = 0x1_0000 / 100;
+    if (units as i32) < -slack_units {
+        return None;
+    }
+    Some(from_short_ntp((units as i32).max(0) as u32)).filter(|rtt| *rtt <= MAX_RTT)
+}
+
+fn sign_extend_24(value: u32) -> i32 {
+    ((value << 8) as i32) >> 8
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::rtcp::ntp::{NtpTime, to_short_ntp};
+    use crate::test_support::{ms, origin};
+
+    fn setup() -> (Instant, WallClock, SendStats) {
+        let start = origin();
+        (start, WallClock::new(start, UNIX_EPOCH + Duration::from_secs(1_000_000)), SendStats::new(Ssrc(5), 90_000))
+    }
+
+    #[test]
+    fn a_stream_that_sent_nothing_reports_nothing() {
+        let (start, clock, stats) = setup();
+        assert_eq!(stats.sender_report(start, &clock, None, |timestamp| timestamp), None);
+    }
+
+    #[test]
+    fn a_report_counts_packets_and_payload() {
+        let (start, clock, mut stats) = setup();
+        stats.handle_sent(start, 0, 1000);
+        stats.handle_sent(start, 0, 500);
+        let report = stats.sender_report(start, &clock, None, |timestamp| timestamp).unwrap();
+        assert_eq!((report.ssrc, report.packet_count, report.octet_count), (5, 2, 1500));
+        assert_eq!(report.ntp_time, clock.ntp(start).0);
+    }
+
+    #[test]
+    fn counts_wrap_on_the_wire_only() {
+        let (start, clock, mut stats) = setup();
+        stats.handle_sent(start, 0, u32::MAX as usize);
+        stats.handle_sent(start, 0, 2);
+        assert_eq!(stats.sender_report(start, &clock, None, |timestamp| timestamp).unwrap().octet_count, 1);
+        assert_eq!(stats.totals().payload_bytes_sent, (1 << 32) + 1);
+    }
+
+    #[test]
+    fn the_clock_mapping_is_the_producers_in_the_consumers_numbering() {
+        let (start, clock, mut stats) = setup();
+        stats.handle_sent(start + ms(400), 77, 1000);
+        let source = SourceReport { ntp: NtpTime(0), rtp_timestamp: u32::MAX - 100, received_at: start };
+        let report = stats
+            .sender_report(start + ms(500), &clock, Some(source), |timestamp| timestamp.wrapping_add(1000))
+            .unwrap();
+        assert_eq!(report.rtp_time, 899 + 45_000);
+    }
+
+    #[test]
+    fn without_a_producers_report_the_last_packet_is_the_anchor() {
+        let (start, clock, mut stats) = setup();
+        stats.handle_sent(start, u32::MAX, 1000);
+        let report = stats.sender_report(start + ms(100), &clock, None, |timestamp| timestamp).unwrap();
+        assert_eq!(report.rtp_time, 8999);
+    }
+
+    #[test]
+    fn audio_and_video_of_one_peer_keep_the_senders_relation() {
+        let (start, clock, mut video) = setup();
+        let mut audio = SendStats::new(Ssrc(6), 48_000);
+        video.handle_sent(start, 0, 1);
+        audio.handle_sent(start, 0, 1);
+        // Both reports speak of the same moment and came together; ours are made at different times.
+        let source = |rtp_timestamp| Some(SourceReport { ntp: NtpTime(0), rtp_timestamp, received_at: start });
+        let video_report = video.sender_report(start + ms(300), &clock, source(9000), |t| t).unwrap();
+        let audio_report = audio.sender_report(start + ms(800), &clock, source(4800), |t| t).unwrap();
+        let sampled =
+            |ntp: u64, timestamp: u32, rate: u32| ntp as f64 / 2_f64.powi(32) - f64::from(timestamp) / f64::from(rate);
+        let offset = sampled(video_report.ntp_time, video_report.rtp_time, 90_000)
+            - sampled(audio_report.ntp_time, audio_report.rtp_time, 48_000);
+        assert!(offset.abs() < 0.001, "{offset}");
+    }
+
+    #[test]
+    fn the_round_trip_comes_from_lsr_and_dlsr() {
+        let (start, clock, mut stats) = setup();
+        let block = |lsr_at: Duration, delay: Duration| ReceptionReport {
+            last_sender_report: clock.ntp(start + lsr_at).middle_32(),
+            delay: to_short_ntp(delay),
+            ..ReceptionReport::default()
+        };
+        let cases = [
+            ("plain", block(ms(0), ms(900)), Some(ms(100))),
+            ("none yet", ReceptionReport::default(), None),
+            ("rounding below zero", block(ms(0), ms(1005)), Some(ms(0))),
+            ("delay longer than the time since", block(ms(0), ms(2000)), None),
+            ("absurdly long", ReceptionReport { last_sender_report: 1, ..ReceptionReport::default() }, None),
+        ];
+        for (name, block, expected) in cases {
+            let rtt = round_trip(start + ms(1000), &clock, &block);
+            assert_eq!(rtt.map(|rtt| (rtt.as_micros() + 500) / 1000), expected.map(|rtt| rtt.as_millis()), "{name}");
+        }
+        stats.handle_reception_report(start + ms(1000), &clock, &block(ms(0), ms(900)));
+        stats.handle_reception_report(start + ms(2000), &clock, &block(ms(1000), ms(820)));
+        assert_eq!(stats.rtt().map(|rtt| (rtt.as_micros() + 500) / 1000), Some(110));
+    }
+
+    #[test]
+    fn the_peers_loss_is_read_with_its_sign() {
+        let (start, clock, mut stats) = setup();
+        for (field, lost) in [(0, 0), (25, 25), (0xff_fffe, -2), (0x80_0000, -0x80_0000)] {
+            let report =
+                ReceptionReport { total_lost: field, fraction_lost: 3, jitter: 4, ..ReceptionReport::default() };
+            stats.handle_reception_report(start, &clock, &report);
+            assert_eq!(stats.peer_report(), Some(PeerReport { fraction_lost: 3, packets_lost: lost, jitter: 4 }));
+        }
+    }
+
+    #[test]
+    fn feedback_is_counted() {
+        let (_, _, mut stats) = setup();
+        stats.handle_nack(3);
+        stats.handle_nack(1);
+        stats.handle_pli();
+        stats.handle_fir();
+        let totals = stats.totals();
+        assert_eq!((totals.nack_count, totals.nacked_packets, totals.pli_count, totals.fir_count), (2, 4, 1, 1));
+    }
+}

@@ -1,0 +1,362 @@
+//! The handles of what lives on a worker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::mpsc;
+
+use super::slot::WorkerClient;
+use super::{
+    ConnectError, ConsumeError, ConsumerOptions, CreateTransportError, ObjectClosed, PortMode, ProduceError,
+    ProducerOptions, TransportError, TransportRefused, WebRtcTransportOptions, WorkerGone,
+};
+use crate::ids::{ConsumerId, ProducerId, RouterId, TransportId};
+use crate::parameters::{
+    ConsumerType, DtlsParameters, IceCandidate, IceParameters, MediaKind, RtpCapabilities, RtpParameters,
+};
+use crate::router::{RouterCloseReason, RouterEvent};
+use crate::worker::{ConsumerInfo, EVENT_QUEUE, EventSink, OwnPort, ProducerInfo, TransportInfo};
+
+/// What happens in a router without having been asked for on that very object.
+///
+/// Bounded: an owner who falls 16 384 events behind loses the router, and is told so by the last event.
+#[derive(Debug)]
+pub struct RouterEvents {
+    receiver: mpsc::Receiver<RouterEvent>,
+    ended_orderly: Arc<AtomicBool>,
+    over: bool,
+}
+
+impl RouterEvents {
+    /// The next event; `None` once the router was closed by its handle, or after [`RouterEvent::Closed`].
+    pub async fn next(&mut self) -> Option<RouterEvent> {
+        if self.over {
+            return None;
+        }
+        let event = match self.receiver.recv().await {
+            Some(event) => event,
+            None if self.ended_orderly.load(Ordering::Acquire) => {
+                self.over = true;
+                return None;
+            }
+            None => RouterEvent::Closed { reason: RouterCloseReason::WorkerDied },
+        };
+        self.over = matches!(event, RouterEvent::Closed { .. });
+        Some(event)
+    }
+}
+
+/// One room's forwarding table, on one worker.
+#[derive(Debug, Clone)]
+pub struct Router {
+    id: RouterId,
+    worker: WorkerClient,
+    capabilities: Arc<RtpCapabilities>,
+}
+
+impl Router {
+    pub(super) async fn create(
+        worker: WorkerClient,
+        capabilities: Arc<RtpCapabilities>,
+    ) -> Result<(Self, RouterEvents), WorkerGone> {
+        // One place more than the limit, for the event that says that the limit was reached.
+        let (sender, receiver) = mpsc::channel(EVENT_QUEUE + 1);
+        let ended_orderly = Arc::new(AtomicBool::new(false));
+        let sink = EventSink { sender, ended_orderly: Arc::clone(&ended_orderly) };
+        let id = worker
+            .call(move |shell, _| {
+                let id = shell.core.borrow_mut().create_router();
+                shell.add_sink(id, sink);
+                id
+            })
+            .await?;
+        Ok((Self { id, worker, capabilities }, RouterEvents { receiver, ended_orderly, over: false }))
+    }
+
+    /// This router's id.
+    pub fn id(&self) -> RouterId {
+        self.id
+    }
+
+    /// What this router can do: what clients load their device with.
+    pub fn rtp_capabilities(&self) -> &RtpCapabilities {
+        &self.capabilities
+    }
+
+    /// Makes a transport for one peer.
+    ///
+    /// # Errors
+    /// [`CreateTransportError`].
+    pub async fn create_webrtc_transport(
+        &self,
+        options: WebRtcTransportOptions,
+    ) -> Result<WebRtcTransport, CreateTransportError> {
+        if !options.enable_udp && !options.enable_tcp {
+            return Err(CreateTransportError::NoProtocol);
+        }
+        let router = self.id;
+        let info = match self.worker.place().port_mode {
+            PortMode::PerWorker => {
+                self.worker
+                    .call(move |shell, now| shell.core.borrow_mut().create_transport(now, router, options, None))
+                    .await?
+            }
+            PortMode::PerTransport => self.create_on_own_port(options).await?,
+        };
+        Ok(WebRtcTransport { info: Arc::new(info?), worker: self.worker.clone() })
+    }
+
+    async fn create_on_own_port(
+        &self,
+        options: WebRtcTransportOptions,
+    ) -> Result<Result<TransportInfo, TransportRefused>, CreateTransportError> {
+        let place = self.worker.place();
+        let ports = Arc::clone(&place.ports);
+        let (port, sockets) = ports
+            .bind(&place.addresses(), options.enable_tcp)
+            .map_err(|_| CreateTransportError::NoFreePort { min: ports.min, max: ports.max })?;
+        let own_port = OwnPort::new(move || ports.release(port));
+        let (router, addresses) = (self.id, place.local_addresses(port));
+        let created = self
+            .worker
+            .call(move |shell, now| {
+                let created = shell.core.borrow_mut().create_transport(now, router, options, Some(addresses));
+                if let Ok(info) = &created {
+                    shell.open_own_port(info.id, own_port, sockets);
+                }
+                created
+            })
+            .await?;
+        Ok(created)
+    }
+
+    /// Closes the router and everything in it. Idempotent.
+    pub async fn close(&self) {
+        let router = self.id;
+        // A worker that is gone has closed it already.
+        let _ = self
+            .worker
+            .call(move |shell, now| {
+                shell.end_sink(router);
+                shell.core.borrow_mut().close_router(now, router);
+            })
+            .await;
+    }
+}
+
+/// One ICE and DTLS association with a peer.
+#[derive(Debug, Clone)]
+pub struct WebRtcTransport {
+    info: Arc<TransportInfo>,
+    worker: WorkerClient,
+}
+
+impl WebRtcTransport {
+    /// This transport's id.
+    pub fn id(&self) -> TransportId {
+        self.info.id
+    }
+
+    /// Our ICE parameters as the transport was made.
+    pub fn ice_parameters(&self) -> &IceParameters {
+        &self.info.ice_parameters
+    }
+
+    /// Where the peer finds us.
+    pub fn ice_candidates(&self) -> &[IceCandidate] {
+        &self.info.ice_candidates
+    }
+
+    /// Our certificate's fingerprints.
+    pub fn dtls_parameters(&self) -> &DtlsParameters {
+        &self.info.dtls_parameters
+    }
+
+    /// Gives the peer's DTLS role and fingerprints: the association may begin.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; nothing has changed then.
+    pub async fn connect(&self, dtls_parameters: DtlsParameters) -> Result<(), ConnectError> {
+        let id = self.id();
+        self.worker
+            .call(move |shell, now| shell.core.borrow_mut().connect_transport(now, id, &dtls_parameters))
+            .await
+            .map_err(|_| ConnectError::Closed)?
+    }
+
+    /// Draws new ICE credentials. The old ones hold until the peer's first valid check with the new.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub async fn restart_ice(&self) -> Result<IceParameters, TransportError> {
+        let id = self.id();
+        self.worker
+            .call(move |shell, now| shell.core.borrow_mut().restart_ice(now, id))
+            .await?
+            .map_err(|ObjectClosed| TransportError::Closed)
+    }
+
+    /// Takes in a source that the peer sends.
+    ///
+    /// # Errors
+    /// [`ProduceError`]; nothing has changed then.
+    pub async fn produce(&self, options: ProducerOptions) -> Result<Producer, ProduceError> {
+        let id = self.id();
+        let info = self
+            .worker
+            .call(move |shell, now| shell.core.borrow_mut().produce(now, id, options))
+            .await
+            .map_err(|_| ProduceError::Closed)??;
+        Ok(Producer { info: Arc::new(info), worker: self.worker.clone() })
+    }
+
+    /// Sends a producer of the same router to the peer.
+    ///
+    /// # Errors
+    /// [`ConsumeError`]; nothing has changed then.
+    pub async fn consume(&self, options: ConsumerOptions) -> Result<Consumer, ConsumeError> {
+        let id = self.id();
+        let info = self
+            .worker
+            .call(move |shell, now| shell.core.borrow_mut().consume(now, id, options))
+            .await
+            .map_err(|_| ConsumeError::Closed)??;
+        Ok(Consumer { info: Arc::new(info), worker: self.worker.clone() })
+    }
+
+    /// Closes the transport with its producers and consumers. Idempotent.
+    pub async fn close(&self) {
+        let id = self.id();
+        let _ = self.worker.call(move |shell, now| shell.core.borrow_mut().close_transport(now, id)).await;
+    }
+}
+
+/// One source that a peer sends.
+#[derive(Debug, Clone)]
+pub struct Producer {
+    info: Arc<ProducerInfo>,
+    worker: WorkerClient,
+}
+
+impl Producer {
+    /// This producer's id.
+    pub fn id(&self) -> ProducerId {
+        self.info.id
+    }
+
+    /// Audio or video.
+    pub fn kind(&self) -> MediaKind {
+        self.info.kind
+    }
+
+    /// Stops forwarding; every consumer is told.
+    ///
+    /// # Errors
+    /// [`ObjectClosed`].
+    pub async fn pause(&self) -> Result<(), ObjectClosed> {
+        let id = self.id();
+        self.worker
+            .call(move |shell, now| shell.core.borrow_mut().pause_producer(now, id))
+            .await
+            .map_err(|_| ObjectClosed)?
+    }
+
+    /// Forwards again; every consumer is told, and a key frame is asked for.
+    ///
+    /// # Errors
+    /// [`ObjectClosed`].
+    pub async fn resume(&self) -> Result<(), ObjectClosed> {
+        let id = self.id();
+        self.worker
+            .call(move |shell, now| shell.core.borrow_mut().resume_producer(now, id))
+            .await
+            .map_err(|_| ObjectClosed)?
+    }
+
+    /// Closes the producer, and every consumer of it. Idempotent.
+    pub async fn close(&self) {
+        let id = self.id();
+        let _ = self.worker.call(move |shell, now| shell.core.borrow_mut().close_producer(now, id)).await;
+    }
+}
+
+/// One producer's media as it is sent to one peer.
+#[derive(Debug, Clone)]
+pub struct Consumer {
+    info: Arc<ConsumerInfo>,
+    worker: WorkerClient,
+}
+
+impl Consumer {
+    /// This consumer's id.
+    pub fn id(&self) -> ConsumerId {
+        self.info.id
+    }
+
+    /// What it consumes.
+    pub fn producer_id(&self) -> ProducerId {
+        self.info.producer_id
+    }
+
+    /// Audio or video.
+    pub fn kind(&self) -> MediaKind {
+        self.info.kind
+    }
+
+    /// How the producer's encodings reach the peer.
+    pub fn consumer_type(&self) -> ConsumerType {
+        self.info.consumer_type
+    }
+
+    /// What the peer will receive.
+    pub fn rtp_parameters(&self) -> &RtpParameters {
+        &self.info.rtp_parameters
+    }
+
+    /// Whether the producer was paused when this consumer was made.
+    pub fn producer_paused(&self) -> bool {
+        self.info.producer_paused
+    }
+
+    /// Stops sending.
+    ///
+    /// # Errors
+    /// [`ObjectClosed`].
+    pub async fn pause(&self) -> Result<(), ObjectClosed> {
+        let id = self.id();
+        self.worker
+            .call(move |shell, now| shell.core.borrow_mut().pause_consumer(now, id))
+            .await
+            .map_err(|_| ObjectClosed)?
+    }
+
+    /// Sends again, from the next key frame on, which is asked for.
+    ///
+    /// # Errors
+    /// [`ObjectClosed`].
+    pub async fn resume(&self) -> Result<(), ObjectClosed> {
+        let id = self.id();
+        self.worker
+            .call(move |shell, now| shell.core.borrow_mut().resume_consumer(now, id))
+            .await
+            .map_err(|_| ObjectClosed)?
+    }
+
+    /// Asks the producer for a key frame; requests of many consumers are merged.
+    ///
+    /// # Errors
+    /// [`ObjectClosed`].
+    pub async fn request_key_frame(&self) -> Result<(), ObjectClosed> {
+        let id = self.id();
+        self.worker
+            .call(move |shell, now| shell.core.borrow_mut().request_key_frame(now, id))
+            .await
+            .map_err(|_| ObjectClosed)?
+    }
+
+    /// Closes the consumer. Idempotent.
+    pub async fn close(&self) {
+        let id = self.id();
+        let _ = self.worker.call(move |shell, now| shell.core.borrow_mut().close_consumer(now, id)).await;
+    }
+}

@@ -1,0 +1,183 @@
+//! Asking a sender for a key frame: once for everybody who wants one, not too often, and again if it is not answered.
+
+use std::time::{Duration, Instant};
+
+/// The least time between two requests for one stream, retries included. A key frame costs several times an ordinary
+/// frame: one subscriber that cannot decode must not make everybody's picture worse. A browser would not answer more
+/// than one in 300 ms anyway.
+pub const MIN_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often an unanswered request is repeated, at [`MIN_REQUEST_INTERVAL`]: the request or its key frame may be lost
+/// several times on a bad path. After that the sender is taken for unable to answer, until somebody asks again.
+pub const MAX_RETRIES: u8 = 5;
+
+/// A request to send now, as PLI or FIR by what was negotiated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyFrameRequest {
+    /// FIR's command sequence number: a retry repeats it, a new request increments it (RFC 5104 section 4.3.1.1).
+    pub fir_sequence: u8,
+}
+
+/// The key frame requests of one received stream.
+#[derive(Debug, Clone, Default)]
+pub struct KeyFrameRequester {
+    state: State,
+    last_sent_at: Option<Instant>,
+    /// FIR's number of the current request, once there was one.
+    fir_sequence: Option<u8>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+enum State {
+    /// Nobody waits for a key frame.
+    #[default]
+    Idle,
+    /// A new request is to be sent at `due_at`.
+    Wanted { due_at: Instant },
+    /// A request is out, unanswered; at `due_at` it is repeated or given up.
+    Outstanding { due_at: Instant, retries: u8 },
+}
+
+impl KeyFrameRequester {
+    /// Somebody needs a key frame. The first request is sent at once; one that comes while another is outstanding is
+    /// served by the same key frame; one that comes too early is remembered until it may be sent.
+    pub fn request(&mut self, now: Instant) {
+        if matches!(self.state, State::Idle) {
+            let due_at = self.last_sent_at.map_or(now, |sent_at| sent_at + MIN_REQUEST_INTERVAL);
+            self.state = State::Wanted { due_at };
+        }
+    }
+
+    /// The first packet of a key frame came: everybody who waits is served.
+    pub fn handle_key_frame(&mut self) {
+        self.state = State::Idle;
+    }
+
+    /// The request to send at `now`, if one is due. Call after [`request`](Self::request) and on timeout.
+    pub fn poll_request(&mut self, now: Instant) -> Option<KeyFrameRequest> {
+        if self.poll_timeout()? > now {
+            return None;
+        }
+        let retries = match self.state {
+            State::Idle => return None,
+            State::Wanted { .. } => {
+                self.fir_sequence = Some(self.fir_sequence.map_or(0, |sequence| sequence.wrapping_add(1)));
+                0
+            }
+            State::Outstanding { retries: MAX_RETRIES, .. } => {
+                self.state = State::Idle;
+                return None;
+            }
+            State::Outstanding { retries, .. } => retries + 1,
+        };
+        self.state = State::Outstanding { due_at: now + MIN_REQUEST_INTERVAL, retries };
+        self.last_sent_at = Some(now);
+        Some(KeyFrameRequest { fir_sequence: self.fir_sequence.unwrap_or_default() })
+    }
+
+    /// When [`poll_request`](Self::poll_request) is to be called again; may be past.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self.state {
+            State::Idle => None,
+            State::Wanted { due_at } | State::Outstanding { due_at, .. } => Some(due_at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::origin;
+
+    /// Steps of 10 ms over `length`; the times at which a request went out, in ms. `events` act at their time.
+    fn run(length_ms: u64, events: &[(u64, Event)]) -> Vec<(u64, u8)> {
+        let start = origin();
+        let mut requester = KeyFrameRequester::default();
+        let mut sent = Vec::new();
+        for ms in (0..length_ms).step_by(10) {
+            for (_, event) in events.iter().filter(|(at, _)| *at == ms) {
+                match event {
+                    Event::Request => requester.request(start + Duration::from_millis(ms)),
+                    Event::KeyFrame => requester.handle_key_frame(),
+                }
+            }
+            let now = start + Duration::from_millis(ms);
+            if let Some(request) = requester.poll_request(now) {
+                sent.push((ms, request.fir_sequence));
+            }
+        }
+        sent
+    }
+
+    #[derive(Clone, Copy)]
+    enum Event {
+        Request,
+        KeyFrame,
+    }
+    use Event::{KeyFrame, Request};
+
+    #[test]
+    fn requests_go_out_when_they_should() {
+        type Case = (&'static str, &'static [(u64, Event)], &'static [(u64, u8)]);
+        let cases: &[Case] = &[
+            ("the first at once", &[(0, Request), (100, KeyFrame)], &[(0, 0)]),
+            ("one for many", &[(0, Request), (10, Request), (50, Request), (100, KeyFrame)], &[(0, 0)]),
+            ("nothing unasked", &[(100, KeyFrame)], &[]),
+            (
+                "an early one is remembered",
+                &[(0, Request), (100, KeyFrame), (200, Request), (1100, KeyFrame)],
+                &[(0, 0), (1000, 1)],
+            ),
+            (
+                "a remembered one is served by any key frame",
+                &[(0, Request), (100, KeyFrame), (200, Request), (900, KeyFrame)],
+                &[(0, 0)],
+            ),
+            (
+                "a late one is not held back",
+                &[(0, Request), (100, KeyFrame), (1500, Request), (1600, KeyFrame)],
+                &[(0, 0), (1500, 1)],
+            ),
+            ("retried until answered", &[(0, Request), (2100, KeyFrame)], &[(0, 0), (1000, 0), (2000, 0)]),
+        ];
+        for (name, events, expected) in cases {
+            assert_eq!(&run(9_000, events), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unanswered_request_is_given_up_and_may_be_made_again() {
+        let sent = run(20_000, &[(0, Request), (10_000, Request), (10_100, KeyFrame)]);
+        let times: Vec<u64> = sent.iter().map(|(ms, _)| *ms).collect();
+        assert_eq!(times, [0, 1000, 2000, 3000, 4000, 5000, 10_000]);
+        assert_eq!(sent.last().map(|(_, fir)| *fir), Some(1), "a new request needs a new FIR number to be obeyed");
+    }
+
+    #[test]
+    fn asking_again_does_not_make_a_retry_a_new_request() {
+        let events = [(0, Request), (500, Request), (1500, Request), (2500, KeyFrame)];
+        assert_eq!(run(9000, &events), [(0, 0), (1000, 0), (2000, 0)], "a sender answers each new FIR number");
+    }
+
+    #[test]
+    fn a_crowd_gets_at_most_one_request_a_second() {
+        let crowd: Vec<(u64, Event)> =
+            (0..6000).step_by(10).flat_map(|ms| [(ms, Request), (ms + 300, KeyFrame)]).collect();
+        let sent = run(6000, &crowd);
+        assert_eq!(sent.len(), 6);
+        assert!(sent.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 1000), "{sent:?}");
+    }
+
+    #[test]
+    fn an_idle_requester_has_no_deadline() {
+        let start = origin();
+        let mut requester = KeyFrameRequester::default();
+        assert_eq!(requester.poll_timeout(), None);
+        requester.request(start);
+        assert_eq!(requester.poll_timeout(), Some(start));
+        requester.poll_request(start);
+        assert_eq!(requester.poll_timeout(), Some(start + MIN_REQUEST_INTERVAL));
+        requester.handle_key_frame();
+        assert_eq!(requester.poll_timeout(), None);
+    }
+}

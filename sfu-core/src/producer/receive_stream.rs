@@ -1,0 +1,340 @@
+//! Reception statistics of one SSRC (RFC 3550 sections 6.4.1, A.3 and A.8).
+
+use std::time::{Duration, Instant};
+
+use rtc_rtcp::reception_report::ReceptionReport;
+
+use super::sequence::{ExtendedSequence, SequenceUpdate};
+use crate::congestion::rate::RateMeter;
+use crate::ids::Ssrc;
+use crate::rtcp::ntp::{NtpTime, to_short_ntp};
+
+/// How far behind the newest packet duplicates are recognised, and so how far back a packet is taken at all: 4 s at a
+/// thousand packets a second, longer than a retransmission is worth. Older packets are refused, for a replayed one
+/// could not be told from a late one.
+pub const DUPLICATE_WINDOW_PACKETS: u64 = 4096;
+
+/// A transit time that differs by more than this from the last packet's says that the timestamps jumped, not that
+/// the network did. It is left out of the jitter, which would take minutes to decay.
+const MAX_TRANSIT_CHANGE: Duration = Duration::from_secs(5);
+
+/// What an arriving packet is to the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// Not seen before: to be forwarded.
+    New {
+        /// The unwrapped sequence number, see [`ExtendedSequence`].
+        extended: u64,
+    },
+    /// Seen before: to be dropped.
+    Duplicate,
+    /// The sender started anew. To be forwarded; whatever was remembered by sequence number (NACK list, rewriting)
+    /// starts anew with it.
+    Restarted {
+        /// Larger than every number before the restart.
+        extended: u64,
+    },
+    /// A jump that is not confirmed yet, or behind the window in which duplicates are recognised: to be dropped.
+    TooOld,
+}
+
+/// The latest sender report of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceReport {
+    /// The sender's wall clock.
+    pub ntp: NtpTime,
+    /// The RTP timestamp of the same moment.
+    pub rtp_timestamp: u32,
+    /// When it came.
+    pub received_at: Instant,
+}
+
+/// Counts over a stream's life; a restart does not reset them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReceiveStats {
+    /// Packets that came under the stream's own SSRC, duplicates included.
+    pub packets_received: u64,
+    /// Bytes of these packets and of the recovered ones, as the caller counts a packet's size.
+    pub bytes_received: u64,
+    /// Packets that came by retransmission in time to be forwarded.
+    pub packets_recovered: u64,
+    /// Packets dropped as duplicates.
+    pub packets_duplicated: u64,
+    /// Packets dropped as too old, or as an unconfirmed jump.
+    pub packets_discarded: u64,
+    /// Packets lost since the start or the last restart; negative if duplicates outnumber losses.
+    pub packets_lost: i64,
+    /// The fraction lost of the last report, in 1/256.
+    pub fraction_lost: u8,
+    /// Interarrival jitter in timestamp units.
+    pub jitter: u32,
+}
+
+/// One SSRC as it is received. A stream's RTX SSRC has a `ReceiveStream` of its own.
+#[derive(Debug, Clone)]
+pub struct ReceiveStream {
+    ssrc: Ssrc,
+    sequence: ExtendedSequence,
+    window: SeenWindow,
+    jitter: Jitter,
+    rate: RateMeter,
+    totals: ReceiveStats,
+    /// The first number of the counting period, for "packets expected".
+    base: u64,
+    /// Packets since `base`, duplicates and late ones included (RFC 3550 section 6.4.1).
+    received: u64,
+    expected_at_last_report: u64,
+    received_at_last_report: u64,
+    last_source_report: Option<SourceReport>,
+    last_packet_at: Option<Instant>,
+}
+
+impl ReceiveStream {
+    /// A stream that has received nothing. `clock_rate_hz` is its codec's RTP clock.
+    pub fn new(ssrc: Ssrc, clock_rate_hz: u32) -> Self {
+        Self {
+            ssrc,
+            sequence: ExtendedSequence::default(),
+            window: SeenWindow::default(),
+            jitter: Jitter { clock_rate_hz, last: None, scaled_by_16: 0 },
+            rate: RateMeter::default(),
+            totals: ReceiveStats::default(),
+            base: 0,
+            received: 0,
+            expected_at_last_report: 0,
+            received_at_last_report: 0,
+            last_source_report: None,
+            last_packet_at: None,
+        }
+    }
+
+    /// The SSRC.
+    pub fn ssrc(&self) -> Ssrc {
+        self.ssrc
+    }
+
+    /// Takes a packet that came under this SSRC.
+    pub fn handle_packet(&mut self, now: Instant, seq: u16, timestamp: u32, size_bytes: usize) -> Arrival {
+        let before = self.sequence.newest();
+        let update = self.sequence.update(seq);
+        let arrival = self.settle(before, update);
+        if arrival == Arrival::TooOld {
+            return arrival;
+        }
+        self.count_bytes(now, size_bytes);
+        self.received += 1;
+        self.totals.packets_received += 1;
+        if let Arrival::New { extended } = arrival {
+            // Reordered around the first packet: it was expected too.
+            self.base = self.base.min(extended);
+        }
+        if matches!(update, SequenceUpdate::Newest(_)) {
+            self.jitter.handle_packet(now, timestamp);
+        }
+        arrival
+    }
+
+    /// Takes a packet that was retransmitted in an RTX stream (RFC 4588); `original_seq` is the number it had first.
+    /// It counts as recovered, not as received: reports speak of the loss before repair, which is what a sender's
+    /// congestion control needs, and the RTX stream has reports of its own.
+    pub fn handle_recovered(&mut self, now: Instant, original_seq: u16, size_bytes: usize) -> Arrival {
+        let before = self.sequence.newest();
+        let update = self.sequence.update_recovered(original_seq);
+        let arrival = self.settle(before, update);
+        if matches!(arrival, Arrival::New { .. }) {
+            self.count_bytes(now, size_bytes);
+            self.totals.packets_recovered += 1;
+        }
+        arrival
+    }
+
+    /// Takes a sender report's clock mapping (RFC 3550 section 6.4.1).
+    pub fn handle_sender_report(&mut self, now: Instant, ntp: NtpTime, rtp_timestamp: u32) {
+        self.last_source_report = Some(SourceReport { ntp, rtp_timestamp, received_at: now });
+    }
+
+    /// Makes the report block about this stream and starts its next interval. None before the first packet.
+    pub fn reception_report(&mut self, now: Instant) -> Option<ReceptionReport> {
+        let newest = self.sequence.newest_for_report()?;
+        let expected = self.expected();
+        let interval_expected = expected.saturating_sub(self.expected_at_last_report);
+        let interval_received = self.received.saturating_sub(self.received_at_last_report);
+        self.expected_at_last_report = expected;
+        self.received_at_last_report = self.received;
+        let interval_lost = interval_expected.saturating_sub(interval_received);
+        self.totals.fraction_lost = (interval_lost * 256).checked_div(interval_expected).unwrap_or(0).min(255) as u8;
+
+        let (last_sender_report, delay) = self.last_source_report.map_or((0, 0), |report| {
+            (report.ntp.middle_32(), to_short_ntp(now.saturating_duration_since(report.received_at)))
+        });
+        Some(ReceptionReport {
+            ssrc: self.ssrc.0,
+            fraction_lost: self.totals.fraction_lost,
+            total_lost: to_24_bits(self.lost()),
+            last_sequence_number: newest,
+            jitter: self.jitter.value(),
+            last_sender_report,
+            delay,
+        })
+    }
+
+    /// The latest sender report, from which consumers' reports take their clock mapping.
+    pub fn source_report(&self) -> Option<SourceReport> {
+        self.last_source_report
+    }
+
+    /// When the latest packet came, recovered ones included: a stream without packets is dead.
+    pub fn last_packet_at(&self) -> Option<Instant> {
+        self.last_packet_at
+    }
+
+    /// The received rate over the last second, in bits per second.
+    pub fn bitrate_bps(&self, now: Instant) -> u64 {
+        self.rate.bitrate_bps(now)
+    }
+
+    /// The counts so far.
+    pub fn stats(&self) -> ReceiveStats {
+        ReceiveStats { packets_lost: self.lost(), jitter: self.jitter.value(), ..self.totals }
+    }
+
+    fn settle(&mut self, before: Option<u64>, update: SequenceUpdate) -> Arrival {
+        match update {
+            SequenceUpdate::Newest(extended) => {
+                if before.is_none() {
+                    self.base = extended;
+                }
+                self.window.advance(before.unwrap_or(extended), extended);
+                Arrival::New { extended }
+            }
+            SequenceUpdate::Late(extended) => {
+                let newest = self.sequence.newest().unwrap_or(extended);
+                if newest - extended >= DUPLICATE_WINDOW_PACKETS {
+                    self.totals.packets_discarded += 1;
+                    Arrival::TooOld
+                } else if self.window.mark(extended) {
+                    Arrival::New { extended }
+                } else {
+                    self.totals.packets_duplicated += 1;
+                    Arrival::Duplicate
+                }
+            }
+            SequenceUpdate::Jump => {
+                self.totals.packets_discarded += 1;
+                Arrival::TooOld
+            }
+            SequenceUpdate::Restarted(extended) => {
+                self.window = SeenWindow::default();
+                self.window.mark(extended);
+                self.jitter.last = None;
+                // Its timestamps were of the old run.
+                self.last_source_report = None;
+                self.base = extended;
+                self.received = 0;
+                self.expected_at_last_report = 0;
+                self.received_at_last_report = 0;
+                Arrival::Restarted { extended }
+            }
+        }
+    }
+
+    fn count_bytes(&mut self, now: Instant, size_bytes: usize) {
+        self.last_packet_at = Some(now);
+        self.totals.bytes_received += size_bytes as u64;
+        self.rate.handle_bytes(now, size_bytes);
+    }
+
+    fn expected(&self) -> u64 {
+        self.sequence.newest().map_or(0, |newest| newest - self.base + 1)
+    }
+
+    fn lost(&self) -> i64 {
+        self.expected() as i64 - self.received as i64
+    }
+}
+
+/// Which of the last [`DUPLICATE_WINDOW_PACKETS`] numbers were seen, a bit each.
+#[derive(Debug, Clone)]
+struct SeenWindow {
+    bits: [u64; WINDOW_WORDS],
+}
+
+const WINDOW_WORDS: usize = (DUPLICATE_WINDOW_PACKETS / 64) as usize;
+
+impl Default for SeenWindow {
+    fn default() -> Self {
+        Self { bits: [0; WINDOW_WORDS] }
+    }
+}
+
+impl SeenWindow {
+    /// Moves the window's head from `from` to `to`, which is marked; the numbers between are unseen.
+    fn advance(&mut self, from: u64, to: u64) {
+        for extended in from + 1..to {
+            let (word, bit) = Self::place(extended);
+            if let Some(word) = self.bits.get_mut(word) {
+                *word &= !bit;
+            }
+        }
+        let (word, bit) = Self::place(to);
+        if let Some(word) = self.bits.get_mut(word) {
+            *word |= bit;
+        }
+    }
+
+    /// Marks a number within the window; false if it was marked already.
+    fn mark(&mut self, extended: u64) -> bool {
+        let (word, bit) = Self::place(extended);
+        let Some(word) = self.bits.get_mut(word) else { return false };
+        let unseen = *word & bit == 0;
+        *word |= bit;
+        unseen
+    }
+
+    fn place(extended: u64) -> (usize, u64) {
+        let position = extended % DUPLICATE_WINDOW_PACKETS;
+        ((position / 64) as usize, 1 << (position % 64))
+    }
+}
+
+/// Interarrival jitter (RFC 3550 appendix A.8), over packets in order whose timestamp differs from the last one's:
+/// the packets of one video frame share a timestamp, and the time that a burst takes is not the network's jitter.
+#[derive(Debug, Clone)]
+struct Jitter {
+    clock_rate_hz: u32,
+    last: Option<(Instant, u32)>,
+    scaled_by_16: u32,
+}
+
+impl Jitter {
+    fn handle_packet(&mut self, now: Instant, timestamp: u32) {
+        let Some((last_at, last_timestamp)) = self.last else {
+            self.last = Some((now, timestamp));
+            return;
+        };
+        if timestamp == last_timestamp {
+            return;
+        }
+        self.last = Some((now, timestamp));
+        let elapsed = now.saturating_duration_since(last_at).as_micros() as i64;
+        let elapsed_units = elapsed.saturating_mul(i64::from(self.clock_rate_hz)) / 1_000_000;
+        let media_units = i64::from(timestamp.wrapping_sub(last_timestamp) as i32);
+        let change = (elapsed_units - media_units).unsigned_abs();
+        if change < MAX_TRANSIT_CHANGE.as_secs() * u64::from(self.clock_rate_hz) {
+            let decayed = self.scaled_by_16 - ((self.scaled_by_16 + 8) >> 4).min(self.scaled_by_16);
+            self.scaled_by_16 = decayed.saturating_add(change as u32);
+        }
+    }
+
+    fn value(&self) -> u32 {
+        self.scaled_by_16 >> 4
+    }
+}
+
+/// A report's signed 24-bit cumulative loss, clamped (RFC 3550 appendix A.3).
+fn to_24_bits(lost: i64) -> u32 {
+    (lost.clamp(-0x80_0000, 0x7f_ffff) as u32) & 0x00ff_ffff
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! The pure half of a worker: what it holds, and where a datagram goes.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use rand::rngs::StdRng;
+use slotmap::{SlotMap, new_key_type};
+
+use super::info::{LocalAddress, WorkerStats};
+use super::timers::Timers;
+use super::transmit::TransmitQueue;
+use crate::consumer::Consumer;
+use crate::dtls::Certificate;
+use crate::ice::{self, StunOutcome};
+use crate::ids::{ConsumerId, ProducerId, RouterId, TransportId};
+use crate::parameters::RtpCapabilities;
+use crate::producer::Producer;
+use crate::router::{Router, RouterEvent, TransportCloseReason};
+use crate::rtcp::ntp::WallClock;
+use crate::rtp::demux::PacketKind;
+use crate::transport::WebRtcTransport;
+use crate::transport::tuple::Tuple;
+
+new_key_type! {
+    /// A transport's place in its worker.
+    pub(crate) struct TransportKey;
+    /// A producer's place in its worker.
+    pub(crate) struct ProducerKey;
+    /// A consumer's place in its worker.
+    pub(crate) struct ConsumerKey;
+}
+
+/// What a core is made with.
+#[derive(Debug)]
+pub struct CoreOptions {
+    /// The process's certificate.
+    pub certificate: Certificate,
+    /// What the routers offer.
+    pub capabilities: Arc<RtpCapabilities>,
+    /// Where the worker's shared sockets are; empty when each transport has its own.
+    pub addresses: Vec<LocalAddress>,
+    /// Wall-clock time for sender reports.
+    pub clock: WallClock,
+    /// For ids, credentials and SSRCs: cryptographically strong, and seeded so in production.
+    pub rng: StdRng,
+}
+
+/// Why a core wants to be called back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeoutReason {
+    /// A transport has something due: a retransmission, a report, feedback, consent.
+    Transport,
+}
+
+/// The state machine of a worker.
+///
+/// Contract: after any call, drain [`Core::transmits`], [`Core::poll_event`], [`Core::poll_closed_tuple`] and
+/// [`Core::poll_closed_transport`]; then call [`Core::handle_timeout`] no later than [`Core::poll_timeout`] says. Late calls
+/// delay, and break nothing.
+pub struct Core {
+    pub(super) certificate: Certificate,
+    pub(super) capabilities: Arc<RtpCapabilities>,
+    pub(super) addresses: Vec<LocalAddress>,
+    pub(super) clock: WallClock,
+    pub(super) rng: StdRng,
+
+    pub(super) routers: HashMap<RouterId, Router>,
+    pub(super) transports: SlotMap<TransportKey, WebRtcTransport>,
+    pub(super) producers: SlotMap<ProducerKey, Producer>,
+    pub(super) consumers: SlotMap<ConsumerKey, Consumer>,
+    pub(super) transport_ids: HashMap<TransportId, TransportKey>,
+    pub(super) producer_ids: HashMap<ProducerId, ProducerKey>,
+    pub(super) consumer_ids: HashMap<ConsumerId, ConsumerKey>,
+
+    /// By the local part of a connectivity check's user name. Two entries while an ICE restart is under way.
+    pub(super) ufrags: HashMap<String, TransportKey>,
+    /// By validated tuple.
+    pub(super) tuples: HashMap<Tuple, TransportKey>,
+
+    pub(super) timers: Timers<TransportKey>,
+    pub(super) transmits: TransmitQueue,
+    // Drained after every call; a call makes at most one entry per object that it touches.
+    pub(super) events: VecDeque<(RouterId, RouterEvent)>,
+    pub(super) closed_tuples: VecDeque<Tuple>,
+    pub(super) closed_transports: VecDeque<TransportId>,
+    pub(super) stats: WorkerStats,
+}
+
+impl Core {
+    /// A core without routers.
+    pub fn new(options: CoreOptions) -> Self {
+        let CoreOptions { certificate, capabilities, addresses, clock, rng } = options;
+        Self {
+            certificate,
+            capabilities,
+            addresses,
+            clock,
+            rng,
+            routers: HashMap::new(),
+            transports: SlotMap::with_key(),
+            producers: SlotMap::with_key(),
+            consumers: SlotMap::with_key(),
+            transport_ids: HashMap::new(),
+            producer_ids: HashMap::new(),
+            consumer_ids: HashMap::new(),
+            ufrags: HashMap::new(),
+            tuples: HashMap::new(),
+            timers: Timers::new(),
+            transmits: TransmitQueue::default(),
+            events: VecDeque::new(),
+            closed_tuples: VecDeque::new(),
+            closed_transports: VecDeque::new(),
+            stats: WorkerStats::default(),
+        }
+    }
+
+    /// Takes in one datagram (RFC 7983); what it holds afterwards is unspecified.
+    pub fn handle_datagram(&mut self, now: Instant, tuple: Tuple, datagram: &mut [u8]) {
+        let kind = PacketKind::of(datagram);
+        if kind == PacketKind::Stun {
+            return self.handle_stun(now, tuple, datagram);
+        }
+        // Nothing but STUN from a tuple that ICE has not validated: no parsing, no state, no answer.
+        let Some(&key) = self.tuples.get(&tuple) else {
+            self.stats.strangers_dropped += 1;
+            return;
+        };
+        match kind {
+            PacketKind::Dtls => self.handle_dtls(now, key, datagram),
+            PacketKind::Rtp => self.handle_rtp(now, key, datagram),
+            PacketKind::Rtcp => self.handle_rtcp(now, key, datagram),
+            PacketKind::Stun | PacketKind::Unknown => self.stats.packets_refused += 1,
+        }
+    }
+
+    fn handle_stun(&mut self, now: Instant, tuple: Tuple, datagram: &[u8]) {
+        let Some(&key) = ice::local_ufrag(datagram).and_then(|ufrag| self.ufrags.get(ufrag)) else {
+            self.stats.strangers_dropped += 1;
+            return;
+        };
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        if let StunOutcome::Reply(reply) = transport.ice.handle_stun(now, tuple, datagram) {
+            self.transmits.push(tuple, &reply);
+        }
+        self.after_ice(now, key);
+    }
+
+    fn handle_dtls(&mut self, now: Instant, key: TransportKey, datagram: &[u8]) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        transport.dtls.handle_datagram(now, datagram);
+        self.after_dtls(now, key);
+    }
+
+    /// A TCP connection ended.
+    pub fn handle_tuple_closed(&mut self, now: Instant, tuple: Tuple) {
+        if let Some(key) = self.tuples.remove(&tuple)
+            && let Some(transport) = self.transports.get_mut(key)
+        {
+            transport.ice.handle_tuple_closed(now, tuple);
+            self.after_ice(now, key);
+        }
+    }
+
+    /// Our own fault while handling a packet of `tuple`: its transport closes, everything else goes on.
+    pub fn handle_fault(&mut self, now: Instant, tuple: Tuple) {
+        self.stats.faults += 1;
+        if let Some(&key) = self.tuples.get(&tuple) {
+            self.fail_transport(now, key, TransportCloseReason::Fault);
+        }
+    }
+
+    /// Whether ICE has validated this tuple for some transport.
+    pub fn knows(&self, tuple: &Tuple) -> bool {
+        self.tuples.contains_key(tuple)
+    }
+
+    /// When to call [`Self::handle_timeout`], at the latest.
+    pub fn poll_timeout(&self) -> Option<(Instant, TimeoutReason)> {
+        self.timers.next().map(|at| (at, TimeoutReason::Transport))
+    }
+
+    /// Datagrams to send.
+    pub fn transmits(&mut self) -> &mut TransmitQueue {
+        &mut self.transmits
+    }
+
+    /// The next event of some router.
+    pub fn poll_event(&mut self) -> Option<(RouterId, RouterEvent)> {
+        self.events.pop_front()
+    }
+
+    /// A tuple that no transport uses any longer; over TCP its connection is to be closed.
+    pub fn poll_closed_tuple(&mut self) -> Option<Tuple> {
+        self.closed_tuples.pop_front()
+    }
+
+    /// A transport that closed, for whatever reason; sockets that it had for itself are to be closed.
+    pub fn poll_closed_transport(&mut self) -> Option<TransportId> {
+        self.closed_transports.pop_front()
+    }
+
+    /// Whether [`Self::poll_event`] has anything.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Routers here.
+    pub fn router_count(&self) -> usize {
+        self.routers.len()
+    }
+
+    /// Streams that come in and go out.
+    pub fn stream_count(&self) -> usize {
+        self.producers.len() + self.consumers.len()
+    }
+
+    /// Counts datagrams that could not be sent.
+    pub fn count_unsent(&mut self, datagrams: u64) {
+        self.stats.datagrams_unsent += datagrams;
+    }
+
+    /// What this worker carries and has carried.
+    pub fn stats(&self) -> WorkerStats {
+        WorkerStats {
+            routers: self.routers.len(),
+            transports: self.transports.len(),
+            producers: self.producers.len(),
+            consumers: self.consumers.len(),
+            ..self.stats
+        }
+    }
+
+    pub(super) fn tell(&mut self, router: RouterId, event: RouterEvent) {
+        self.events.push_back((router, event));
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,138 @@
+//! What goes into operations on a worker, and what comes out.
+
+use std::net::SocketAddr;
+
+use crate::ids::{ConsumerId, ProducerId, TransportId};
+use crate::parameters::{
+    ConsumerType, DtlsParameters, IceCandidate, IceParameters, MediaKind, ProducerType, RtpCapabilities, RtpParameters,
+};
+
+/// An address that sockets are bound to, and what candidates call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalAddress {
+    /// Where the sockets are bound: the `local` of tuples.
+    pub bound: SocketAddr,
+    /// Addresses or host names that peers reach it by, in order of preference.
+    pub announced: Vec<String>,
+}
+
+/// How a transport is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebRtcTransportOptions {
+    /// Offer UDP candidates.
+    pub enable_udp: bool,
+    /// Offer TCP candidates.
+    pub enable_tcp: bool,
+}
+
+impl Default for WebRtcTransportOptions {
+    fn default() -> Self {
+        Self { enable_udp: true, enable_tcp: true }
+    }
+}
+
+/// A transport as it was made.
+#[derive(Debug, Clone)]
+pub struct TransportInfo {
+    /// Its id.
+    pub id: TransportId,
+    /// Our credentials.
+    pub ice_parameters: IceParameters,
+    /// Where the peer finds us.
+    pub ice_candidates: Vec<IceCandidate>,
+    /// Our certificate's fingerprints.
+    pub dtls_parameters: DtlsParameters,
+}
+
+/// What a peer is about to send.
+#[derive(Debug, Clone)]
+pub struct ProducerOptions {
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// As the peer sends it.
+    pub rtp_parameters: RtpParameters,
+    /// Whether to forward nothing yet.
+    pub paused: bool,
+}
+
+/// A producer as it was made.
+#[derive(Debug, Clone)]
+pub struct ProducerInfo {
+    /// Its id.
+    pub id: ProducerId,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// How its encodings are organised.
+    pub producer_type: ProducerType,
+}
+
+/// What a peer is to be sent.
+#[derive(Debug, Clone)]
+pub struct ConsumerOptions {
+    /// A producer of the same router.
+    pub producer_id: ProducerId,
+    /// What the peer can receive.
+    pub rtp_capabilities: RtpCapabilities,
+    /// Whether to send nothing yet.
+    pub paused: bool,
+}
+
+/// A consumer as it was made.
+#[derive(Debug, Clone)]
+pub struct ConsumerInfo {
+    /// Its id.
+    pub id: ConsumerId,
+    /// What it consumes.
+    pub producer_id: ProducerId,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// How the producer's encodings reach the peer.
+    pub consumer_type: ConsumerType,
+    /// What the peer will receive.
+    pub rtp_parameters: RtpParameters,
+    /// Whether the producer was paused at that moment.
+    pub producer_paused: bool,
+}
+
+/// What a worker carries and has carried. Counters only grow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WorkerStats {
+    /// Routers now.
+    pub routers: usize,
+    /// Transports now.
+    pub transports: usize,
+    /// Producers now.
+    pub producers: usize,
+    /// Consumers now.
+    pub consumers: usize,
+    /// Datagrams of no transport: of a tuple that ICE has not validated, or not even STUN.
+    pub strangers_dropped: u64,
+    /// Media packets that arrived intact.
+    pub packets_received: u64,
+    /// Media packets sent, retransmissions included.
+    pub packets_sent: u64,
+    /// Packets of a transport dropped for what they are: forged, replayed, malformed, of an unknown source.
+    pub packets_refused: u64,
+    /// Datagrams that the kernel or a TCP backlog did not take.
+    pub datagrams_unsent: u64,
+    /// Contained faults of our own: each closed one transport.
+    pub faults: u64,
+}
+
+impl WorkerStats {
+    /// Both together.
+    pub(crate) fn plus(self, other: &Self) -> Self {
+        Self {
+            routers: self.routers + other.routers,
+            transports: self.transports + other.transports,
+            producers: self.producers + other.producers,
+            consumers: self.consumers + other.consumers,
+            strangers_dropped: self.strangers_dropped + other.strangers_dropped,
+            packets_received: self.packets_received + other.packets_received,
+            packets_sent: self.packets_sent + other.packets_sent,
+            packets_refused: self.packets_refused + other.packets_refused,
+            datagrams_unsent: self.datagrams_unsent + other.datagrams_unsent,
+            faults: self.faults + other.faults,
+        }
+    }
+}

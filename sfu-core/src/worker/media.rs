@@ -1,0 +1,207 @@
+//! The packet path, inward half: a producer's packet is opened in place, parsed once and stored once.
+
+use std::time::Instant;
+
+use super::core::{Core, ProducerKey, TransportKey};
+use crate::parameters::MediaKind;
+use crate::producer::nack::NackAction;
+use crate::producer::packet_store::StoredHeader;
+use crate::producer::receive_stream::Arrival;
+use crate::producer::{Assignment, MediaPayload};
+use crate::rtp::extensions::{ExtensionKind, ExtensionValues};
+use crate::rtp::header::RtpHeader;
+use crate::rtp::rtx::unwrap_rtx;
+use crate::rtp::writer::SourcePacket;
+use crate::srtp::OpenStream;
+use crate::transport::InboundStream;
+
+/// The stream that an opened packet belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Route {
+    pub(super) producer: ProducerKey,
+    pub(super) encoding: usize,
+    pub(super) is_rtx: bool,
+}
+
+/// An opened media packet, retransmission or not, on its way to the consumers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Incoming<'a> {
+    /// Unwrapped, of the original also when the packet came as a retransmission.
+    pub(super) extended: u64,
+    pub(super) timestamp: u32,
+    pub(super) marker: bool,
+    /// The source's sequence numbers started anew.
+    pub(super) restarted: bool,
+    pub(super) media: MediaPayload,
+    /// Whether a decoder that has seen nothing can start here.
+    pub(super) key_frame: bool,
+    pub(super) source: SourcePacket<'a>,
+}
+
+impl Core {
+    /// Takes in an SRTP packet from a validated tuple.
+    pub(super) fn handle_rtp(&mut self, now: Instant, key: TransportKey, datagram: &mut [u8]) {
+        let Some((header, extensions, route, len)) = self.open_packet(now, key, datagram) else {
+            self.stats.packets_refused += 1;
+            return;
+        };
+        self.stats.packets_received += 1;
+        let Some(packet) = datagram.get(..len) else { return };
+        let incoming = self.receive(now, route, packet, header, &extensions);
+        self.rearm_for_packet(now, key, route.producer, route.encoding);
+        if let Some(incoming) = incoming {
+            self.follow_best_encoding(now, route.producer);
+            self.forward(now, route, &incoming);
+        }
+    }
+
+    /// Authenticates a packet and finds its stream. `None`: refused, and nothing has changed.
+    fn open_packet(
+        &mut self,
+        now: Instant,
+        key: TransportKey,
+        datagram: &mut [u8],
+    ) -> Option<(RtpHeader, ExtensionValues, Route, usize)> {
+        let transport = self.transports.get_mut(key)?;
+        let srtp = transport.srtp.as_ref()?;
+        let header = RtpHeader::parse(datagram).ok()?;
+        let (len, known) = match transport.inbound.get_mut(header.ssrc) {
+            Some(stream) => {
+                let len = srtp.open.open_rtp(&mut stream.open, datagram, header.header_len).ok()?;
+                (len, Ok(Route { producer: stream.producer, encoding: stream.encoding, is_rtx: stream.is_rtx }))
+            }
+            None => {
+                let mut open = OpenStream::new(header.ssrc);
+                (srtp.open.open_rtp(&mut open, datagram, header.header_len).ok()?, Err(open))
+            }
+        };
+        let packet = datagram.get(..len)?;
+        let route = match known {
+            Ok(route) => Some(route),
+            Err(open) => {
+                let extensions = transport.extension_ids.parse(packet, &header);
+                self.learn(key, &header, packet, &extensions, open)
+            }
+        };
+        let transport = self.transports.get_mut(key)?;
+        // A producer's packets are always read with its own ids: a repeat from the store must come out the same.
+        let ids = match route {
+            Some(route) => &self.producers.get(route.producer)?.extension_ids,
+            None => &transport.extension_ids,
+        };
+        let extensions = ids.parse(packet, &header);
+        // The path carried it, whoever it was for.
+        if let (Some(feedback), Some(wide_sequence)) = (&mut transport.transport_feedback, extensions.transport_cc) {
+            feedback.handle_packet(now, wide_sequence);
+        }
+        if let Some(remb) = &mut transport.remb {
+            remb.handle_packet(now, len);
+        }
+        Some((header, extensions, route?, len))
+    }
+
+    /// Finds the producer of an authentic packet of a new SSRC, by MID or RID, and keeps what was found.
+    fn learn(
+        &mut self,
+        key: TransportKey,
+        header: &RtpHeader,
+        packet: &[u8],
+        extensions: &ExtensionValues,
+        open: OpenStream,
+    ) -> Option<Route> {
+        let transport = self.transports.get_mut(key)?;
+        let mid = extensions.bytes(ExtensionKind::Mid, packet);
+        let (producer, assignment) = transport.producers.iter().find_map(|&candidate| {
+            let producer = self.producers.get(candidate)?;
+            let named = match (mid, &producer.mid) {
+                (Some(mid), Some(known)) => known.as_bytes() == mid,
+                // Without a MID in the packet its RID must do, or there is only this one to belong to.
+                (None, _) => transport.producers.len() == 1 || extensions.range(ExtensionKind::Rid).is_some(),
+                (Some(_), None) => false,
+            };
+            if !named {
+                return None;
+            }
+            Some((candidate, producer.assign(header.payload_type, packet, extensions)?))
+        })?;
+        let Assignment { encoding, is_rtx } = assignment;
+        let stream = InboundStream { ssrc: header.ssrc, open, producer, encoding, is_rtx };
+        if !transport.inbound.insert(stream) {
+            return None;
+        }
+        let source = self.producers.get_mut(producer)?.encodings.get_mut(encoding)?;
+        if is_rtx {
+            source.rtx_ssrc = Some(header.ssrc);
+        } else {
+            source.ssrc = Some(header.ssrc);
+        }
+        Some(Route { producer, encoding, is_rtx })
+    }
+
+    /// Counts a packet in its stream, stores it, and says what it is. `None`: nothing in it for consumers.
+    fn receive<'a>(
+        &mut self,
+        now: Instant,
+        route: Route,
+        packet: &'a [u8],
+        header: RtpHeader,
+        extensions: &'a ExtensionValues,
+    ) -> Option<Incoming<'a>> {
+        let producer = self.producers.get_mut(route.producer)?;
+        let media = producer.payloads.media(header.payload_type)?;
+        let kind = producer.kind;
+        let encoding = producer.encodings.get_mut(route.encoding)?;
+        let rtx_ssrc = encoding.rtx_ssrc;
+        let stream = encoding.stream(now, kind, media, &mut self.rng)?;
+        let (payload, arrival) = if route.is_rtx {
+            stream.rtx(rtx_ssrc?, media.clock_rate_hz).handle_packet(
+                now,
+                header.sequence_number,
+                header.timestamp,
+                packet.len(),
+            );
+            let rtx = unwrap_rtx(packet, &header).ok()??;
+            (rtx.payload, stream.receive.handle_recovered(now, rtx.original_sequence_number, packet.len()))
+        } else {
+            let payload = header.payload_range(packet).ok()?;
+            let arrival = stream.receive.handle_packet(now, header.sequence_number, header.timestamp, packet.len());
+            (payload, arrival)
+        };
+        let (extended, restarted) = match arrival {
+            Arrival::New { extended } => (extended, false),
+            Arrival::Restarted { extended } => (extended, true),
+            Arrival::Duplicate | Arrival::TooOld => return None,
+        };
+        let bytes = packet.get(payload.clone())?;
+        let descriptor = extensions.bytes(ExtensionKind::DependencyDescriptor, packet);
+        let key_frame = !bytes.is_empty() && media.codec.frame_info(bytes, descriptor).key_frame;
+        let mut give_up = false;
+        if let Some(nack) = &mut stream.nack {
+            if restarted {
+                nack.handle_restart(extended);
+            } else {
+                let starts_anew = key_frame && kind == MediaKind::Video;
+                give_up = nack.handle_packet(now, extended, route.is_rtx, starts_anew) == NackAction::KeyFrameNeeded;
+            }
+        }
+        if !bytes.is_empty() {
+            let stored = StoredHeader { timestamp: header.timestamp, marker: header.marker, key_frame, payload };
+            stream.store.insert(now, extended, stored, packet);
+        }
+        if give_up {
+            encoding.key_frames.request(now);
+        }
+        if key_frame {
+            encoding.key_frames.handle_key_frame();
+        }
+        Some(Incoming {
+            extended,
+            timestamp: header.timestamp,
+            marker: header.marker,
+            restarted,
+            media,
+            key_frame,
+            source: SourcePacket { packet, extensions, payload: bytes },
+        })
+    }
+}

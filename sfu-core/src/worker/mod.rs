@@ -1,0 +1,36 @@
+//! A worker: one thread's routers, transports, producers and consumers.
+//!
+//! [`Core`] is the pure half: datagrams, commands and time in; datagrams, events and the next deadline out. `shell` is the
+//! thread around it.
+
+mod control;
+mod core;
+mod errors;
+mod forward;
+mod info;
+pub mod limits;
+mod load;
+mod media;
+mod outlet;
+mod publish;
+mod reports;
+mod service;
+mod shell;
+mod sockets;
+mod subscribe;
+mod tcp;
+mod timers;
+mod transmit;
+
+pub use self::core::{Core, CoreOptions, TimeoutReason};
+pub use errors::{ConnectError, ConsumeError, ObjectClosed, ProduceError, TransportRefused};
+pub use info::{
+    ConsumerInfo, ConsumerOptions, LocalAddress, ProducerInfo, ProducerOptions, TransportInfo, WebRtcTransportOptions,
+    WorkerStats,
+};
+pub use transmit::{MAX_DATAGRAM_BYTES, TransmitQueue};
+
+pub(crate) use self::core::{ConsumerKey, ProducerKey, TransportKey};
+pub(crate) use load::Load;
+pub(crate) use shell::{BoundSockets, COMMAND_QUEUE, Command, EVENT_QUEUE, EventSink, OwnPort, Shell, run};
+pub(crate) use sockets::bind;

@@ -1,0 +1,194 @@
+//! Producers: making, pausing, closing, and asking their peers for key frames.
+
+use std::time::Instant;
+
+use super::core::{Core, ProducerKey, TransportKey};
+use super::errors::{ObjectClosed, ProduceError};
+use super::info::{ProducerInfo, ProducerOptions};
+use super::limits::{MAX_ENCODINGS_PER_PRODUCER, MAX_PRODUCERS_PER_TRANSPORT};
+use crate::congestion::remb::RembEstimator;
+use crate::congestion::transport_feedback::TransportFeedback;
+use crate::ids::{ProducerId, Ssrc};
+use crate::negotiation::{
+    NegotiationError, consumable_rtp_parameters, producer_rtp_parameters_mapping, producer_type,
+    validate_rtp_parameters,
+};
+use crate::parameters::{HeaderExtensionUri, RtpParameters};
+use crate::producer::{Assignment, Producer, ProducerSetup};
+use crate::router::RouterEvent;
+use crate::srtp::OpenStream;
+use crate::transport::{InboundStream, extension_ids};
+
+/// What REMB tells a peer at most. No one stream of a browser comes near.
+const MAX_REMB_BPS: u64 = 50_000_000;
+
+impl Core {
+    /// Takes in a source that a transport's peer sends.
+    ///
+    /// # Errors
+    /// [`ProduceError`]; nothing has changed then.
+    pub fn produce(
+        &mut self,
+        now: Instant,
+        transport: crate::ids::TransportId,
+        options: ProducerOptions,
+    ) -> Result<ProducerInfo, ProduceError> {
+        let ProducerOptions { kind, mut rtp_parameters, paused } = options;
+        let key = *self.transport_ids.get(&transport).ok_or(ProduceError::Closed)?;
+        validate_rtp_parameters(&mut rtp_parameters).map_err(NegotiationError::from)?;
+        if rtp_parameters.encodings.len() > MAX_ENCODINGS_PER_PRODUCER {
+            return Err(ProduceError::TooManyEncodings { limit: MAX_ENCODINGS_PER_PRODUCER });
+        }
+        let producer_type = producer_type(&rtp_parameters)?;
+        // Reports need one, and what a transport sends belongs together (RFC 3550 section 6.5.1).
+        rtp_parameters.rtcp.cname.get_or_insert_with(|| transport.to_string());
+        let mapping = producer_rtp_parameters_mapping(&mut rtp_parameters, &self.capabilities, &mut self.rng)?;
+        let consumable = consumable_rtp_parameters(kind, &rtp_parameters, &self.capabilities, &mapping)?;
+        self.check_distinct(key, &rtp_parameters)?;
+
+        let id = ProducerId::random(&mut self.rng);
+        let transport = self.transports.get_mut(key).ok_or(ProduceError::Closed)?;
+        if transport.producers.len() >= MAX_PRODUCERS_PER_TRANSPORT {
+            return Err(ProduceError::TooMany { limit: MAX_PRODUCERS_PER_TRANSPORT });
+        }
+        let router = transport.router;
+        let producer = Producer::new(ProducerSetup {
+            id,
+            router,
+            transport: key,
+            kind,
+            producer_type,
+            parameters: &rtp_parameters,
+            mapping: &mapping,
+            consumable,
+            paused,
+        });
+        let sources: Vec<_> = producer.signalled_sources().collect();
+        let producer_key = self.producers.insert(producer);
+        transport.producers.push(producer_key);
+        for (ssrc, Assignment { encoding, is_rtx }) in sources {
+            let open = OpenStream::new(ssrc);
+            transport.inbound.insert(InboundStream { ssrc, open, producer: producer_key, encoding, is_rtx });
+        }
+        extension_ids(&rtp_parameters, &mut transport.extension_ids);
+        self.enable_feedback(key, &rtp_parameters);
+        self.producer_ids.insert(id, producer_key);
+        if let Some(router) = self.routers.get_mut(&router) {
+            router.producers.insert(id, producer_key);
+        }
+        self.rearm(now, key);
+        Ok(ProducerInfo { id, kind, producer_type })
+    }
+
+    /// Nothing that packets are told apart by may be in use on the transport.
+    fn check_distinct(&self, key: TransportKey, parameters: &RtpParameters) -> Result<(), ProduceError> {
+        let transport = self.transports.get(key).ok_or(ProduceError::Closed)?;
+        let others = || transport.producers.iter().filter_map(|other| self.producers.get(*other));
+        let mut seen: Vec<Ssrc> = Vec::new();
+        for encoding in &parameters.encodings {
+            for ssrc in encoding.ssrc.into_iter().chain(encoding.rtx.map(|rtx| rtx.ssrc)) {
+                if seen.contains(&ssrc) || transport.inbound.contains(ssrc) {
+                    return Err(ProduceError::SsrcInUse(ssrc));
+                }
+                seen.push(ssrc);
+            }
+        }
+        match &parameters.mid {
+            Some(mid) if others().any(|other| other.mid.as_ref() == Some(mid)) => {
+                Err(ProduceError::MidInUse(mid.clone()))
+            }
+            Some(_) => Ok(()),
+            None => {
+                let mut rids = parameters.encodings.iter().filter_map(|encoding| encoding.rid.as_ref());
+                let taken = rids.find(|rid| {
+                    others()
+                        .any(|other| other.mid.is_none() && other.encodings.iter().any(|e| e.has_rid(rid.as_bytes())))
+                });
+                taken.map_or(Ok(()), |rid| Err(ProduceError::RidInUse(rid.clone())))
+            }
+        }
+    }
+
+    /// Turns on what the peer wants to hear of its path: transport-wide feedback, else REMB.
+    fn enable_feedback(&mut self, key: TransportKey, parameters: &RtpParameters) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        let wants = |kind: &str| {
+            parameters.codecs.iter().any(|codec| codec.rtcp_feedback.iter().any(|feedback| feedback.is(kind, "")))
+        };
+        let has = |uri: &HeaderExtensionUri| parameters.header_extensions.iter().any(|known| known.uri == *uri);
+        if wants("transport-cc") && has(&HeaderExtensionUri::TransportWideCc) {
+            transport.transport_feedback.get_or_insert_with(TransportFeedback::default);
+            // Its sender estimates by itself: two opinions would fight.
+            transport.remb = None;
+        } else if wants("goog-remb") && transport.transport_feedback.is_none() {
+            transport.remb.get_or_insert_with(|| RembEstimator::new(MAX_REMB_BPS));
+        }
+    }
+
+    /// Stops forwarding a producer. Its consumers are told. Idempotent.
+    ///
+    /// # Errors
+    /// [`ObjectClosed`].
+    pub fn pause_producer(&mut self, _now: Instant, id: ProducerId) -> Result<(), ObjectClosed> {
+        let key = *self.producer_ids.get(&id).ok_or(ObjectClosed)?;
+        let producer = self.producers.get_mut(key).ok_or(ObjectClosed)?;
+        if !std::mem::replace(&mut producer.paused, true) {
+            let (router, consumers) = (producer.router, producer.consumers.clone());
+            for consumer in consumers {
+                if let Some(consumer) = self.consumers.get_mut(consumer) {
+                    consumer.stop();
+                    let consumer_id = consumer.id;
+                    self.tell(router, RouterEvent::ConsumerProducerPaused { consumer_id });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Forwards a producer again, from its next key frame, which is asked for. Its consumers are told. Idempotent.
+    ///
+    /// # Errors
+    /// [`ObjectClosed`].
+    pub fn resume_producer(&mut self, now: Instant, id: ProducerId) -> Result<(), ObjectClosed> {
+        let key = *self.producer_ids.get(&id).ok_or(ObjectClosed)?;
+        let producer = self.producers.get_mut(key).ok_or(ObjectClosed)?;
+        if std::mem::replace(&mut producer.paused, false) {
+            let (router, consumers) = (producer.router, producer.consumers.clone());
+            for consumer in consumers {
+                if let Some(consumer) = self.consumers.get(consumer) {
+                    let consumer_id = consumer.id;
+                    self.tell(router, RouterEvent::ConsumerProducerResumed { consumer_id });
+                }
+            }
+            self.want_key_frame(now, key);
+        }
+        Ok(())
+    }
+
+    /// Closes a producer and its consumers, which are told. Idempotent.
+    pub fn close_producer(&mut self, now: Instant, id: ProducerId) {
+        let Some(&key) = self.producer_ids.get(&id) else { return };
+        let Some((router, transport)) = self.producers.get(key).map(|producer| (producer.router, producer.transport))
+        else {
+            return;
+        };
+        self.remove_producer(router, key);
+        self.rearm(now, transport);
+    }
+
+    /// Asks for a key frame of the encoding that is forwarded, if any consumer could use one: once for all of them.
+    pub(super) fn want_key_frame(&mut self, now: Instant, key: ProducerKey) {
+        let Some(producer) = self.producers.get_mut(key) else { return };
+        let (best, transport) = (producer.best, producer.transport);
+        let wanted = !producer.paused
+            && producer
+                .consumers
+                .iter()
+                .any(|consumer| self.consumers.get(*consumer).is_some_and(|consumer| consumer.wants_key_frame(best)));
+        if wanted && let Some(encoding) = producer.encodings.get_mut(best) {
+            encoding.key_frames.request(now);
+            self.send_due_key_frame_requests(now, transport);
+            self.rearm(now, transport);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! RTCP: what peers say, and what we tell them.
+
+use std::time::Instant;
+
+use rtc_rtcp::payload_feedbacks::full_intra_request::{FirEntry, FullIntraRequest};
+use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc_rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
+
+use super::core::{Core, TransportKey};
+use crate::ids::Ssrc;
+use crate::producer::KeyFrameFeedback;
+use crate::rtcp::incoming::{RtcpEvent, read_datagram};
+use crate::rtcp::outgoing::MAX_RTCP_DATAGRAM_BYTES;
+use crate::transport::WebRtcTransport;
+
+impl Core {
+    /// Takes in an SRTCP packet from a validated tuple.
+    pub(super) fn handle_rtcp(&mut self, now: Instant, key: TransportKey, datagram: &mut [u8]) {
+        let Some(events) = self.open_rtcp(key, datagram) else {
+            self.stats.packets_refused += 1;
+            return;
+        };
+        for event in events {
+            self.handle_rtcp_event(now, key, event);
+        }
+    }
+
+    fn open_rtcp(&mut self, key: TransportKey, datagram: &mut [u8]) -> Option<Vec<RtcpEvent>> {
+        let srtp = self.transports.get_mut(key)?.srtp.as_mut()?;
+        let len = srtp.open.open_rtcp(&mut srtp.rtcp_open, datagram).ok()?;
+        let mut events = Vec::new();
+        if let Err(violation) = read_datagram(datagram.get(..len)?, |event| events.push(event)) {
+            tracing::debug!(%violation, "RTCP");
+        }
+        Some(events)
+    }
+
+    fn handle_rtcp_event(&mut self, now: Instant, key: TransportKey, event: RtcpEvent) {
+        match event {
+            RtcpEvent::SenderReport { ssrc, ntp, rtp_timestamp } => {
+                let Some(route) = self.transports.get_mut(key).and_then(|transport| transport.inbound.get_mut(ssrc))
+                else {
+                    return;
+                };
+                let (producer, encoding) = (route.producer, route.encoding);
+                if let Some(stream) = self
+                    .producers
+                    .get_mut(producer)
+                    .and_then(|producer| producer.encodings.get_mut(encoding))
+                    .and_then(|encoding| encoding.stream.as_mut())
+                {
+                    stream.receiver_of(ssrc).handle_sender_report(now, ntp, rtp_timestamp);
+                }
+            }
+            RtcpEvent::ReceptionReport(report) => {
+                let consumer = self.outbound(key, Ssrc(report.ssrc));
+                if let Some(consumer) = consumer.and_then(|key| self.consumers.get_mut(key))
+                    && consumer.ssrc.0 == report.ssrc
+                {
+                    consumer.stats.handle_reception_report(now, &self.clock, &report);
+                }
+            }
+            RtcpEvent::Nack { media_ssrc, sequences } => {
+                if let Some(consumer) = self.outbound(key, media_ssrc) {
+                    self.retransmit(now, consumer, media_ssrc, &sequences);
+                }
+            }
+            RtcpEvent::Pli { media_ssrc } => {
+                if let Some(key) = self.outbound(key, media_ssrc) {
+                    if let Some(consumer) = self.consumers.get_mut(key) {
+                        consumer.stats.handle_pli();
+                    }
+                    self.key_frame_for(now, key);
+                }
+            }
+            RtcpEvent::Fir { media_ssrc, .. } => {
+                if let Some(key) = self.outbound(key, media_ssrc) {
+                    if let Some(consumer) = self.consumers.get_mut(key) {
+                        consumer.stats.handle_fir();
+                    }
+                    self.key_frame_for(now, key);
+                }
+            }
+            // Estimating the peer's downlink comes with layer selection; a source that says goodbye is closed by signalling.
+            RtcpEvent::Remb { .. } | RtcpEvent::TransportFeedback(_) | RtcpEvent::Bye { .. } => {}
+        }
+    }
+
+    fn outbound(&self, key: TransportKey, ssrc: Ssrc) -> Option<super::core::ConsumerKey> {
+        self.transports.get(key)?.outbound.get(&ssrc).copied()
+    }
+
+    /// Queues the NACKs that are due on a transport.
+    pub(super) fn send_due_nacks(&mut self, now: Instant, key: TransportKey) {
+        let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.media_path().is_some()) else {
+            return;
+        };
+        for producer in &transport.producers {
+            let Some(producer) = self.producers.get_mut(*producer) else { continue };
+            for encoding in &mut producer.encodings {
+                let Some(ssrc) = encoding.ssrc else { continue };
+                let Some(nack) = encoding.stream.as_mut().and_then(|stream| stream.nack.as_mut()) else { continue };
+                while let Some(nacks) = nack.poll_nack(now) {
+                    let packet = TransportLayerNack { sender_ssrc: transport.rtcp_ssrc.0, media_ssrc: ssrc.0, nacks };
+                    queued(transport.rtcp.push_feedback(packet));
+                }
+            }
+        }
+        self.flush_rtcp(key);
+    }
+
+    /// Queues the key frame requests that are due on a transport. Until media can flow they stay due.
+    pub(super) fn send_due_key_frame_requests(&mut self, now: Instant, key: TransportKey) {
+        let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.media_path().is_some()) else {
+            return;
+        };
+        let sender_ssrc = transport.rtcp_ssrc.0;
+        for producer in &transport.producers {
+            let Some(producer) = self.producers.get_mut(*producer) else { continue };
+            let feedback = producer.key_frame_feedback;
+            for encoding in &mut producer.encodings {
+                let Some(Ssrc(media_ssrc)) = encoding.ssrc else { continue };
+                let Some(request) = encoding.key_frames.poll_request(now) else { continue };
+                match feedback {
+                    KeyFrameFeedback::Pli => {
+                        queued(transport.rtcp.push_feedback(PictureLossIndication { sender_ssrc, media_ssrc }));
+                    }
+                    KeyFrameFeedback::Fir => {
+                        let fir = vec![FirEntry { ssrc: media_ssrc, sequence_number: request.fir_sequence }];
+                        queued(transport.rtcp.push_feedback(FullIntraRequest { sender_ssrc, media_ssrc, fir }));
+                    }
+                    KeyFrameFeedback::None => {}
+                }
+            }
+        }
+        self.flush_rtcp(key);
+    }
+
+    /// Queues the regular reports that are due on a transport, and feedback on the peer's path.
+    pub(super) fn send_due_reports(&mut self, now: Instant, key: TransportKey) {
+        let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.media_path().is_some()) else {
+            return;
+        };
+        let mut some_source = None;
+        let mut sources = Vec::new();
+        for producer in &transport.producers {
+            let Some(producer) = self.producers.get_mut(*producer) else { continue };
+            for encoding in &mut producer.encodings {
+                some_source = some_source.or(encoding.ssrc);
+                sources.extend(encoding.ssrc);
+                let Some(stream) = encoding.stream.as_mut() else { continue };
+                if !stream.reports.handle_timeout(now, &mut self.rng) {
+                    continue;
+                }
+                for receive in std::iter::once(&mut stream.receive).chain(stream.rtx.as_mut()) {
+                    if let Some(block) = receive.reception_report(now) {
+                        queued(transport.rtcp.push_reception_report(block));
+                    }
+                }
+                if let Some(remb) = &mut transport.remb {
+                    let (expected, lost) = stream.loss_since_last_time();
+                    remb.handle_loss(expected, lost);
+                }
+                stream.store.release_if_idle(now);
+            }
+        }
+        for &key in &transport.consumers {
+            let Some(consumer) = self.consumers.get_mut(key) else { continue };
+            if !consumer.reports.handle_timeout(now, &mut self.rng) || consumer.paused || consumer.needs_start {
+                continue;
+            }
+            let source_report = consumer
+                .source
+                .and_then(|source| self.producers.get(consumer.producer)?.encodings.get(source)?.stream.as_ref())
+                .and_then(|stream| stream.receive.source_report());
+            let timestamps = &consumer.timestamps;
+            let report = consumer.stats.sender_report(now, &self.clock, source_report, |input| timestamps.map(input));
+            if let Some(report) = report {
+                queued(transport.rtcp.push_sender_report(report, consumer.cname.clone()));
+            }
+        }
+        let rtcp_ssrc = transport.rtcp_ssrc;
+        if let (Some(feedback), Some(media_ssrc)) = (&mut transport.transport_feedback, some_source) {
+            while let Some(packet) = feedback.poll_feedback(now, rtcp_ssrc, media_ssrc) {
+                queued(transport.rtcp.push_feedback(packet));
+            }
+        }
+        if let Some(remb) = &mut transport.remb {
+            remb.handle_timeout(now);
+            if let Some(packet) = remb.poll_remb(now, rtcp_ssrc, &sources) {
+                queued(transport.rtcp.push_feedback(packet));
+            }
+        }
+        self.flush_rtcp(key);
+    }
+
+    /// Seals and queues what a transport has to say.
+    fn flush_rtcp(&mut self, key: TransportKey) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        let WebRtcTransport { ice, srtp, rtcp, .. } = transport;
+        let (Some(tuple), Some(srtp)) = (ice.selected(), srtp.as_mut()) else { return };
+        loop {
+            let slot = self.transmits.slot();
+            let written = slot.get_mut(..MAX_RTCP_DATAGRAM_BYTES).map(|room| rtcp.poll_datagram(room));
+            match written {
+                Some(Ok(Some(len))) => {
+                    if let Ok(len) = srtp.seal.seal_rtcp(slot, len) {
+                        self.transmits.commit(tuple, len);
+                    }
+                }
+                Some(Ok(None)) | None => break,
+                Some(Err(error)) => tracing::error!(%error, "RTCP of ours could not be written"),
+            }
+        }
+    }
+}
+
+/// A full RTCP queue is a fault of ours (it is flushed in the same turn), and no reason to stop.
+fn queued(result: Result<(), crate::rtcp::outgoing::OutgoingError>) {
+    if let Err(error) = result {
+        tracing::error!(%error, "RTCP of ours was dropped");
+    }
+}

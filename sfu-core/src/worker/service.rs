@@ -1,0 +1,107 @@
+//! Timers: what a transport has due, and when it is served next.
+
+use std::time::{Duration, Instant};
+
+use super::core::{Core, ProducerKey, TransportKey};
+use crate::router::TransportCloseReason;
+
+/// How long a transport outlives its peer's consent: an ICE restart may bring the peer back, on a new network say.
+pub(super) const DISCONNECTED_LINGER: Duration = Duration::from_secs(30);
+
+/// Stale timer entries beyond this, and more than [`STALE_PER_TRANSPORT`] for each transport, are swept out.
+const STALE_MIN: usize = 1024;
+const STALE_PER_TRANSPORT: usize = 8;
+
+impl Core {
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((at, key)) = self.timers.pop_due(now) {
+            let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.armed == Some(at)) else {
+                continue;
+            };
+            transport.armed = None;
+            self.serve(now, key);
+        }
+        if self.timers.len() > STALE_MIN + STALE_PER_TRANSPORT * self.transports.len() {
+            let transports = &self.transports;
+            self.timers.retain(|at, key| transports.get(key).is_some_and(|transport| transport.armed == Some(at)));
+        }
+    }
+
+    fn serve(&mut self, now: Instant, key: TransportKey) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        if transport.close_at.is_some_and(|at| at <= now) {
+            return self.fail_transport(now, key, TransportCloseReason::ConsentExpired);
+        }
+        transport.ice.handle_timeout(now);
+        transport.dtls.handle_timeout(now);
+        self.after_ice(now, key);
+        self.after_dtls(now, key);
+        self.send_due_nacks(now, key);
+        self.send_due_key_frame_requests(now, key);
+        self.send_due_reports(now, key);
+        self.rearm(now, key);
+    }
+
+    /// Media can flow on this transport from now on: what waited for that is asked for.
+    pub(super) fn handle_media_ready(&mut self, now: Instant, key: TransportKey) {
+        let Some(transport) = self.transports.get(key) else { return };
+        let sources: Vec<ProducerKey> = transport
+            .consumers
+            .iter()
+            .filter_map(|consumer| self.consumers.get(*consumer))
+            .map(|consumer| consumer.producer)
+            .chain(transport.producers.iter().copied())
+            .collect();
+        for source in sources {
+            self.want_key_frame(now, source);
+        }
+    }
+
+    /// Arms a transport's timer for the earliest of all that it waits for.
+    pub(super) fn rearm(&mut self, now: Instant, key: TransportKey) {
+        let Some(transport) = self.transports.get(key) else { return };
+        let ice = transport.ice.poll_timeout().map(|(at, _)| at);
+        let dtls = transport.dtls.poll_timeout().map(|(at, _)| at);
+        let mut next = [ice, dtls, transport.close_at].into_iter().flatten().min();
+        let mut consider = |at: Option<Instant>| {
+            if let Some(at) = at {
+                next = Some(next.map_or(at, |next| next.min(at)));
+            }
+        };
+        // Before that nothing of it could be sent, and would come up due again at once.
+        if transport.media_path().is_some() {
+            consider(transport.transport_feedback.as_ref().and_then(|feedback| feedback.poll_timeout()));
+            consider(transport.remb.as_ref().and_then(|remb| remb.poll_timeout()));
+            for producer in transport.producers.iter().filter_map(|producer| self.producers.get(*producer)) {
+                for encoding in producer.encodings.iter().filter(|encoding| encoding.ssrc.is_some()) {
+                    consider(encoding.key_frames.poll_timeout());
+                    if let Some(stream) = &encoding.stream {
+                        consider(Some(stream.reports.poll_timeout()));
+                        consider(stream.nack.as_ref().and_then(|nack| nack.poll_timeout()));
+                    }
+                }
+            }
+            for consumer in transport.consumers.iter().filter_map(|consumer| self.consumers.get(*consumer)) {
+                consider(Some(consumer.reports.poll_timeout()));
+            }
+        }
+        if let (Some(next), Some(transport)) = (next, self.transports.get_mut(key)) {
+            self.timers.arm(key, &mut transport.armed, next.max(now));
+        }
+    }
+
+    /// The same after a media packet, looking only at what the packet can have changed.
+    pub(super) fn rearm_for_packet(&mut self, now: Instant, key: TransportKey, producer: ProducerKey, encoding: usize) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        let feedback = transport.transport_feedback.as_ref().and_then(|feedback| feedback.poll_timeout());
+        let remb = transport.remb.as_ref().and_then(|remb| remb.poll_timeout());
+        let source = self.producers.get(producer).and_then(|producer| producer.encodings.get(encoding));
+        let nack = source.and_then(|source| source.stream.as_ref()?.nack.as_ref()?.poll_timeout());
+        let reports = source.and_then(|source| Some(source.stream.as_ref()?.reports.poll_timeout()));
+        let key_frames = source.and_then(|source| source.key_frames.poll_timeout());
+        if let Some(next) = [feedback, remb, nack, reports, key_frames].into_iter().flatten().min() {
+            self.timers.arm(key, &mut transport.armed, next.max(now));
+        }
+    }
+}

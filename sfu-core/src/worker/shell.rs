@@ -1,0 +1,314 @@
+//! The worker shell: one thread's sockets, timer and command queue around a [`Core`]. It moves bytes and time, nothing else.
+//!
+//! Everything of a worker runs on its one thread as local tasks that share the [`Shell`] by `Rc`; no task holds a borrow of
+//! the core across an await.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the one place that owns sockets and reads the clock"
+)]
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::Core;
+use super::load::Load;
+use super::tcp::{self, TcpWriter};
+use super::transmit::{MAX_DATAGRAM_BYTES, TransmitQueue};
+use crate::ids::{RouterId, TransportId};
+use crate::router::{RouterCloseReason, RouterEvent};
+use crate::transport::tuple::{Protocol, Tuple};
+
+/// Datagrams taken from one socket before the others get their turn.
+const RECEIVE_BATCH: usize = 64;
+/// Asked of the kernel for each UDP socket's buffers: a burst of key frames to a large room must fit. The kernel may give less.
+pub(crate) const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// Commands that may wait for a worker; more senders wait their turn.
+pub(crate) const COMMAND_QUEUE: usize = 4096;
+/// Events that may wait for a router's owner. At the limit the router is closed: its owner is not reading, and losing a
+/// closing event silently would leave it with ghosts.
+pub(crate) const EVENT_QUEUE: usize = 16_384;
+
+/// A piece of work for the worker's thread.
+pub(crate) type Command = Box<dyn FnOnce(&Rc<Shell>, Instant) + Send>;
+
+/// The owner's end of a router's events.
+pub(crate) struct EventSink {
+    pub(crate) sender: mpsc::Sender<RouterEvent>,
+    /// Set before the queue ends when that is not the worker's death.
+    pub(crate) ended_orderly: Arc<AtomicBool>,
+}
+
+/// Sockets bound for a worker (or for one transport): the same port over UDP and TCP on each listen address.
+#[derive(Debug)]
+pub(crate) struct BoundSockets {
+    pub(crate) udp: Vec<(SocketAddr, std::net::UdpSocket)>,
+    pub(crate) tcp: Vec<(SocketAddr, std::net::TcpListener)>,
+}
+
+/// The sockets of one transport that has a port for itself. Dropping it closes them and gives the port back.
+pub(crate) struct OwnPort {
+    locals: Vec<SocketAddr>,
+    tasks: Vec<tokio::task::AbortHandle>,
+    release: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl OwnPort {
+    /// `release` is called once the sockets are closed.
+    pub(crate) fn new(release: impl FnOnce() + Send + 'static) -> Self {
+        Self { locals: Vec::new(), tasks: Vec::new(), release: Some(Box::new(release)) }
+    }
+}
+
+impl Drop for OwnPort {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        if let Some(release) = self.release.take() {
+            release();
+        }
+    }
+}
+
+/// A worker's thread-local half. See the module's page.
+pub(crate) struct Shell {
+    pub(crate) core: RefCell<Core>,
+    udp: RefCell<HashMap<SocketAddr, Rc<UdpSocket>>>,
+    pub(crate) tcp: RefCell<HashMap<Tuple, Rc<TcpWriter>>>,
+    sinks: RefCell<HashMap<RouterId, EventSink>>,
+    own_ports: RefCell<HashMap<TransportId, OwnPort>>,
+    /// What the timer task waits for; it is woken when an earlier deadline comes up.
+    armed: Cell<Option<Instant>>,
+    rearm: Notify,
+    load: Arc<Load>,
+}
+
+/// Runs a worker on the calling thread until `stop` says so or its sender is gone. Everything is closed then, and peers are told.
+///
+/// # Errors
+/// The sockets could not be handed to the runtime, or no runtime could be made.
+pub(crate) fn run(
+    core: Core,
+    sockets: BoundSockets,
+    mut commands: mpsc::Receiver<Command>,
+    mut stop: watch::Receiver<bool>,
+    load: Arc<Load>,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let tasks = tokio::task::LocalSet::new();
+    tasks.block_on(&runtime, async move {
+        let shell = Rc::new(Shell {
+            core: RefCell::new(core),
+            udp: RefCell::default(),
+            tcp: RefCell::default(),
+            sinks: RefCell::default(),
+            own_ports: RefCell::default(),
+            armed: Cell::new(None),
+            rearm: Notify::new(),
+            load,
+        });
+        for task in shell.open(sockets)? {
+            drop(task); // a worker's own sockets live as long as it does
+        }
+        tokio::task::spawn_local(run_timer(Rc::clone(&shell)));
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => command(&shell, Instant::now()),
+                    None => break,
+                },
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
+            shell.settle();
+        }
+        shell.close();
+        Ok(())
+    })
+}
+
+impl BoundSockets {
+    /// None: of a worker whose transports have ports of their own.
+    pub(crate) fn none() -> Self {
+        Self { udp: Vec::new(), tcp: Vec::new() }
+    }
+}
+
+impl Shell {
+    /// Serves more sockets. Aborting the returned tasks closes them again.
+    pub(crate) fn open(self: &Rc<Self>, sockets: BoundSockets) -> std::io::Result<Vec<tokio::task::AbortHandle>> {
+        let mut tasks = Vec::with_capacity(sockets.udp.len() + sockets.tcp.len());
+        for (local, socket) in sockets.udp {
+            let socket = Rc::new(UdpSocket::from_std(socket)?);
+            self.udp.borrow_mut().insert(local, Rc::clone(&socket));
+            tasks.push(tokio::task::spawn_local(serve_udp(Rc::clone(self), socket, local)).abort_handle());
+        }
+        for (local, listener) in sockets.tcp {
+            let listener = TcpListener::from_std(listener)?;
+            tasks.push(tokio::task::spawn_local(tcp::serve(Rc::clone(self), listener, local)).abort_handle());
+        }
+        Ok(tasks)
+    }
+
+    /// Serves the sockets that `transport` has for itself, until it closes.
+    pub(crate) fn open_own_port(self: &Rc<Self>, transport: TransportId, mut port: OwnPort, sockets: BoundSockets) {
+        port.locals = sockets.udp.iter().map(|&(local, _)| local).collect();
+        match self.open(sockets) {
+            Ok(tasks) => port.tasks = tasks,
+            Err(error) => tracing::error!(%transport, %error, "a transport's sockets could not be served"),
+        }
+        self.own_ports.borrow_mut().insert(transport, port);
+    }
+
+    /// Sends the events of `router` to `sink` from now on.
+    pub(crate) fn add_sink(&self, router: RouterId, sink: EventSink) {
+        self.sinks.borrow_mut().insert(router, sink);
+    }
+
+    /// Ends the events of a router that its owner closed.
+    pub(crate) fn end_sink(&self, router: RouterId) {
+        if let Some(sink) = self.sinks.borrow_mut().remove(&router) {
+            sink.ended_orderly.store(true, Ordering::Release);
+        }
+    }
+
+    /// Closes every router, orderly, and sends what that has to say.
+    fn close(&self) {
+        for (_, sink) in self.sinks.borrow_mut().drain() {
+            sink.ended_orderly.store(true, Ordering::Release);
+        }
+        self.core.borrow_mut().close_all(Instant::now());
+        self.settle();
+    }
+
+    /// Gives one datagram to the core. A panic in there costs the transport of that tuple, and nothing else.
+    pub(crate) fn handle_datagram(&self, tuple: Tuple, datagram: &mut [u8]) {
+        let mut core = self.core.borrow_mut();
+        let now = Instant::now();
+        if catch_unwind(AssertUnwindSafe(|| core.handle_datagram(now, tuple, datagram))).is_err() {
+            tracing::error!(%tuple, "a packet's handling panicked; its transport is closed");
+            core.handle_fault(now, tuple);
+        }
+        if core.transmits().waiting_bytes() > TransmitQueue::DRAIN_BYTES {
+            self.flush(&mut core);
+        }
+    }
+
+    /// After a turn: sends what waits, tells what happened, arms the timer.
+    pub(crate) fn settle(&self) {
+        let mut core = self.core.borrow_mut();
+        loop {
+            while let Some((router, event)) = core.poll_event() {
+                self.deliver(&mut core, router, event);
+            }
+            self.flush(&mut core);
+            while let Some(tuple) = core.poll_closed_tuple() {
+                if let Some(writer) = self.tcp.borrow_mut().remove(&tuple) {
+                    writer.close();
+                }
+            }
+            while let Some(transport) = core.poll_closed_transport() {
+                if let Some(port) = self.own_ports.borrow_mut().remove(&transport) {
+                    self.udp.borrow_mut().retain(|local, _| !port.locals.contains(local));
+                }
+            }
+            if !core.has_events() {
+                break;
+            }
+        }
+        self.load.set(core.router_count(), core.stream_count());
+        let next = core.poll_timeout().map(|(at, _)| at);
+        if let Some(next) = next
+            && self.armed.get().is_none_or(|armed| next < armed)
+        {
+            self.rearm.notify_one();
+        }
+    }
+
+    fn deliver(&self, core: &mut Core, router: RouterId, event: RouterEvent) {
+        let full = match self.sinks.borrow().get(&router) {
+            Some(sink) => matches!(sink.sender.try_send(event), Err(mpsc::error::TrySendError::Full(_))),
+            None => false, // its owner closed it a moment ago
+        };
+        if full && let Some(sink) = self.sinks.borrow_mut().remove(&router) {
+            tracing::error!(%router, limit = EVENT_QUEUE, "nobody reads this router's events; it is closed");
+            core.close_router(Instant::now(), router);
+            // The queue ends here; its reader gets this reason after what it has not read yet.
+            sink.ended_orderly.store(true, Ordering::Release);
+            let _ = sink.sender.try_send(RouterEvent::Closed { reason: RouterCloseReason::EventsNotRead });
+        }
+    }
+
+    fn flush(&self, core: &mut Core) {
+        let udp = self.udp.borrow();
+        let tcp = self.tcp.borrow();
+        let mut unsent = 0_u64;
+        core.transmits().drain(|tuple, datagram| {
+            let sent = match tuple.protocol {
+                Protocol::Udp => {
+                    udp.get(&tuple.local).is_some_and(|socket| socket.try_send_to(datagram, tuple.remote).is_ok())
+                }
+                Protocol::Tcp => tcp.get(&tuple).is_some_and(|writer| writer.send(datagram)),
+            };
+            unsent += u64::from(!sent);
+        });
+        if unsent > 0 {
+            core.count_unsent(unsent);
+        }
+    }
+}
+
+/// Reads one UDP socket for as long as it lives.
+async fn serve_udp(shell: Rc<Shell>, socket: Rc<UdpSocket>, local: SocketAddr) {
+    // One byte more than we take: what fills it was longer and is dropped whole.
+    let mut buffer = vec![0; MAX_DATAGRAM_BYTES + 1];
+    loop {
+        if let Err(error) = socket.readable().await {
+            tracing::error!(%local, %error, "a UDP socket failed");
+            return;
+        }
+        for _ in 0..RECEIVE_BATCH {
+            match socket.try_recv_from(&mut buffer) {
+                Ok((len, remote)) if len <= MAX_DATAGRAM_BYTES => {
+                    shell.handle_datagram(Tuple { protocol: Protocol::Udp, local, remote }, &mut buffer[..len]);
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                // An ICMP error for something sent earlier: says nothing about this socket.
+                Err(_) => {}
+            }
+        }
+        shell.settle();
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Fires the core's timers.
+async fn run_timer(shell: Rc<Shell>) {
+    loop {
+        let next = shell.core.borrow_mut().poll_timeout().map(|(at, _)| at);
+        shell.armed.set(next);
+        match next {
+            None => shell.rearm.notified().await,
+            Some(at) => {
+                tokio::select! {
+                    () = tokio::time::sleep_until(at.into()) => {
+                        let now = Instant::now();
+                        shell.core.borrow_mut().handle_timeout(now);
+                        shell.settle();
+                    }
+                    () = shell.rearm.notified() => {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Consumers: making, pausing, closing.
+
+use std::time::Instant;
+
+use rand::RngCore;
+
+use super::core::{ConsumerKey, Core, ProducerKey, TransportKey};
+use super::errors::{ConsumeError, ObjectClosed};
+use super::info::{ConsumerInfo, ConsumerOptions};
+use super::limits::MAX_CONSUMERS_PER_TRANSPORT;
+use crate::consumer::{Consumer, ConsumerSetup, RtxTarget, first_sequence};
+use crate::ids::{ConsumerId, Ssrc, TransportId};
+use crate::negotiation::{NegotiationError, consumer_rtp_parameters, validate_rtp_capabilities};
+use crate::parameters::{MediaKind, RtpParameters};
+use crate::rtcp::outgoing::Cname;
+use crate::rtp::extensions::ExtensionIds;
+use crate::rtp::writer::ExtensionPlan;
+use crate::srtp::SealStream;
+use crate::transport::extension_ids;
+
+impl Core {
+    /// Sends a producer of the same router to a transport's peer.
+    ///
+    /// # Errors
+    /// [`ConsumeError`]; nothing has changed then.
+    pub fn consume(
+        &mut self,
+        now: Instant,
+        transport: TransportId,
+        options: ConsumerOptions,
+    ) -> Result<ConsumerInfo, ConsumeError> {
+        let ConsumerOptions { producer_id, mut rtp_capabilities, paused } = options;
+        let key = *self.transport_ids.get(&transport).ok_or(ConsumeError::Closed)?;
+        let transport = self.transports.get_mut(key).ok_or(ConsumeError::Closed)?;
+        let producer_key = self
+            .routers
+            .get(&transport.router)
+            .and_then(|router| router.producers.get(&producer_id))
+            .copied()
+            .ok_or(ConsumeError::ProducerNotFound(producer_id))?;
+        let producer = self.producers.get_mut(producer_key).ok_or(ConsumeError::ProducerNotFound(producer_id))?;
+        if transport.consumers.len() >= MAX_CONSUMERS_PER_TRANSPORT {
+            return Err(ConsumeError::TooMany { limit: MAX_CONSUMERS_PER_TRANSPORT });
+        }
+        validate_rtp_capabilities(&mut rtp_capabilities).map_err(NegotiationError::from)?;
+        let mut parameters = loop {
+            let drawn = consumer_rtp_parameters(&producer.consumable, &rtp_capabilities, false, true, &mut self.rng)?;
+            if ssrcs(&drawn).all(|ssrc| !transport.outbound.contains_key(&ssrc)) {
+                break drawn;
+            }
+        };
+        parameters.mid = Some(transport.next_mid());
+        let id = ConsumerId::random(&mut self.rng);
+        let kind = producer.kind;
+        let place = Place { id, producer: producer_key, transport: key, kind, paused };
+        let setup = setup(place, &parameters, &mut self.rng).ok_or(NegotiationError::NoCompatibleCodecs)?;
+        let consumer = Consumer::new(now, setup, &mut self.rng);
+        let info = ConsumerInfo {
+            id,
+            producer_id,
+            kind,
+            consumer_type: producer.producer_type,
+            rtp_parameters: parameters,
+            producer_paused: producer.paused,
+        };
+        let consumer_key = self.consumers.insert(consumer);
+        producer.consumers.push(consumer_key);
+        transport.consumers.push(consumer_key);
+        transport.outbound.extend(ssrcs(&info.rtp_parameters).map(|ssrc| (ssrc, consumer_key)));
+        self.consumer_ids.insert(id, consumer_key);
+        if !paused {
+            self.want_key_frame(now, producer_key);
+        }
+        self.rearm(now, key);
+        Ok(info)
+    }
+
+    /// Stops sending. Idempotent.
+    ///
+    /// # Errors
+    /// [`ObjectClosed`].
+    pub fn pause_consumer(&mut self, _now: Instant, id: ConsumerId) -> Result<(), ObjectClosed> {
+        let (_, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
+        consumer.paused = true;
+        consumer.stop();
+        Ok(())
+    }
+
+    /// Sends again, from the next key frame on, which is asked for. Idempotent.
+    ///
+    /// # Errors
+    /// [`ObjectClosed`].
+    pub fn resume_consumer(&mut self, now: Instant, id: ConsumerId) -> Result<(), ObjectClosed> {
+        let (_, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
+        if std::mem::replace(&mut consumer.paused, false) {
+            let producer = consumer.producer;
+            self.want_key_frame(now, producer);
+        }
+        Ok(())
+    }
+
+    /// Asks the producer for a key frame, on behalf of a consumer.
+    ///
+    /// # Errors
+    /// [`ObjectClosed`].
+    pub fn request_key_frame(&mut self, now: Instant, id: ConsumerId) -> Result<(), ObjectClosed> {
+        let (key, _) = self.consumer_mut(id).ok_or(ObjectClosed)?;
+        self.key_frame_for(now, key);
+        Ok(())
+    }
+
+    /// A consumer's peer cannot decode, or its owner says so.
+    pub(super) fn key_frame_for(&mut self, now: Instant, key: ConsumerKey) {
+        let Some(consumer) = self.consumers.get(key).filter(|consumer| !consumer.paused) else { return };
+        let Some(producer) = self.producers.get_mut(consumer.producer).filter(|producer| !producer.paused) else {
+            return;
+        };
+        let transport = producer.transport;
+        if producer.kind == MediaKind::Video
+            && let Some(encoding) = producer.encodings.get_mut(consumer.source.unwrap_or(producer.best))
+        {
+            encoding.key_frames.request(now);
+            self.send_due_key_frame_requests(now, transport);
+            self.rearm(now, transport);
+        }
+    }
+
+    /// Closes a consumer. Idempotent.
+    pub fn close_consumer(&mut self, now: Instant, id: ConsumerId) {
+        let Some(&key) = self.consumer_ids.get(&id) else { return };
+        let Some(transport) = self.consumers.get(key).map(|consumer| consumer.transport) else { return };
+        self.remove_consumer(key);
+        self.rearm(now, transport);
+    }
+
+    /// Takes a consumer out of everything that knows it.
+    pub(super) fn remove_consumer(&mut self, key: ConsumerKey) -> Option<ConsumerId> {
+        let consumer = self.consumers.remove(key)?;
+        self.consumer_ids.remove(&consumer.id);
+        if let Some(producer) = self.producers.get_mut(consumer.producer) {
+            producer.consumers.retain(|other| *other != key);
+        }
+        if let Some(transport) = self.transports.get_mut(consumer.transport) {
+            transport.consumers.retain(|other| *other != key);
+            transport.outbound.remove(&consumer.ssrc);
+            if let Some(rtx) = &consumer.rtx {
+                transport.outbound.remove(&rtx.ssrc);
+            }
+        }
+        Some(consumer.id)
+    }
+
+    fn consumer_mut(&mut self, id: ConsumerId) -> Option<(ConsumerKey, &mut Consumer)> {
+        let key = *self.consumer_ids.get(&id)?;
+        Some((key, self.consumers.get_mut(key)?))
+    }
+}
+
+/// Where a consumer belongs.
+struct Place {
+    id: ConsumerId,
+    producer: ProducerKey,
+    transport: TransportKey,
+    kind: MediaKind,
+    paused: bool,
+}
+
+/// What the packet path needs to know of negotiated parameters. `None` when they name no stream or no media codec, which
+/// negotiation does not answer.
+fn setup(place: Place, parameters: &RtpParameters, rng: &mut impl RngCore) -> Option<ConsumerSetup> {
+    let encoding = parameters.encodings.first()?;
+    let media = || parameters.codecs.iter().filter(|codec| !codec.mime_type.is_rtx());
+    let rtx = encoding.rtx.map(|rtx| RtxTarget {
+        ssrc: rtx.ssrc,
+        payload_types: parameters
+            .codecs
+            .iter()
+            .filter(|codec| codec.mime_type.is_rtx())
+            .filter_map(|codec| Some((codec.associated_payload_type()?, codec.payload_type)))
+            .collect(),
+        next_sequence: first_sequence(rng),
+        seal: SealStream::new(rtx.ssrc),
+    });
+    let mut ids = ExtensionIds::new();
+    extension_ids(parameters, &mut ids);
+    let Place { id, producer, transport, kind, paused } = place;
+    Some(ConsumerSetup {
+        id,
+        producer,
+        transport,
+        kind,
+        ssrc: encoding.ssrc?,
+        rtx,
+        payload_types: media().map(|codec| codec.payload_type).collect(),
+        plan: ExtensionPlan::new(&ids, parameters.mid.as_deref()).ok()?,
+        clock_rate_hz: media().next()?.clock_rate,
+        cname: Cname::new(parameters.rtcp.cname.as_deref().unwrap_or_default()).ok()?,
+        paused,
+    })
+}
+
+fn ssrcs(parameters: &RtpParameters) -> impl Iterator<Item = Ssrc> {
+    parameters.encodings.iter().flat_map(|encoding| encoding.ssrc.into_iter().chain(encoding.rtx.map(|rtx| rtx.ssrc)))
+}
