@@ -44,8 +44,9 @@ measure: build chromium ## Print measurements made with a real browser
 	cd web && CHROMIUM=$(CHROMIUM) SLUICE_BIN=$(CURDIR)/$(BINARY) npm run --silent measure
 
 .PHONY: fmt
-fmt: tools ## Format the Rust code
+fmt: tools $(NPM_STAMP) ## Format all code
 	cargo fmt --all
+	cd web && npm run --silent format
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed
@@ -54,8 +55,9 @@ clean: ## Remove everything that was built or installed
 # The steps of `make test`, to be run alone when one of them fails.
 
 .PHONY: test-format
-test-format:
+test-format: $(NPM_STAMP)
 	cargo fmt --all --check
+	cd web && npm run --silent format:check
 
 # After the web client: the server embeds it when it is compiled, for a lint too.
 .PHONY: test-lint

@@ -22,5 +22,7 @@ pub mod router;
 pub mod rtcp;
 pub mod rtp;
 pub mod srtp;
+#[cfg(test)]
+mod test_support;
 pub mod transport;
 pub mod worker;

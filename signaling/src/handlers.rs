@@ -21,7 +21,12 @@ use crate::wire::reply::failure;
 /// What a session starts with; waits in the socket's extensions from before the client is told that it is connected
 /// until the session takes it.
 #[derive(Clone)]
-struct Seed(Arc<Mutex<Option<(mpsc::Receiver<Event>, (Mailbox, Inbox))>>>);
+struct Seed(Arc<Mutex<Option<Start>>>);
+
+struct Start {
+    events: mpsc::Receiver<Event>,
+    mail: (Mailbox, Inbox),
+}
 
 impl Signaling {
     /// Serves the namespace `/` of `io`.
@@ -44,7 +49,7 @@ impl Signaling {
 
 fn take_in_events(socket: &SocketRef) {
     let (mailbox, inbox) = Mailbox::new();
-    let (events, received) = mpsc::channel(PENDING_EVENTS_MAX);
+    let (events, waiting) = mpsc::channel(PENDING_EVENTS_MAX);
     // Handlers are called one after the other as packets come in; only the futures they return run beside each other.
     // So the queueing is done in the call, and the future is empty.
     socket.on_fallback(move |EventName(name): EventName, TryData(payload): TryData<Value>, ack: AckSender| {
@@ -61,12 +66,14 @@ fn take_in_events(socket: &SocketRef) {
         bell.end(End::Disconnected);
         ready(())
     });
-    socket.extensions.insert(Seed(Arc::new(Mutex::new(Some((received, (mailbox, inbox)))))));
+    let start = Start { events: waiting, mail: (mailbox, inbox) };
+    socket.extensions.insert(Seed(Arc::new(Mutex::new(Some(start)))));
 }
 
 fn start_session(shared: &Arc<Shared>, socket: SocketRef) {
     let seed = socket.extensions.remove::<Seed>();
-    let Some((events, mail)) = seed.and_then(|Seed(seed)| seed.lock().unwrap_or_else(PoisonError::into_inner).take())
+    let Some(Start { events, mail }) =
+        seed.and_then(|Seed(seed)| seed.lock().unwrap_or_else(PoisonError::into_inner).take())
     else {
         return;
     };

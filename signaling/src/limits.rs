@@ -42,3 +42,7 @@ pub const PENDING_NOTICES_MAX: usize = 8_192;
 /// How long [`crate::Signaling::shutdown`] waits for sessions to finish their current event, milliseconds. Those
 /// that are still at it afterwards are left to the end of the process.
 pub const SHUTDOWN_WAIT_MS: u64 = 2_000;
+
+/// How long a client that must start afresh has to drop the connection by itself, milliseconds: a few round trips of a bad
+/// network. One that has not is disconnected.
+pub const RECONNECT_WAIT_MS: u64 = 2_000;

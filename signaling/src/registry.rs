@@ -143,7 +143,8 @@ impl Registry {
             }
         }
         let notice = Arc::new(Notice::RoomClosed { room_id: room.name.clone() });
-        for mailbox in room.lock().mailboxes.values() {
+        // That they leave one after the other is no news to those who leave too.
+        for (_, mailbox) in room.lock().mailboxes.drain() {
             mailbox.post(Post::Notice(notice.clone()));
             mailbox.end(End::RoomClosed);
         }
@@ -203,6 +204,7 @@ async fn follow(mut events: RouterEvents, registry: Arc<Registry>, room: Arc<Roo
 mod tests {
     use super::*;
     use crate::mailbox::Mail;
+    use crate::room::Identity;
 
     fn registry() -> Registry {
         Registry::new(2, 2)
@@ -247,11 +249,19 @@ mod tests {
         let (a, a_box) = peer("a");
         let (mailbox, mut inbox) = Mailbox::new();
         let lost = registry.enter("r", &a, &mailbox).unwrap();
+        lost.announce(|state| state.join(Identity::new(a.clone(), None, None)));
         registry.lose(&lost);
         // The end first, but the news is there to be told on the way out.
         assert!(matches!(inbox.next().await, Mail::End(End::RoomClosed)));
         let news = Notice::RoomClosed { room_id: "r".to_owned() };
         assert!(matches!(inbox.try_post(), Some(Post::Notice(notice)) if *notice == news));
+
+        let (b, _) = peer("b");
+        lost.announce(|state| {
+            state.enter(&b);
+            state.join(Identity::new(b, None, None))
+        });
+        assert!(inbox.try_post().is_none());
 
         let fresh = registry.enter("r", &a, &a_box).unwrap();
         assert!(!Arc::ptr_eq(&lost, &fresh));

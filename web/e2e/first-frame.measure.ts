@@ -29,5 +29,7 @@ test('time from consume to the first decoded frame', async ({ joinAs }) => {
 function report(name: string, samples: number[]): void {
   samples.sort((a, b) => a - b);
   const at = (part: number): string => (samples[Math.floor((samples.length - 1) * part)] ?? Number.NaN).toFixed(0);
-  console.warn(`consume → first decoded frame, ${name}, ${RUNS} runs: median ${at(0.5)} ms, min ${at(0)}, max ${at(1)}`);
+  console.warn(
+    `consume → first decoded frame, ${name}, ${RUNS} runs: median ${at(0.5)} ms, min ${at(0)}, max ${at(1)}`,
+  );
 }

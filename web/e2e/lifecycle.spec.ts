@@ -57,9 +57,12 @@ test('a stopped screen share is told as a closed producer', async ({ joinAs, roo
   const bob = await joinAs('bob', 'room by direction');
   const producerId = await publish(bob, 'screen');
   await expectPicture(ann, producerId);
-  await bob.evaluate((payload) => {
-    window.harness.emit('stopScreenShare', payload);
-  }, { roomId, producerId });
+  await bob.evaluate(
+    (payload) => {
+      window.harness.emit('stopScreenShare', payload);
+    },
+    { roomId, producerId },
+  );
   await expectEvent(ann, 'producerClosed', { producerId, userId: 'bob' });
 });
 

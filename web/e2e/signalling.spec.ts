@@ -3,6 +3,9 @@ import { RawClient, type Fields } from './fixtures/socket';
 import { Server } from './fixtures/server';
 import { expect, test as base } from './fixtures/test';
 
+/** An id of the right form that nobody has. */
+const NOBODY = '00000000-0000-4000-8000-000000000000';
+
 interface Clients {
   connect: (transport?: 'websocket' | 'polling') => Promise<RawClient>;
 }
@@ -169,7 +172,9 @@ for (const transport of ['websocket', 'polling'] as const) {
       ann.emit('userOnline', 'ann');
       expect(await ann.ask('joinRoom', { roomId })).toEqual({ participants: [], activeProducers: [] });
       bob.emit('userOnline', 'bob');
-      expect(await bob.fields('joinRoom', { roomId })).toMatchObject({ participants: [{ userId: 'ann', socketId: ann.id }] });
+      expect(await bob.fields('joinRoom', { roomId })).toMatchObject({
+        participants: [{ userId: 'ann', socketId: ann.id }],
+      });
       const capabilities = await ann.fields('getRouterRtpCapabilities', { roomId });
       const transportId = await roomTransport(ann, roomId, { producing: true, consuming: false });
       expect(await ann.ask('connectWebRtcTransport', { transportId, dtlsParameters: DTLS_PARAMETERS })).toEqual({});
@@ -217,7 +222,12 @@ test('chat goes to the room, or to one person and back to the sender', async ({ 
     await client.ask('joinRoom', { roomId, userId, userName: userId });
   }
   ann.emit('sendMessage', { roomId, message: 'to bob', senderName: 'Ann', recipientId: 'bob' });
-  await expectReceived(bob, 'messageReceived', { senderId: 'ann', senderName: 'Ann', message: 'to bob', isPrivate: true });
+  await expectReceived(bob, 'messageReceived', {
+    senderId: 'ann',
+    senderName: 'Ann',
+    message: 'to bob',
+    isPrivate: true,
+  });
   await expectReceived(ann, 'messageReceived', { message: 'to bob', isPrivate: true });
   ann.emit('sendMessage', { roomId, message: 'to all', senderName: 'Ann' });
   await expectReceived(cleo, 'messageReceived', {
@@ -272,9 +282,10 @@ test.describe('bad input gets an error that names it, and changes nothing', () =
     const ann = await connect();
     const bob = await connect();
     await bob.ask('joinRoom', { roomId, userId: 'bob', userName: 'Bob' });
+    await ann.ask('joinRoom', { roomId, userId: 'ann', userName: 'Ann' });
+    expectError(await ann.ask('getRouterRtpCapabilities', { roomId: 7 }), 'roomId');
     expectError(await ann.ask('joinRoom', { userId: 'ann' }), 'roomId');
     expectError(await ann.ask('joinRoom', { roomId: 7, userId: 'ann' }), 'roomId');
-    await ann.ask('joinRoom', { roomId, userId: 'ann', userName: 'Ann' });
     const transportId = await roomTransport(ann, roomId, { direction: 'send' });
     const good = { roomId, transportId, kind: 'audio', rtpParameters: opusParameters(), appData: {} };
 
@@ -282,15 +293,15 @@ test.describe('bad input gets an error that names it, and changes nothing', () =
     expectError(await ann.ask('connectWebRtcTransport', { dtlsParameters: DTLS_PARAMETERS }), 'transportId');
     expectError(await ann.ask('connectWebRtcTransport', { transportId }), 'dtlsParameters');
     expectError(
-      await ann.ask('connectWebRtcTransport', { transportId: 'no-such-transport', dtlsParameters: DTLS_PARAMETERS }),
-      'no-such-transport',
+      await ann.ask('connectWebRtcTransport', { transportId: NOBODY, dtlsParameters: DTLS_PARAMETERS }),
+      NOBODY,
     );
     expectError(await ann.ask('produce', { ...good, kind: 'smell' }), 'kind');
     expectError(await ann.ask('produce', { ...good, rtpParameters: undefined }), 'rtpParameters');
-    expectError(await ann.ask('produce', { ...good, transportId: 'no-such-transport' }), 'no-such-transport');
+    expectError(await ann.ask('produce', { ...good, transportId: NOBODY }), NOBODY);
     expectError(await bob.ask('produce', good), transportId);
     expectError(await ann.ask('consume', { roomId, rtpCapabilities: {} }), 'producerId');
-    expectError(await ann.ask('resumeConsumer', { consumerId: 'no-such-consumer' }), 'no-such-consumer');
+    expectError(await ann.ask('resumeConsumer', { consumerId: NOBODY }), NOBODY);
     expectError(await ann.ask('resumeConsumer', {}), 'consumerId');
     expectError(await ann.ask('joinRoom', 'not an object'), '');
 
@@ -306,8 +317,8 @@ test.describe('bad input gets an error that names it, and changes nothing', () =
     await ann.ask('joinRoom', { callId, userId: 'ann', rtpCapabilities });
     expectFailure(await ann.ask('createTransport', { direction: 'sideways' }), 'direction');
     expectFailure(await ann.ask('connectTransport', { dtlsParameters: DTLS_PARAMETERS }), 'transportId');
-    expectFailure(await ann.ask('resumeConsumer', { consumerId: 'no-such-consumer' }), 'no-such-consumer');
-    expectFailure(await ann.ask('consume', { transportId: 'no-such-transport', producerId: 'p', rtpCapabilities }), 'no-such-');
+    expectFailure(await ann.ask('resumeConsumer', { consumerId: NOBODY }), NOBODY);
+    expectFailure(await ann.ask('consume', { transportId: NOBODY, producerId: NOBODY, rtpCapabilities }), NOBODY);
   });
 
   test('a consumer of somebody else cannot be resumed', async ({ connect, roomId }) => {

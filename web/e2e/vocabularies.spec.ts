@@ -1,5 +1,15 @@
 import type { Vocabulary } from './harness/main';
-import { events, expect, expectEvent, expectPicture, expectSound, publish, test, VOCABULARIES, type Page } from './fixtures/test';
+import {
+  events,
+  expect,
+  expectEvent,
+  expectPicture,
+  expectSound,
+  publish,
+  test,
+  VOCABULARIES,
+  type Page,
+} from './fixtures/test';
 
 interface Member {
   userId: string;

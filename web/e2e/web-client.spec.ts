@@ -39,7 +39,11 @@ async function expectMoving(page: Page, name: string, kind: 'tile' | 'screen-til
 /** The page plays sound: an audio element runs. */
 async function expectPlaying(page: Page): Promise<void> {
   await expect
-    .poll(() => page.evaluate(() => Array.from(document.querySelectorAll('audio')).some((one) => !one.paused && one.currentTime > 0)))
+    .poll(() =>
+      page.evaluate(() =>
+        Array.from(document.querySelectorAll('audio')).some((one) => !one.paused && one.currentTime > 0),
+      ),
+    )
     .toBe(true);
 }
 
@@ -144,7 +148,11 @@ for (const [name, error, title] of [
   ['missing', 'NotFoundError', 'No microphone or camera was found'],
   ['in-use', 'NotReadableError', 'Your microphone and camera cannot be opened'],
 ] as const) {
-  test(`devices that are ${name} are explained, and the call can be joined without`, async ({ browser, server, roomId }) => {
+  test(`devices that are ${name} are explained, and the call can be joined without`, async ({
+    browser,
+    server,
+    roomId,
+  }) => {
     const page = await open(browser, 'about:blank');
     await page.addInitScript((errorName) => {
       navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', errorName));
@@ -177,7 +185,11 @@ test('an insecure origin is named as the cause', async ({ browser, server, roomI
 });
 
 for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
-  test(`a call recovers by itself when the server is gone for ten seconds (${signal})`, async ({ browser, ownServer, roomId }) => {
+  test(`a call recovers by itself when the server is gone for ten seconds (${signal})`, async ({
+    browser,
+    ownServer,
+    roomId,
+  }) => {
     const link = `${ownServer.url}/?room=${roomId}`;
     const ann = await open(browser, link);
     await join(ann, 'Ann Fields');

@@ -129,8 +129,10 @@ impl Config {
             return Err(ConfigError::new(&workers, problem));
         }
         let port_number = port.parse_or(http_port, 4_000)?;
-        if (rtc_min_port..=rtc_max_port).contains(&port_number) {
-            let problem = format!("media has the ports {rtc_min_port} to {rtc_max_port}");
+        // Transports take whichever port is free; workers need theirs.
+        let worker_ports = usize::from(rtc_min_port)..usize::from(rtc_min_port) + worker_count;
+        if rtc_ports == PortMode::PerWorker && worker_ports.contains(&usize::from(port_number)) {
+            let problem = format!("that port is for media ({worker_count} workers, from {rtc_min_port} on)");
             return Err(ConfigError::new(&port, problem));
         }
         let config = Self {

@@ -71,6 +71,8 @@ fn good_values_are_understood() {
     assert_eq!(config(&["RTC_PORTS=transport"]).rtc_ports, PortMode::PerTransport);
     assert_eq!(config(&["WORKERS=1"]).workers, 1);
     assert_eq!(config(&["PORT=0"]).port, 0);
+    assert_eq!(config(&["PORT=40004"]).port, 40_004);
+    assert_eq!(config(&["PORT=40000", "RTC_PORTS=transport"]).port, 40_000);
     assert_eq!(config(&["LOG_LEVEL=WARN"]).log_filter, "warn");
     assert_eq!(config(&["LOG_LEVEL=info,sfu_core::engine=debug"]).log_filter, "info,sfu_core::engine=debug");
     assert_eq!(config(&["FRONTEND_URL=*"]).frontend, Origins::Any);
@@ -100,7 +102,7 @@ fn a_bad_value_is_named_with_its_variable() {
         (&["PORT=http"][..], "PORT is `http`: expected a port, 0 to 65535 (0: any that is free)"),
         (&["PORT=65536"], "PORT is `65536`: expected a port, 0 to 65535 (0: any that is free)"),
         (&["--port=-1"], "--port is `-1`: expected a port, 0 to 65535 (0: any that is free)"),
-        (&["PORT=40001"], "PORT is `40001`: media has the ports 40000 to 49999"),
+        (&["PORT=40003"], "PORT is `40003`: that port is for media (4 workers, from 40000 on)"),
         (&["LISTEN_IP=localhost"], "LISTEN_IP is `localhost`: expected IP addresses, separated by commas"),
         (&["LISTEN_IP=::1,::1"], "LISTEN_IP is `::1,::1`: ::1 is there twice"),
         (&["HTTP_LISTEN_IP=x"], "HTTP_LISTEN_IP is `x`: expected IP addresses, separated by commas"),

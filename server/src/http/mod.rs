@@ -7,13 +7,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{Method, header};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 use socketioxide::layer::SocketIoLayer;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tower::Layer;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use crate::config::Origins;
@@ -48,12 +49,15 @@ struct Health {
 
 /// The whole of HTTP, with Socket.IO where it is given.
 pub(crate) fn app(stats: StatsSource, socket_io: SocketIoLayer, frontend: &Origins) -> Router {
-    Router::new()
+    let pages = Router::new()
         .route("/health", get(health))
         .route("/stats", get(read_stats))
         .with_state(stats)
-        .fallback(assets::serve)
-        .layer(socket_io)
+        .fallback(assets::serve);
+    // Layered once, by hand: a router applies a layer to each of its routes by itself, and to a fallback for each request,
+    // and every application is a Socket.IO server of its own, which does not know the others' sessions.
+    Router::new()
+        .fallback_service(socket_io.layer(pages))
         .layer(cors(frontend))
         .layer(axum::middleware::map_response(headers::secure))
 }
@@ -76,9 +80,7 @@ fn cors(frontend: &Origins) -> CorsLayer {
     match frontend {
         Origins::Any => layer.allow_origin(Any),
         Origins::List(list) if list.is_empty() => CorsLayer::new(),
-        Origins::List(list) => layer
-            .allow_origin(AllowOrigin::list(list.iter().cloned().collect::<Vec<HeaderValue>>()))
-            .allow_credentials(true),
+        Origins::List(list) => layer.allow_origin(AllowOrigin::list(list.to_vec())).allow_credentials(true),
     }
 }
 

@@ -1,5 +1,5 @@
 use axum::body::{Body, to_bytes};
-use axum::http::{Request, Response, StatusCode};
+use axum::http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use socketioxide::SocketIo;
 use tower::ServiceExt;
@@ -81,6 +81,21 @@ async fn long_polling_opens_a_session_that_knows_the_payload_limit() {
     let open: Value = serde_json::from_str(text.strip_prefix('0').unwrap()).unwrap();
     assert_eq!(open["maxPayload"], json!(SOCKET_PAYLOAD_BYTES_MAX));
     assert_eq!(open["upgrades"], json!(["websocket"]));
+}
+
+#[tokio::test]
+async fn a_long_polling_session_lasts_over_requests() {
+    let server = server(&listed());
+    let send = async |method: &str, path: &str, content: &'static str| {
+        let request = Request::builder().method(method).uri(path).header("content-type", "text/plain;charset=UTF-8");
+        body(server.clone().oneshot(request.body(Body::from(content)).unwrap()).await.unwrap()).await
+    };
+    let opened = send("GET", "/socket.io/?EIO=4&transport=polling", "").await;
+    let open: Value = serde_json::from_str(opened.strip_prefix('0').unwrap()).unwrap();
+    let session = format!("/socket.io/?EIO=4&transport=polling&sid={}", open["sid"].as_str().unwrap());
+    assert_eq!(send("POST", &session, "40").await, "ok");
+    let connected = send("GET", &session, "").await;
+    assert!(connected.starts_with("40{\"sid\":"), "{connected}");
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ fn bucket_at(origin: Instant, now: Instant) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rtcp::test_clock::origin;
+    use crate::test_support::origin;
 
     #[test]
     fn a_steady_stream_reads_its_rate() {

@@ -147,14 +147,14 @@ impl RembEstimator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rtcp::test_clock::origin;
+    use crate::test_support::origin;
 
     const SSRCS: [Ssrc; 1] = [Ssrc(2)];
 
     /// A sender that sends what it is told, at most `wants_bps`, over a path that carries `path_bps`.
     /// The messages as (ms, bit/s).
     fn run(estimator: &mut RembEstimator, from_ms: u64, to_ms: u64, wants_bps: u64, path_bps: u64) -> Vec<(u64, u64)> {
-        let start = *ORIGIN;
+        let start = origin();
         let mut told = estimator.estimate_bps();
         let mut messages = Vec::new();
         for ms in (from_ms..to_ms).step_by(10) {
@@ -171,8 +171,6 @@ mod tests {
         }
         messages
     }
-
-    static ORIGIN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(origin);
 
     #[test]
     fn a_clean_path_is_filled_to_the_limit_and_no_further() {
@@ -220,9 +218,9 @@ mod tests {
     fn silence_sends_nothing_and_needs_no_timer() {
         let mut estimator = RembEstimator::new(1_000_000);
         assert_eq!(estimator.poll_timeout(), None);
-        assert_eq!(estimator.poll_remb(*ORIGIN, Ssrc(1), &SSRCS), None);
+        assert_eq!(estimator.poll_remb(origin(), Ssrc(1), &SSRCS), None);
         run(&mut estimator, 0, 100, 100_000, 100_000);
-        let later = *ORIGIN + Duration::from_secs(5);
+        let later = origin() + Duration::from_secs(5);
         estimator.handle_timeout(later);
         assert_eq!(estimator.poll_timeout(), None);
         assert_eq!(estimator.poll_remb(later, Ssrc(1), &SSRCS), None);
@@ -231,8 +229,8 @@ mod tests {
     #[test]
     fn a_message_names_as_many_streams_as_it_can_count() {
         let mut estimator = RembEstimator::new(1_000_000);
-        estimator.handle_packet(*ORIGIN, 100);
-        let remb = estimator.poll_remb(*ORIGIN, Ssrc(1), &[Ssrc(2); 300]).unwrap();
+        estimator.handle_packet(origin(), 100);
+        let remb = estimator.poll_remb(origin(), Ssrc(1), &[Ssrc(2); 300]).unwrap();
         assert_eq!(remb.ssrcs.len(), MAX_REMB_SSRCS);
     }
 }

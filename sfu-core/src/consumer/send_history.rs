@@ -167,13 +167,9 @@ fn ms_since(origin: Instant, now: Instant) -> u32 {
 mod tests {
     use super::*;
     use crate::rtcp::ntp::NtpTime;
-    use crate::rtcp::test_clock::origin;
+    use crate::test_support::{ms, origin};
 
     const RTT: Duration = Duration::from_millis(50);
-
-    fn ms(ms: u64) -> Duration {
-        Duration::from_millis(ms)
-    }
 
     fn sent(source_extended: u64) -> Sent {
         // Unlike in every field, so that none is lost or exchanged.

@@ -186,11 +186,7 @@ mod tests {
 
     use super::*;
     use crate::rtcp::ntp::{NtpTime, to_short_ntp};
-    use crate::rtcp::test_clock::origin;
-
-    fn ms(ms: u64) -> Duration {
-        Duration::from_millis(ms)
-    }
+    use crate::test_support::{ms, origin};
 
     fn setup() -> (Instant, WallClock, SendStats) {
         let start = origin();

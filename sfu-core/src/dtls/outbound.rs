@@ -150,8 +150,8 @@ fn backoff(resends: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::start_of_time;
     use super::*;
+    use crate::test_support::origin;
 
     fn flight() -> Vec<Vec<u8>> {
         let mut datagram = Vec::new();
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn repeats_end_at_their_limit() {
-        let mut now = start_of_time();
+        let mut now = origin();
         let mut outbound = Outbound::default();
         assert!(outbound.send(now, flight()));
         while let Some(at) = outbound.resend_at() {
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_queue_is_limited_when_nobody_polls() {
-        let now = start_of_time();
+        let now = origin();
         let mut outbound = Outbound::default();
         for _ in 0..10 * MAX_QUEUED_DATAGRAMS {
             outbound.send(now, flight());
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_repeat_carries_new_record_numbers() {
-        let now = start_of_time();
+        let now = origin();
         let mut outbound = Outbound::default();
         outbound.send(now, flight());
         outbound.resend(now, Vec::new());
@@ -206,7 +206,7 @@ mod tests {
         let mut alert = Vec::new();
         write_plain_record(&mut alert, content::ALERT, 0, &[2, 40]);
         let mut outbound = Outbound::default();
-        assert!(!outbound.send(start_of_time(), vec![alert]));
+        assert!(!outbound.send(origin(), vec![alert]));
         assert!(outbound.resend_at().is_none());
     }
 }

@@ -87,7 +87,7 @@ impl KeyFrameRequester {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rtcp::test_clock::origin;
+    use crate::test_support::origin;
 
     /// Steps of 10 ms over `length`; the times at which a request went out, in ms. `events` act at their time.
     fn run(length_ms: u64, events: &[(u64, Event)]) -> Vec<(u64, u8)> {

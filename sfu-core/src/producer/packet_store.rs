@@ -136,7 +136,7 @@ impl PacketStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rtcp::test_clock::origin;
+    use crate::test_support::origin;
 
     const SECOND: Duration = Duration::from_secs(1);
 

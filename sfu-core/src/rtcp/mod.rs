@@ -5,6 +5,3 @@ pub mod incoming;
 pub mod ntp;
 pub mod outgoing;
 pub mod schedule;
-
-#[cfg(test)]
-pub(crate) mod test_clock;

@@ -62,7 +62,7 @@ fn to_fixed_32_32(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rtcp::test_clock::origin;
+    use crate::test_support::origin;
 
     #[test]
     fn the_unix_epoch_is_the_known_ntp_second() {

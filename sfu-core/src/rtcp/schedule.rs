@@ -53,7 +53,7 @@ mod tests {
     use rand::rngs::StdRng;
 
     use super::*;
-    use crate::rtcp::test_clock::origin;
+    use crate::test_support::origin;
 
     #[test]
     fn the_first_report_comes_within_three_quarters_of_an_interval() {

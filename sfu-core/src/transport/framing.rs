@@ -107,6 +107,7 @@ mod tests {
     use rand::{Rng, RngCore, SeedableRng};
 
     use super::*;
+    use crate::test_support::random_bytes;
 
     /// Feeds `stream` in pieces no longer than `piece` and collects the frames.
     fn deframe(stream: &[u8], mut piece: impl FnMut() -> usize) -> Result<Vec<Vec<u8>>, FramingError> {
@@ -192,8 +193,7 @@ mod tests {
     fn random_streams_never_panic_and_never_exceed_the_limit() {
         let mut rng = StdRng::seed_from_u64(2);
         for _ in 0..500 {
-            let mut stream = vec![0; rng.random_range(0..20_000)];
-            rng.fill_bytes(&mut stream);
+            let mut stream = random_bytes(&mut rng, 20_000);
             // Short lengths, so that streams are not refused at the first header.
             stream.iter_mut().for_each(|byte| *byte &= 0x0f);
             if let Ok(frames) = deframe(&stream, || rng.random_range(1..5000)) {

@@ -181,7 +181,7 @@ impl Core {
                 nack.handle_restart(extended);
             } else {
                 let starts_anew = key_frame && kind == MediaKind::Video;
-                give_up = nack.handle_packet(now, extended, starts_anew, route.is_rtx) == NackAction::KeyFrameNeeded;
+                give_up = nack.handle_packet(now, extended, route.is_rtx, starts_anew) == NackAction::KeyFrameNeeded;
             }
         }
         if !bytes.is_empty() {

@@ -6,6 +6,7 @@ mod rooms;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use sfu_core::engine::{Consumer, Producer, Router, WebRtcTransport};
@@ -16,6 +17,7 @@ use socketioxide::extract::{AckSender, SocketRef};
 use tokio::sync::{mpsc, watch};
 
 use crate::error::SignalError;
+use crate::limits::RECONNECT_WAIT_MS;
 use crate::mailbox::{End, Inbox, Mail, Mailbox, Post};
 use crate::registry::Room;
 use crate::room::PeerId;
@@ -114,11 +116,26 @@ impl Session {
             }
         }
         self.leave().await;
-        // A socket that is full cannot be sent a goodbye; its next missed heartbeat ends it.
-        if end != End::Disconnected && self.socket.disconnect().is_err() {
-            tracing::debug!("no goodbye could be sent");
+        if end != End::Disconnected {
+            tokio::select! {
+                () = stopped(&mut stopping) => return,
+                () = self.send_away() => {}
+            }
         }
         tracing::info!("session ended");
+    }
+
+    /// Makes the client start afresh. Clients that get a disconnect packet stay away until their user does something. An event
+    /// of a reserved name is a breach of the protocol, upon which they drop the connection and open a new one. A client
+    /// that takes no notice is disconnected after all.
+    async fn send_away(&self) {
+        if self.socket.emit("disconnect", &Value::Null).is_ok() {
+            tokio::time::sleep(Duration::from_millis(RECONNECT_WAIT_MS)).await;
+        }
+        // A socket that is full cannot be sent a goodbye; its next missed heartbeat ends it.
+        if self.socket.connected() && self.socket.clone().disconnect().is_err() {
+            tracing::debug!("no goodbye could be sent");
+        }
     }
 
     async fn handle_event(&mut self, Event { name, payload, ack }: Event) {

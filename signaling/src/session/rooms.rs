@@ -74,8 +74,7 @@ impl Session {
         if !membership.joined {
             return Err(SignalError::NotJoined("sendMessage"));
         }
-        // Formatting fails for years beyond 9999 only.
-        let timestamp = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+        let timestamp = rfc3339(OffsetDateTime::now_utc());
         membership.room.change(|state| {
             let recipient = message.recipient_id.as_deref();
             match state.message(&peer, message.sender_name, message.text, recipient, timestamp) {
@@ -154,6 +153,28 @@ impl Session {
         match self.vocabulary {
             Some(Vocabulary::Call) => "callId",
             Some(Vocabulary::Room) | None => "roomId",
+        }
+    }
+}
+
+/// To the millisecond, as JavaScript has it.
+fn rfc3339(time: OffsetDateTime) -> String {
+    let time = time.replace_millisecond(time.millisecond()).unwrap_or(time);
+    // Formatting fails for years beyond 9999 only.
+    time.format(&Rfc3339).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_has_milliseconds() {
+        for (nanos, expected) in [
+            (1_700_000_000_123_456_789, "2023-11-14T22:13:20.123Z"),
+            (1_700_000_000_000_000_001, "2023-11-14T22:13:20Z"),
+        ] {
+            assert_eq!(rfc3339(OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap()), expected);
         }
     }
 }

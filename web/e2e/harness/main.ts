@@ -18,7 +18,7 @@ export interface Reception {
   totalAudioEnergy: number;
 }
 
-const CLIENTS = { 'call': CallClient, 'room by direction': DirectionClient, 'room by producing': ProducingClient };
+const CLIENTS = { call: CallClient, 'room by direction': DirectionClient, 'room by producing': ProducingClient };
 
 /** Small enough that a two-core machine encodes and decodes several of them. */
 const CAMERA: MediaTrackConstraints = { width: 640, height: 360, frameRate: 15 };

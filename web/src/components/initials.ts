@@ -1,6 +1,9 @@
 /** One or two letters for a name; a question mark for none. */
 export function initialsOf(name: string): string {
-  const words = name.trim().split(/[\s._-]+/).filter((word) => word !== '');
+  const words = name
+    .trim()
+    .split(/[\s._-]+/)
+    .filter((word) => word !== '');
   const first = words[0];
   const last = words.length > 1 ? words[words.length - 1] : undefined;
   // By code point, so that no emoji is cut in half.

@@ -21,7 +21,12 @@ function answer(event: string, payload: Record<string, unknown>): unknown {
     case 'startScreenShare':
       return { id: `own-${++ids}` };
     case 'consume':
-      return { id: `c-${String(payload['producerId'])}`, producerId: payload['producerId'], kind: 'video', rtpParameters: {} };
+      return {
+        id: `c-${String(payload['producerId'])}`,
+        producerId: payload['producerId'],
+        kind: 'video',
+        rtpParameters: {},
+      };
     case 'resumeConsumer':
     case 'connectWebRtcTransport':
       return null;
@@ -55,7 +60,10 @@ describe('joining', () => {
     await settle();
     expect(session.snapshot.phase).toBe('joined');
     expect(socket.eventsSent('joinRoom').map(({ payload }) => payload)).toEqual([IDENTITY]);
-    expect(socket.eventsSent('createWebRtcTransport').map(({ payload }) => payload['direction'])).toEqual(['send', 'recv']);
+    expect(socket.eventsSent('createWebRtcTransport').map(({ payload }) => payload['direction'])).toEqual([
+      'send',
+      'recv',
+    ]);
   });
 
   it('receives what was published before it came, and resumes it', async () => {
@@ -194,7 +202,9 @@ describe('reconnection', () => {
 
     socket.goDown('transport close');
     expect(session.snapshot.phase).toBe('reconnecting');
-    expect(session.snapshot.participants).toMatchObject([{ userName: 'Bob', media: [] }]);
+    expect(session.snapshot.participants).toMatchObject([
+      { userName: 'Bob', media: [{ producerId: 'p-cam', track: null }] },
+    ]);
     expect(devices.made[0]?.send?.closed).toBe(true);
     await vi.advanceTimersByTimeAsync(10_000);
 

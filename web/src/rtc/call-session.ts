@@ -23,7 +23,12 @@ export interface CallSnapshot {
   error: CallError | null;
 }
 
-export const INITIAL_SNAPSHOT: CallSnapshot = { phase: 'connecting', unreachable: false, participants: [], error: null };
+export const INITIAL_SNAPSHOT: CallSnapshot = {
+  phase: 'connecting',
+  unreachable: false,
+  participants: [],
+  error: null,
+};
 
 interface CallSessionEvents extends Record<string, unknown> {
   snapshot: CallSnapshot;
@@ -32,7 +37,7 @@ interface CallSessionEvents extends Record<string, unknown> {
 }
 
 /** So many failures in a row of joining or of the media connection (the server itself being reachable) end the call. */
-export const FAILURES_MAX = 5;
+export const FAILURES_MAX = 3;
 /** Wait before the n-th new attempt: doubled each time, so that a broken network is not hammered. */
 export const RETRY_DELAY_FIRST_MS = 500;
 
@@ -147,7 +152,10 @@ export class CallSession extends Emitter<CallSessionEvents> {
     }
     // People are kept, so that the screen does not empty itself for a moment; their tracks have ended.
     this.#update({
-      participants: this.#snapshot.participants.map((participant) => ({ ...participant, media: [] })),
+      participants: this.#snapshot.participants.map((participant) => ({
+        ...participant,
+        media: participant.media.map((media) => ({ ...media, track: null })),
+      })),
     });
   }
 

@@ -23,7 +23,9 @@ describe('Signalling', () => {
   it('queues nothing while the socket is down: the next server would not know the ids', async () => {
     const socket = new FakeSocket(() => null);
     const signalling = new Signalling(socket);
-    await expect(signalling.request('resumeConsumer', { consumerId: 'c' })).rejects.toMatchObject({ code: 'disconnected' });
+    await expect(signalling.request('resumeConsumer', { consumerId: 'c' })).rejects.toMatchObject({
+      code: 'disconnected',
+    });
     signalling.notify('producerClosed', { producerId: 'p', roomId: 'r' });
     signalling.connect();
     expect(socket.sent).toEqual([]);
@@ -43,7 +45,9 @@ describe('Signalling', () => {
     const socket = new FakeSocket(() => undefined);
     const signalling = new Signalling(socket);
     signalling.connect();
-    const outcome = expect(signalling.request('resumeConsumer', { consumerId: 'c' })).rejects.toMatchObject({ code: 'timeout' });
+    const outcome = expect(signalling.request('resumeConsumer', { consumerId: 'c' })).rejects.toMatchObject({
+      code: 'timeout',
+    });
     await vi.advanceTimersByTimeAsync(REQUEST_TIMEOUT_MS);
     await outcome;
     vi.useRealTimers();

@@ -77,7 +77,10 @@ export class Signalling extends Emitter<SignallingEvents> {
   }
 
   /** Sends and awaits the answer. @throws CallError `refused`, `timeout` or `disconnected` */
-  request<Name extends keyof Requests>(event: Name, payload: Requests[Name]['payload']): Promise<Requests[Name]['ack']> {
+  request<Name extends keyof Requests>(
+    event: Name,
+    payload: Requests[Name]['payload'],
+  ): Promise<Requests[Name]['ack']> {
     return new Promise((resolve, reject) => {
       if (!this.#socket.connected) {
         reject(new CallError('disconnected', `${event}: not connected`));

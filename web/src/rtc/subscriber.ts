@@ -71,7 +71,12 @@ export class Subscriber extends Emitter<SubscriberEvents> {
   async #consume(producerId: string): Promise<void> {
     const { signalling, transport, roomId, rtpCapabilities } = this.#options;
     try {
-      const answer = await signalling.request('consume', { roomId, transportId: transport.id, producerId, rtpCapabilities });
+      const answer = await signalling.request('consume', {
+        roomId,
+        transportId: transport.id,
+        producerId,
+        rtpCapabilities,
+      });
       if (!this.#isWanted(producerId)) {
         return;
       }

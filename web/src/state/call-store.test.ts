@@ -54,7 +54,11 @@ describe('the call store', () => {
     const { store, devices } = setUp();
     await store.getState().join(REQUEST);
     await settle();
-    expect(store.getState()).toMatchObject({ stage: 'active', call: { phase: 'joined' }, local: { microphoneOn: true } });
+    expect(store.getState()).toMatchObject({
+      stage: 'active',
+      call: { phase: 'joined' },
+      local: { microphoneOn: true },
+    });
     expect(devices.made[0]?.send?.producers.map(({ kind }) => kind).toSorted()).toEqual(['audio', 'video']);
   });
 

@@ -26,7 +26,10 @@ export interface LocalMedia {
 }
 
 /** Something to tell the user once. */
-export type Notice = { kind: 'media'; problem: MediaProblem } | { kind: 'lost'; device: 'microphone' | 'camera' } | { kind: 'send'; source: MediaSource };
+export type Notice =
+  | { kind: 'media'; problem: MediaProblem }
+  | { kind: 'lost'; device: 'microphone' | 'camera' }
+  | { kind: 'send'; source: MediaSource };
 
 export interface JoinRequest {
   room: string;

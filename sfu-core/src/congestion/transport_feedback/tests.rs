@@ -5,11 +5,7 @@ use rtc_rtcp::transport_feedbacks::transport_layer_cc::SymbolSizeTypeTcc;
 use rtc_shared::marshal::{Marshal, MarshalSize, Unmarshal};
 
 use super::*;
-use crate::rtcp::test_clock::origin;
-
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
+use crate::test_support::{ms, origin};
 
 fn poll(feedback: &mut TransportFeedback, now: Instant) -> Option<TransportLayerCc> {
     feedback.poll_feedback(now, Ssrc(1), Ssrc(2))

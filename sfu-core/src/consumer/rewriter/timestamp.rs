@@ -56,25 +56,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::test_support::origin;
 
     const VIDEO: NonZeroU32 = NonZeroU32::new(90_000).unwrap();
-
-    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
-    fn start() -> Instant {
-        Instant::now()
-    }
 
     #[test]
     fn the_first_source_is_shifted_by_the_given_offset_over_the_wrap() {
         let mut rewriter = TimestampRewriter::new(10);
-        rewriter.switch_source(7, start(), VIDEO);
-        assert_eq!(rewriter.rewrite(u32::MAX - 5, start()), 4);
-        assert_eq!(TimestampRewriter::new(0).rewrite(1_234, start()), 1_234);
+        rewriter.switch_source(7, origin(), VIDEO);
+        assert_eq!(rewriter.rewrite(u32::MAX - 5, origin()), 4);
+        assert_eq!(TimestampRewriter::new(0).rewrite(1_234, origin()), 1_234);
     }
 
     #[test]
     fn a_pause_leaves_the_timeline_of_the_source() {
-        let now = start();
+        let now = origin();
         let mut rewriter = TimestampRewriter::new(100);
         rewriter.rewrite(0, now);
         assert_eq!(rewriter.rewrite(900_000, now + Duration::from_secs(10)), 900_100);
@@ -82,7 +78,7 @@ mod tests {
 
     #[test]
     fn another_source_goes_on_after_the_time_that_passed() {
-        let now = start();
+        let now = origin();
         let mut rewriter = TimestampRewriter::new(0);
         rewriter.rewrite(u32::MAX - 4_499, now);
         rewriter.switch_source(5_000_000, now + Duration::from_millis(100), VIDEO);
@@ -94,7 +90,7 @@ mod tests {
     /// Two frames with one timestamp are one frame to a receiver.
     #[test]
     fn another_source_at_the_same_instant_or_an_earlier_one_is_one_tick_later() {
-        let now = start() + Duration::from_secs(1);
+        let now = origin() + Duration::from_secs(1);
         for switched_at in [now, now - Duration::from_secs(1)] {
             let mut rewriter = TimestampRewriter::new(0);
             rewriter.rewrite(1_000, now);
@@ -106,7 +102,7 @@ mod tests {
     /// Counting from a late packet would put the new source before what was already sent.
     #[test]
     fn a_reordered_packet_is_not_the_newest() {
-        let now = start();
+        let now = origin();
         let mut rewriter = TimestampRewriter::new(0);
         rewriter.rewrite(6_000, now);
         assert_eq!(rewriter.rewrite(3_000, now), 3_000);
@@ -116,7 +112,7 @@ mod tests {
 
     #[test]
     fn mapping_a_report_moves_nothing() {
-        let now = start();
+        let now = origin();
         let mut rewriter = TimestampRewriter::new(0);
         rewriter.rewrite(1_000, now);
         assert_eq!(rewriter.map(500_000), 500_000);
@@ -127,7 +123,7 @@ mod tests {
     /// More than 13 hours are more than 2^32 ticks: wrapped as the timestamp is, not a panic.
     #[test]
     fn a_very_long_pause_wraps() {
-        let now = start();
+        let now = origin();
         let mut rewriter = TimestampRewriter::new(0);
         rewriter.rewrite(0, now);
         let later = now + Duration::from_secs(100_000);
@@ -147,7 +143,7 @@ mod tests {
                 1..6,
             ),
         ) {
-            let mut now = start();
+            let mut now = origin();
             let mut rewriter = TimestampRewriter::new(offset);
             let mut last: Option<u32> = None;
             for (first, silence_ms, packets) in sources {

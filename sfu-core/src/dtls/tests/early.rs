@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::record::{content, fragments, records, write_plain_record};
 use super::super::{Dtls, Role};
-use super::{Link, assert_equal_keys, start_of_time, started};
+use super::{Link, assert_equal_keys, origin, started};
 
 /// Splits the ClientHello in `datagram` into `count` datagrams, as Chromium's does for being longer than a datagram.
 pub(super) fn split(datagram: &[u8], count: usize, sequence: u64) -> Vec<Vec<u8>> {
@@ -42,11 +42,11 @@ fn pieces_in_any_order_and_doubled_begin_the_handshake_at_once() {
         let (mut client, mut server) = (started(Role::Client), started(Role::Server));
         let pieces = split(&client.poll_transmit().unwrap(), 2, 0);
         for index in order {
-            server.handle_datagram(start_of_time(), &pieces[*index]);
+            server.handle_datagram(origin(), &pieces[*index]);
         }
         let answers: Vec<_> = std::iter::from_fn(|| server.poll_transmit()).collect();
         assert_eq!(answers.len(), 1, "{order:?}: one HelloVerifyRequest");
-        client.handle_datagram(start_of_time(), &answers[0]);
+        client.handle_datagram(origin(), &answers[0]);
         finish(client, server);
     }
 }
@@ -56,13 +56,13 @@ fn a_lost_piece_is_made_good_by_the_clients_repeat() {
     for lost in [0, 1] {
         let (mut client, mut server) = (started(Role::Client), started(Role::Server));
         let hello = client.poll_transmit().unwrap();
-        server.handle_datagram(start_of_time(), &split(&hello, 2, 0)[1 - lost]);
+        server.handle_datagram(origin(), &split(&hello, 2, 0)[1 - lost]);
         assert_eq!(server.poll_transmit(), None);
         assert_eq!(server.poll_timeout(), None, "nothing has been sent that could be repeated");
         // The repeat loses the other piece, or comes whole and cut elsewhere.
-        server.handle_datagram(start_of_time(), &split(&hello, 3, 2)[lost * 2]);
+        server.handle_datagram(origin(), &split(&hello, 3, 2)[lost * 2]);
         for piece in split(&hello, 3, 5) {
-            server.handle_datagram(start_of_time(), &piece);
+            server.handle_datagram(origin(), &piece);
         }
         finish(client, server);
     }
@@ -76,10 +76,10 @@ fn junk_in_the_place_of_the_client_hello_does_not_hinder_it() {
         let mut junk = Vec::new();
         let body = [kind, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 2, 9, 9];
         write_plain_record(&mut junk, content::HANDSHAKE, 0, &body);
-        server.handle_datagram(start_of_time(), &junk);
+        server.handle_datagram(origin(), &junk);
         assert_eq!(server.poll_transmit(), None);
     }
-    server.handle_datagram(start_of_time(), &hello);
+    server.handle_datagram(origin(), &hello);
     finish(client, server);
 }
 
@@ -90,10 +90,10 @@ fn every_client_flight_may_come_in_pieces() {
     for _ in 0..2 {
         let hello = client.poll_transmit().unwrap();
         for piece in split(&hello, 4, 0).iter().rev() {
-            server.handle_datagram(start_of_time(), piece);
+            server.handle_datagram(origin(), piece);
         }
         while let Some(answer) = server.poll_transmit() {
-            client.handle_datagram(start_of_time(), &answer);
+            client.handle_datagram(origin(), &answer);
         }
     }
     finish(client, server);

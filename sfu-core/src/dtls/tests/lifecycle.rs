@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::limits::HANDSHAKE_TIMEOUT;
 use super::super::record::{content, write_plain_record};
 use super::super::{Dtls, DtlsError, DtlsEvent, DtlsState, Reason, Role, StartError};
-use super::{Link, assert_equal_keys, certificate, events, start_of_time, started};
+use super::{Link, assert_equal_keys, certificate, events, origin, started};
 
 fn connected() -> (Dtls, Dtls, Link) {
     let (mut client, mut server) = (started(Role::Client), started(Role::Server));
@@ -45,7 +45,7 @@ fn close_notify_closes_the_peer_in_both_roles() {
 #[test]
 fn closing_before_the_start_is_quiet() {
     let mut dtls = Dtls::new(certificate(Role::Server));
-    dtls.close(start_of_time());
+    dtls.close(origin());
     assert_eq!(dtls.state(), DtlsState::Closed);
     assert_eq!(dtls.poll_transmit(), None);
 }
@@ -53,16 +53,16 @@ fn closing_before_the_start_is_quiet() {
 #[test]
 fn a_client_without_an_answer_fails_by_name_in_time_and_sends_a_bounded_number() {
     let mut client = started(Role::Client);
-    let mut now = start_of_time();
+    let mut now = origin();
     let mut sent = 0;
     while let Some((at, reason)) = client.poll_timeout() {
         sent += std::iter::from_fn(|| client.poll_transmit()).count();
         assert!(at >= now, "time goes forward");
-        assert!(reason == Reason::Resend || at == start_of_time() + HANDSHAKE_TIMEOUT);
+        assert!(reason == Reason::Resend || at == origin() + HANDSHAKE_TIMEOUT);
         now = at;
         client.handle_timeout(now);
     }
-    assert_eq!(now, start_of_time() + HANDSHAKE_TIMEOUT);
+    assert_eq!(now, origin() + HANDSHAKE_TIMEOUT);
     assert_eq!(client.state(), DtlsState::Failed);
     assert!(matches!(events(&mut client).last(), Some(DtlsEvent::Failed(DtlsError::HandshakeTimeout))));
     assert!((30..50).contains(&sent), "{sent}");
@@ -73,7 +73,7 @@ fn a_server_waits_for_its_client_without_a_timer() {
     let mut server = started(Role::Server);
     assert_eq!(server.poll_timeout(), None);
     let mut client = Dtls::new(certificate(Role::Client));
-    client.set_remote_fingerprints(start_of_time(), certificate(Role::Server).fingerprints().to_vec()).unwrap();
+    client.set_remote_fingerprints(origin(), certificate(Role::Server).fingerprints().to_vec()).unwrap();
     let mut link = Link::new();
     link.now += Duration::from_secs(300);
     client.start(link.now, Role::Client).unwrap();
@@ -95,10 +95,10 @@ fn a_datagram_before_the_start_is_dropped_and_the_repeat_serves() {
     let mut client = started(Role::Client);
     let mut server = Dtls::new(certificate(Role::Server));
     let hello = client.poll_transmit().unwrap();
-    server.handle_datagram(start_of_time(), &hello);
+    server.handle_datagram(origin(), &hello);
     assert_eq!((server.state(), server.stats().ignored_datagrams), (DtlsState::New, 1));
-    server.start(start_of_time(), Role::Server).unwrap();
-    server.set_remote_fingerprints(start_of_time(), certificate(Role::Client).fingerprints().to_vec()).unwrap();
+    server.start(origin(), Role::Server).unwrap();
+    server.set_remote_fingerprints(origin(), certificate(Role::Client).fingerprints().to_vec()).unwrap();
     Link::new().run(&mut client, &mut server, Duration::from_secs(2), |_, _, _| 1);
     assert_equal_keys(&mut client, &mut server);
 }
@@ -106,20 +106,20 @@ fn a_datagram_before_the_start_is_dropped_and_the_repeat_serves() {
 #[test]
 fn a_server_that_only_listens_may_still_become_the_client() {
     let mut ours = started(Role::Server);
-    ours.start(start_of_time(), Role::Server).unwrap();
-    assert_eq!(ours.start(start_of_time(), Role::Client), Ok(()));
+    ours.start(origin(), Role::Server).unwrap();
+    assert_eq!(ours.start(origin(), Role::Client), Ok(()));
     assert_eq!(ours.role(), Some(Role::Client));
     assert!(matches!(events(&mut ours)[..], [DtlsEvent::Connecting]), "connecting is said once");
     assert!(ours.poll_transmit().is_some());
-    assert_eq!(ours.start(start_of_time(), Role::Server), Err(StartError::RoleSettled));
+    assert_eq!(ours.start(origin(), Role::Server), Err(StartError::RoleSettled));
 }
 
 #[test]
 fn the_role_is_settled_by_the_first_client_hello() {
     let (mut client, mut server) = (started(Role::Client), started(Role::Server));
-    server.handle_datagram(start_of_time(), &client.poll_transmit().unwrap());
-    assert_eq!(server.start(start_of_time(), Role::Client), Err(StartError::RoleSettled));
-    assert_eq!(server.start(start_of_time(), Role::Server), Ok(()));
+    server.handle_datagram(origin(), &client.poll_transmit().unwrap());
+    assert_eq!(server.start(origin(), Role::Client), Err(StartError::RoleSettled));
+    assert_eq!(server.start(origin(), Role::Server), Ok(()));
 }
 
 #[test]
@@ -127,12 +127,12 @@ fn a_peer_that_refuses_the_handshake_fails_it_at_once_by_name() {
     let mut alert = Vec::new();
     write_plain_record(&mut alert, content::ALERT, 0, &[2, 40]);
     let mut client = started(Role::Client);
-    client.handle_datagram(start_of_time(), &alert);
+    client.handle_datagram(origin(), &alert);
     let happened = events(&mut client);
     let refused = DtlsError::PeerAlert { description: Some(40) };
     assert!(matches!(happened.last(), Some(DtlsEvent::Failed(error)) if *error == refused), "{happened:?}");
     // A server that has heard no ClientHello has nothing that could be refused.
     let mut server = started(Role::Server);
-    server.handle_datagram(start_of_time(), &alert);
+    server.handle_datagram(origin(), &alert);
     assert_eq!(server.state(), DtlsState::Connecting);
 }

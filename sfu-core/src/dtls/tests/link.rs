@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 
 use super::super::{Dtls, DtlsState, Role};
-use super::start_of_time;
+use super::origin;
 
 /// One end of the link.
 pub(in crate::dtls) trait End {
@@ -92,11 +92,11 @@ pub(in crate::dtls) struct Link {
 
 impl Link {
     pub(in crate::dtls) fn new() -> Self {
-        Self { now: start_of_time(), delay: Duration::from_millis(10), in_flight: VecDeque::new(), sent: [0; 2] }
+        Self { now: origin(), delay: Duration::from_millis(10), in_flight: VecDeque::new(), sent: [0; 2] }
     }
 
     pub(in crate::dtls) fn elapsed(&self) -> Duration {
-        self.now - start_of_time()
+        self.now - origin()
     }
 
     /// Runs until both ends are done or nothing happens any more or `limit` has passed. `fate` gets the sender, the

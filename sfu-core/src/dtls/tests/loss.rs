@@ -102,7 +102,7 @@ fn each_flight_may_be_lost_for_as_long_as_it_is_sent_twice_or_more() {
 
 fn bare_client() -> Bare {
     let mut endpoint = Endpoint::new(Bare::US, TransportProtocol::UDP, None);
-    endpoint.connect(super::start_of_time(), Bare::US, certificate(Role::Client).client_config(), None).unwrap();
+    endpoint.connect(super::origin(), Bare::US, certificate(Role::Client).client_config(), None).unwrap();
     Bare::new(endpoint)
 }
 

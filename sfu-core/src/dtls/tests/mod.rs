@@ -9,19 +9,12 @@ mod profiles;
 mod verification;
 
 use std::sync::OnceLock;
-use std::time::Instant;
 
 use super::{Certificate, Dtls, DtlsEvent, DtlsState, Role};
 use crate::ids::Ssrc;
 use crate::srtp::{MAX_RTP_OVERHEAD, OpenContext, OpenStream, SealContext, SealStream};
+pub(super) use crate::test_support::origin;
 pub(super) use link::Link;
-
-/// A made-up beginning.
-#[expect(clippy::disallowed_methods, reason = "an Instant can only be made from the clock; tests add to this one")]
-pub(super) fn start_of_time() -> Instant {
-    static START: OnceLock<Instant> = OnceLock::new();
-    *START.get_or_init(Instant::now)
-}
 
 /// One certificate for each side of all tests.
 pub(super) fn certificate(role: Role) -> Certificate {
@@ -35,14 +28,14 @@ pub(super) fn certificate(role: Role) -> Certificate {
 pub(super) fn started(role: Role) -> Dtls {
     let mut dtls = unvouched(role);
     let fingerprints = certificate(role.other()).fingerprints().to_vec();
-    dtls.set_remote_fingerprints(start_of_time(), fingerprints).unwrap();
+    dtls.set_remote_fingerprints(origin(), fingerprints).unwrap();
     dtls
 }
 
 /// The same without the fingerprints.
 pub(super) fn unvouched(role: Role) -> Dtls {
     let mut dtls = Dtls::new(certificate(role));
-    dtls.start(start_of_time(), role).unwrap();
+    dtls.start(origin(), role).unwrap();
     dtls
 }
 

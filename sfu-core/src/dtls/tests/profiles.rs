@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::super::srtp_profiles::to_crate;
 use super::super::{Dtls, DtlsError, DtlsEvent, DtlsState, Fingerprint, Role, SrtpKeys};
 use super::link::Bare;
-use super::{Link, events, opens, start_of_time, unvouched};
+use super::{Link, events, opens, origin, unvouched};
 use crate::parameters::FingerprintAlgorithm;
 use crate::srtp::ProtectionProfile;
 
@@ -33,14 +33,14 @@ fn client(profiles: &[SrtpProtectionProfile], ems: ExtendedMasterSecretType) -> 
         .build(true, Some(Bare::US))
         .unwrap();
     let mut endpoint = Endpoint::new(Bare::US, TransportProtocol::UDP, None);
-    endpoint.connect(start_of_time(), Bare::US, Arc::new(config), None).unwrap();
+    endpoint.connect(origin(), Bare::US, Arc::new(config), None).unwrap();
     (Bare::new(endpoint), der)
 }
 
 fn serve(profiles: &[SrtpProtectionProfile], ems: ExtendedMasterSecretType) -> (Dtls, Bare) {
     let (mut client, der) = client(profiles, ems);
     let mut server = unvouched(Role::Server);
-    server.set_remote_fingerprints(start_of_time(), vec![Fingerprint::of(FingerprintAlgorithm::Sha256, &der)]).unwrap();
+    server.set_remote_fingerprints(origin(), vec![Fingerprint::of(FingerprintAlgorithm::Sha256, &der)]).unwrap();
     Link::new().run(&mut client, &mut server, Duration::from_secs(3), |_, _, _| 1);
     (server, client)
 }
@@ -74,13 +74,13 @@ fn no_common_profile_fails_by_name_and_the_client_is_told() {
         let (mut client, _) = client(offer, ExtendedMasterSecretType::Request);
         let mut server = unvouched(Role::Server);
         let hello = client.endpoint.poll_transmit().unwrap().message;
-        server.handle_datagram(start_of_time(), &hello);
+        server.handle_datagram(origin(), &hello);
         let happened = events(&mut server);
         let expected = DtlsError::NoCommonSrtpProfile { offered: code_points };
         assert!(matches!(happened.last(), Some(DtlsEvent::Failed(error)) if *error == expected), "{happened:?}");
         let alert = server.poll_transmit().unwrap();
         assert_eq!(alert[0], 21);
-        assert!(client.endpoint.read(start_of_time(), Bare::US, None, alert[..].into()).is_err());
+        assert!(client.endpoint.read(origin(), Bare::US, None, alert[..].into()).is_err());
     }
 }
 
@@ -104,7 +104,7 @@ fn a_client_without_a_certificate_is_refused() {
         .build(true, Some(Bare::US))
         .unwrap();
     let mut endpoint = Endpoint::new(Bare::US, TransportProtocol::UDP, None);
-    endpoint.connect(start_of_time(), Bare::US, Arc::new(config), None).unwrap();
+    endpoint.connect(origin(), Bare::US, Arc::new(config), None).unwrap();
     let (mut client, mut server) = (Bare::new(endpoint), unvouched(Role::Server));
     Link::new().run(&mut client, &mut server, Duration::from_secs(3), |_, _, _| 1);
     assert_eq!(server.state(), DtlsState::Failed);

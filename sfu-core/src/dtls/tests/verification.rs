@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::limits::MAX_FINGERPRINTS;
 use super::super::{DtlsError, DtlsEvent, DtlsState, Fingerprint, RemoteFingerprintsError, Role};
-use super::{Link, assert_equal_keys, certificate, events, start_of_time, started, unvouched};
+use super::{Link, assert_equal_keys, certificate, events, origin, started, unvouched};
 use crate::parameters::{DtlsFingerprint, FingerprintAlgorithm};
 
 fn run(client: &mut super::Dtls, server: &mut super::Dtls) -> Link {
@@ -24,7 +24,7 @@ fn a_wrong_fingerprint_fails_without_keys_and_the_peer_is_told() {
             let mut ours = unvouched(role);
             let mut peer = started(role.other());
             if early {
-                ours.set_remote_fingerprints(start_of_time(), wrong()).unwrap();
+                ours.set_remote_fingerprints(origin(), wrong()).unwrap();
             }
             let link = match role {
                 Role::Client => run(&mut ours, &mut peer),
@@ -97,7 +97,7 @@ fn every_hash_algorithm_vouches() {
         for (side, peer) in [(&mut client, Role::Server), (&mut server, Role::Client)] {
             let signalled = DtlsFingerprint::from(&Fingerprint::of(algorithm, certificate(peer).der()));
             let fingerprints = vec![Fingerprint::try_from(&signalled).unwrap()];
-            side.set_remote_fingerprints(start_of_time(), fingerprints).unwrap();
+            side.set_remote_fingerprints(origin(), fingerprints).unwrap();
         }
         run(&mut client, &mut server);
         assert_equal_keys(&mut client, &mut server);
@@ -106,7 +106,7 @@ fn every_hash_algorithm_vouches() {
 
 #[test]
 fn bad_lists_are_refused_by_name() {
-    let now = start_of_time();
+    let now = origin();
     let mut dtls = unvouched(Role::Server);
     assert_eq!(dtls.set_remote_fingerprints(now, Vec::new()), Err(RemoteFingerprintsError::Empty));
     let many = vec![wrong().remove(0); MAX_FINGERPRINTS + 1];

@@ -3,36 +3,23 @@
 use rand::{Rng, RngCore};
 
 use super::*;
+use crate::test_support::{mutate, random_bytes};
 
 #[test]
 fn random_and_mutated_datagrams_neither_panic_nor_change_anything() {
     let mut rng = StdRng::seed_from_u64(5);
-    let now = some_time();
+    let now = origin();
     // The agent of the fuzz body, so that mutations begin at a check which is all but valid.
     let seen = IceLite::new(&mut StdRng::seed_from_u64(0));
     let signed = CheckBuilder::new(&seen).nominating().build();
     let unsigned = CheckBuilder::new(&seen).nominating().password(None).build();
     for round in 0..20_000 {
         let mut data = match round % 3 {
-            0 => {
-                let mut data = vec![0; rng.random_range(0..200)];
-                rng.fill_bytes(&mut data);
-                data
-            }
+            0 => random_bytes(&mut rng, 200),
             1 => signed.clone(),
             _ => unsigned.clone(),
         };
-        for _ in 0..rng.random_range(1..4) {
-            if data.is_empty() {
-                continue;
-            }
-            let at = rng.random_range(0..data.len());
-            match rng.random_range(0..4) {
-                0 => data.truncate(at),
-                1 => data.insert(at, rng.random()),
-                _ => data[at] ^= 1 << rng.random_range(0..8),
-            }
-        }
+        mutate(&mut rng, &mut data);
         if data != signed {
             fuzz::handle_hostile(now, &data);
         }
@@ -44,7 +31,7 @@ fn random_and_mutated_datagrams_neither_panic_nor_change_anything() {
 fn random_attributes_under_a_valid_signature_never_panic_and_stay_within_limits() {
     let mut rng = StdRng::seed_from_u64(6);
     let mut agent = agent();
-    let now = some_time();
+    let now = origin();
     for _ in 0..5000 {
         let mut check = CheckBuilder::new(&agent);
         for _ in 0..rng.random_range(0..6) {

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn checks_connect_and_a_nomination_completes() {
     let mut agent = agent();
-    let now = some_time();
+    let now = origin();
     let check = CheckBuilder::new(&agent);
     assert_eq!(agent.state(), IceState::New);
     assert_eq!(
@@ -27,7 +27,7 @@ fn checks_connect_and_a_nomination_completes() {
 #[test]
 fn the_latest_nomination_moves_the_media() {
     let mut agent = agent();
-    let now = some_time();
+    let now = origin();
     let check = CheckBuilder::new(&agent).nominating();
     accepted(&mut agent, now, tuple(1), &check);
     assert_eq!(
@@ -42,7 +42,7 @@ fn the_latest_nomination_moves_the_media() {
 #[test]
 fn of_numbered_nominations_the_highest_wins() {
     let mut agent = agent();
-    let now = some_time();
+    let now = origin();
     let plain = CheckBuilder::new(&agent);
     let numbered = |number: u32| plain.clone().with(ATTR_NOMINATION, &number.to_be_bytes());
     accepted(&mut agent, now, tuple(1), &numbered(5));
@@ -64,7 +64,7 @@ fn of_numbered_nominations_the_highest_wins() {
 #[test]
 fn a_role_conflict_flips_nothing() {
     let mut agent = agent();
-    let now = some_time();
+    let now = origin();
     let check = CheckBuilder::new(&agent);
     accepted(&mut agent, now, tuple(1), &check.clone().nominating());
     let deadline = agent.poll_timeout();
@@ -82,7 +82,7 @@ fn a_role_conflict_flips_nothing() {
 #[test]
 fn a_stranger_with_the_username_and_no_password_changes_nothing() {
     let mut agent = agent();
-    let now = some_time();
+    let now = origin();
     let check = CheckBuilder::new(&agent).nominating();
     accepted(&mut agent, now, tuple(1), &check);
     let deadline = agent.poll_timeout();
@@ -97,7 +97,7 @@ fn a_stranger_with_the_username_and_no_password_changes_nothing() {
 #[test]
 fn at_the_limit_the_tuple_silent_for_longest_makes_room_but_never_the_selected_one() {
     let mut agent = agent();
-    let start = some_time();
+    let start = origin();
     let check = CheckBuilder::new(&agent);
     accepted(&mut agent, start, tuple(0), &check.clone().nominating());
     for number in 1..MAX_TUPLES as u8 {
@@ -122,7 +122,7 @@ fn at_the_limit_the_tuple_silent_for_longest_makes_room_but_never_the_selected_o
 #[test]
 fn silence_ends_the_consent_and_a_check_brings_it_back() {
     let mut agent = agent();
-    let start = some_time();
+    let start = origin();
     let check = CheckBuilder::new(&agent).nominating();
     agent.handle_timeout(start + 2 * CONSENT_TIMEOUT);
     assert_eq!((agent.state(), agent.poll_timeout()), (IceState::New, None));
@@ -154,7 +154,7 @@ fn silence_ends_the_consent_and_a_check_brings_it_back() {
 fn the_time_of_consent_can_be_chosen() {
     let timeout = Duration::from_secs(5);
     let mut agent = IceLite::with_consent_timeout(&mut StdRng::seed_from_u64(1), timeout);
-    let now = some_time();
+    let now = origin();
     let check = CheckBuilder::new(&agent);
     accepted(&mut agent, now, tuple(1), &check);
     assert_eq!(agent.poll_timeout(), Some((now + timeout, IceTimer::Consent)));
@@ -163,7 +163,7 @@ fn the_time_of_consent_can_be_chosen() {
 #[test]
 fn when_a_connection_closes_the_tuple_heard_last_takes_over() {
     let mut agent = agent();
-    let start = some_time();
+    let start = origin();
     let check = CheckBuilder::new(&agent);
     let tcp = Tuple { protocol: Protocol::Tcp, ..tuple(1) };
     accepted(&mut agent, start, tcp, &check.clone().nominating());
@@ -188,7 +188,7 @@ fn when_a_connection_closes_the_tuple_heard_last_takes_over() {
 #[test]
 fn a_tuple_silent_for_the_time_of_consent_does_not_take_over() {
     let mut agent = agent();
-    let start = some_time();
+    let start = origin();
     let check = CheckBuilder::new(&agent);
     accepted(&mut agent, start, tuple(2), &check);
     let later = start + CONSENT_TIMEOUT + Duration::from_secs(1);
@@ -201,7 +201,7 @@ fn a_tuple_silent_for_the_time_of_consent_does_not_take_over() {
 #[test]
 fn after_a_restart_the_old_credentials_serve_until_the_new_ones_are_used() {
     let mut agent = agent();
-    let now = some_time();
+    let now = origin();
     let old = CheckBuilder::new(&agent);
     let old_ufrag = agent.local_parameters().0.to_owned();
     accepted(&mut agent, now, tuple(1), &old.clone().nominating());
@@ -232,7 +232,7 @@ fn after_a_restart_the_old_credentials_serve_until_the_new_ones_are_used() {
 #[test]
 fn restarts_that_the_peer_never_sees_leave_the_credentials_in_use_working() {
     let mut agent = agent();
-    let now = some_time();
+    let now = origin();
     let in_use = CheckBuilder::new(&agent);
     accepted(&mut agent, now, tuple(1), &in_use);
     let mut rng = StdRng::seed_from_u64(2);
@@ -249,7 +249,7 @@ fn restarts_that_the_peer_never_sees_leave_the_credentials_in_use_working() {
 #[test]
 fn a_closed_agent_answers_nothing() {
     let mut agent = agent();
-    let now = some_time();
+    let now = origin();
     let check = CheckBuilder::new(&agent);
     accepted(&mut agent, now, tuple(1), &check);
     agent.close();

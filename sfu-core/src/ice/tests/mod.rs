@@ -21,13 +21,8 @@ use rtc_stun::message::{
 
 use super::message::ATTR_NOMINATION;
 use super::*;
+use crate::test_support::origin;
 use crate::transport::tuple::{Protocol, Tuple};
-
-/// Some moment: only differences matter.
-#[expect(clippy::disallowed_methods, reason = "an instant cannot be made up from nothing")]
-fn some_time() -> Instant {
-    Instant::now()
-}
 
 fn agent() -> IceLite {
     IceLite::new(&mut StdRng::seed_from_u64(1))

@@ -54,7 +54,7 @@ fn each_request_gets_its_answer_and_a_refused_one_changes_nothing() {
     ];
     for (name, check, expected) in table {
         let mut agent = agent();
-        let outcome = agent.handle_stun(some_time(), tuple(1), &check.build());
+        let outcome = agent.handle_stun(origin(), tuple(1), &check.build());
         let answer = match &outcome {
             StunOutcome::Dropped(why) => Answer::Silence(*why),
             StunOutcome::Reply(_) => Reply::of(outcome).error().map_or(Answer::Success, Answer::Error),
@@ -78,7 +78,7 @@ fn success_is_signed_and_tells_the_peer_its_address() {
         let mut agent = agent();
         let check = CheckBuilder::new(&agent).build();
         let tuple = Tuple { remote: remote.parse().unwrap(), ..tuple(1) };
-        let mut reply = Reply::of(agent.handle_stun(some_time(), tuple, &check));
+        let mut reply = Reply::of(agent.handle_stun(origin(), tuple, &check));
         assert!(reply.is_signed_with(agent.local_parameters().1));
         let mut mapped = XorMappedAddress::default();
         mapped.get_from(&reply.message).unwrap();
@@ -91,7 +91,7 @@ fn a_peer_behind_a_dual_stack_socket_learns_its_ipv4_address() {
     let mut agent = agent();
     let check = CheckBuilder::new(&agent).build();
     let tuple = Tuple { remote: "[::ffff:203.0.113.5]:1234".parse().unwrap(), ..tuple(1) };
-    let reply = Reply::of(agent.handle_stun(some_time(), tuple, &check));
+    let reply = Reply::of(agent.handle_stun(origin(), tuple, &check));
     let mut mapped = XorMappedAddress::default();
     mapped.get_from(&reply.message).unwrap();
     assert_eq!(mapped.ip.to_string(), "203.0.113.5");
@@ -101,7 +101,7 @@ fn a_peer_behind_a_dual_stack_socket_learns_its_ipv4_address() {
 fn unknown_required_attributes_are_listed() {
     let mut agent = agent();
     let check = CheckBuilder::new(&agent).with(AttrType(0x7001), b"x").with(AttrType(0x7002), b"");
-    let mut reply = Reply::of(agent.handle_stun(some_time(), tuple(1), &check.build()));
+    let mut reply = Reply::of(agent.handle_stun(origin(), tuple(1), &check.build()));
     let mut unknown = UnknownAttributes(vec![]);
     unknown.get_from(&reply.message).unwrap();
     assert_eq!(unknown.0, [AttrType(0x7001), AttrType(0x7002)]);
@@ -117,7 +117,7 @@ fn the_shortest_unauthenticated_request_gets_no_longer_reply() {
     shortest.attributes.drain(..3);
     for (check, code) in [(shortest.clone().password(None), 400), (shortest.password(Some("wrong")), 401)] {
         let request = check.build();
-        let reply = Reply::of(agent.handle_stun(some_time(), tuple(1), &request));
+        let reply = Reply::of(agent.handle_stun(origin(), tuple(1), &request));
         assert_eq!(reply.error(), Some(code));
         assert!(reply.len <= request.len(), "{} bytes for {}", reply.len, request.len());
     }
@@ -127,7 +127,7 @@ fn the_shortest_unauthenticated_request_gets_no_longer_reply() {
 #[test]
 fn what_follows_the_signature_is_ignored() {
     let mut agent = agent();
-    let now = some_time();
+    let now = origin();
     let check = CheckBuilder::new(&agent)
         .after_integrity(ATTR_USE_CANDIDATE, &[])
         .after_integrity(ATTR_NOMINATION, &[0, 0, 0, 9])
@@ -147,9 +147,9 @@ fn bytes_beyond_the_message_are_malformed() {
     let mut check = CheckBuilder::new(&agent).build();
     check.push(0);
     let malformed = StunOutcome::Dropped(StunDrop::Malformed);
-    assert_eq!(agent.handle_stun(some_time(), tuple(1), &check), malformed);
+    assert_eq!(agent.handle_stun(origin(), tuple(1), &check), malformed);
     let long = CheckBuilder::new(&agent).with(AttrType(0xc001), &[0; MAX_STUN_LEN]).build();
-    assert_eq!(agent.handle_stun(some_time(), tuple(1), &long), malformed);
+    assert_eq!(agent.handle_stun(origin(), tuple(1), &long), malformed);
 }
 
 #[test]

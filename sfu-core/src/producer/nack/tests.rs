@@ -3,13 +3,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::rtcp::test_clock::origin;
+use crate::test_support::{ms, origin};
 
 const NOTHING: [u16; 0] = [];
-
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
 
 /// The numbers asked for at `now`, all of them.
 fn asked(nack: &mut NackGenerator, now: Instant) -> Vec<u16> {

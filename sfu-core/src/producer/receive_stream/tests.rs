@@ -1,6 +1,6 @@
 use super::*;
 use crate::producer::sequence::MAX_DROPOUT;
-use crate::rtcp::test_clock::origin;
+use crate::test_support::origin;
 
 const CYCLE: u64 = 1 << 16;
 

@@ -1,9 +1,10 @@
 //! Packets of strangers: forged, altered, cut short, random.
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, RngCore, SeedableRng};
 
 use super::*;
+use crate::test_support::random_bytes;
 
 #[test]
 fn an_altered_packet_is_refused_and_the_true_one_still_opens() {
@@ -117,8 +118,6 @@ fn cut_packets_are_refused() {
 fn random_packets_neither_panic_nor_pass() {
     let mut rng = StdRng::seed_from_u64(3);
     for _ in 0..3000 {
-        let mut data = vec![0; rng.random_range(0..200)];
-        rng.fill_bytes(&mut data);
-        fuzz::open_hostile(&data);
+        fuzz::open_hostile(&random_bytes(&mut rng, 200));
     }
 }

@@ -28,7 +28,12 @@ export function NoticeBanner() {
       icon={TriangleAlert}
       tone="warn"
       action={
-        <button type="button" aria-label="Dismiss" onClick={dismissNotice} className="rounded-lg p-1 text-soft hover:text-ink">
+        <button
+          type="button"
+          aria-label="Dismiss"
+          onClick={dismissNotice}
+          className="rounded-lg p-1 text-soft hover:text-ink"
+        >
           <X size={16} aria-hidden />
         </button>
       }

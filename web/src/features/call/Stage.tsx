@@ -13,7 +13,11 @@ export function Stage({ model }: { model: StageModel }) {
   return (
     <div ref={element} className="min-h-0 flex-1 overflow-hidden">
       {area.width > 0 &&
-        (model.screens.length > 0 ? <Spotlight model={model} area={area} /> : <Grid tiles={model.people} area={area} />)}
+        (model.screens.length > 0 ? (
+          <Spotlight model={model} area={area} />
+        ) : (
+          <Grid tiles={model.people} area={area} />
+        ))}
     </div>
   );
 }

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { shortcutOf, type KeyPress } from './shortcuts';
 
-const PRESS: KeyPress = { key: 'm', ctrlKey: false, metaKey: false, altKey: false, repeat: false, target: { tagName: 'BODY' } };
+const PRESS: KeyPress = {
+  key: 'm',
+  ctrlKey: false,
+  metaKey: false,
+  altKey: false,
+  repeat: false,
+  target: { tagName: 'BODY' },
+};
 
 describe('shortcutOf', () => {
   it('takes letters in either case', () => {

@@ -48,6 +48,9 @@ describe('stageModel', () => {
       paused: false,
       track: fakeTrack('audio'),
     }));
-    expect(stageModel('Ann', LOCAL, bobWith(...media)).audio.map(({ key }) => key)).toEqual(['microphone', 'screen-audio']);
+    expect(stageModel('Ann', LOCAL, bobWith(...media)).audio.map(({ key }) => key)).toEqual([
+      'microphone',
+      'screen-audio',
+    ]);
   });
 });

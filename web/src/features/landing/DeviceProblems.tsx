@@ -16,7 +16,12 @@ export function DeviceProblems() {
   const isInsecure = problems.some(({ cause }) => cause === 'insecure');
   return (
     <section aria-labelledby="device-problems" className="flex animate-appear flex-col gap-5">
-      <h2 id="device-problems" ref={heading} tabIndex={-1} className="flex items-center gap-2.5 text-lg font-semibold outline-none">
+      <h2
+        id="device-problems"
+        ref={heading}
+        tabIndex={-1}
+        className="flex items-center gap-2.5 text-lg font-semibold outline-none"
+      >
         <TriangleAlert size={20} className="text-warn" aria-hidden />
         {local.microphone || local.camera ? 'Not everything works' : 'No microphone, no camera'}
       </h2>

@@ -17,7 +17,8 @@ export function explain(problems: readonly MediaProblem[]): Explanation[] {
 const EXPLANATIONS: Record<MediaProblemCause, (devices: string, several: boolean) => Explanation> = {
   denied: (devices) => ({
     title: `Access to your ${devices} is blocked`,
-    advice: 'Open the site settings beside the address bar, allow access, then try again. Your system settings may block the browser, too.',
+    advice:
+      'Open the site settings beside the address bar, allow access, then try again. Your system settings may block the browser, too.',
   }),
   'not-found': (devices, several) => ({
     title: `No ${devices.replace(' and ', ' or ')} was found`,
