@@ -193,6 +193,9 @@ impl Peer {
             if !sequences.is_empty() {
                 self.send_nack(self.sinks[index].ssrc, &sequences);
             }
+            if self.sinks[index].poll_broken() {
+                self.send_pli(index);
+            }
         }
         if self.reports_at.is_some_and(|at| at <= now) {
             self.reports_at = Some(now + REPORT_INTERVAL);
@@ -367,7 +370,7 @@ impl Peer {
             for index in 0..self.sources.len() {
                 if let Some(layer) = self.sources[index].layer_mut(nack.media_ssrc) {
                     layer.heard.nacked.push((now, sequence));
-                    if let Some(packet) = self.sources[index].retransmission(nack.media_ssrc, sequence) {
+                    if let Some(packet) = self.sources[index].retransmission(now, nack.media_ssrc, sequence) {
                         self.send_rtp(now, index, packet);
                     }
                 }
