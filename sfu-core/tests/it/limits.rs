@@ -3,9 +3,7 @@
 use sfu_core::negotiation::InvalidParameters;
 use sfu_core::negotiation::limits::MAX_ENCODINGS;
 use sfu_core::parameters::RtpEncodingParameters;
-use sfu_core::worker::limits::{
-    MAX_CONSUMERS_PER_TRANSPORT, MAX_PRODUCERS_PER_TRANSPORT, MAX_TRANSPORTS_PER_ROUTER,
-};
+use sfu_core::worker::limits::{MAX_CONSUMERS_PER_TRANSPORT, MAX_PRODUCERS_PER_TRANSPORT, MAX_TRANSPORTS_PER_ROUTER};
 use sfu_core::worker::{ConsumeError, ProduceError, ProducerOptions, TransportRefused, WebRtcTransportOptions};
 
 use crate::harness::vectors::{capabilities, producer};
