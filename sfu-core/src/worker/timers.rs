@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_key_is_served_once_at_the_earliest_of_its_deadlines() {
-        let (mut timers, mut armed, start) = (Timers::new(), [None; 2], origin());
+        let (mut timers, mut armed, start) = (Timers::<u8>::new(), [None; 2], origin());
         timers.arm(0, &mut armed[0], start + ms(50));
         timers.arm(1, &mut armed[1], start + ms(30));
         timers.arm(0, &mut armed[0], start + ms(10));
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_sweep_leaves_what_counts() {
-        let (mut timers, mut armed, start) = (Timers::new(), [None; 1], origin());
+        let (mut timers, mut armed, start) = (Timers::<u8>::new(), [None; 1], origin());
         for step in (1..=100).rev() {
             timers.arm(0, &mut armed[0], start + ms(step));
         }
