@@ -75,7 +75,7 @@ mod tests {
         timers.arm(0, &mut armed[0], start + ms(10));
         timers.arm(0, &mut armed[0], start + ms(20));
         assert_eq!(timers.next(), Some(start + ms(10)));
-        assert_eq!(served(&mut timers, &mut armed, start + ms(9)), []);
+        assert_eq!(served(&mut timers, &mut armed, start + ms(9)), [0_u8; 0]);
         assert_eq!(served(&mut timers, &mut armed, start + ms(10)), [0]);
         assert_eq!(served(&mut timers, &mut armed, start + ms(100)), [1], "the entry of 50 ms was stale");
         assert_eq!(timers.next(), None);
