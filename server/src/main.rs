@@ -1,2 +1,41 @@
-//! The server.
-fn main() {}
+//! The binary `sluice`: configuration, HTTP, the embedded web client, and the start and end of everything.
+#![forbid(unsafe_code)]
+
+mod config;
+mod http;
+mod limits;
+mod logging;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::config::{Args, Config};
+
+fn main() -> ExitCode {
+    // Values that are not Unicode cannot be any of ours.
+    let environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let (config, warnings) = match Config::from_env(environment, Args::parse()) {
+        Ok(config) => config,
+        Err(error) => return failed(&error),
+    };
+    logging::start(&config.log_filter);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    match runtime.block_on(serve::run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("sluice: {error}");
+    ExitCode::FAILURE
+}

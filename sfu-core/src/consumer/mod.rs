@@ -12,7 +12,7 @@ use rand::{Rng, RngCore};
 use self::rewriter::{SequenceRewriter, TimestampRewriter};
 use self::send_history::{AUDIO_HISTORY_PACKETS, SendHistory, VIDEO_HISTORY_PACKETS};
 use self::send_stats::SendStats;
-use crate::ids::{ConsumerId, PayloadType, RouterId, Ssrc};
+use crate::ids::{ConsumerId, PayloadType, Ssrc};
 use crate::parameters::MediaKind;
 use crate::producer::MediaPayload;
 use crate::rtcp::outgoing::Cname;
@@ -35,7 +35,6 @@ pub(crate) struct RtxTarget {
 #[derive(Debug)]
 pub(crate) struct ConsumerSetup {
     pub(crate) id: ConsumerId,
-    pub(crate) router: RouterId,
     pub(crate) producer: ProducerKey,
     pub(crate) transport: TransportKey,
     pub(crate) kind: MediaKind,
@@ -53,7 +52,6 @@ pub(crate) struct ConsumerSetup {
 #[derive(Debug)]
 pub(crate) struct Consumer {
     pub(crate) id: ConsumerId,
-    pub(crate) router: RouterId,
     pub(crate) producer: ProducerKey,
     pub(crate) transport: TransportKey,
     pub(crate) kind: MediaKind,
@@ -110,7 +108,6 @@ impl Consumer {
         };
         Self {
             id: setup.id,
-            router: setup.router,
             producer: setup.producer,
             transport: setup.transport,
             kind: setup.kind,

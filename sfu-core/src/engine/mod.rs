@@ -141,6 +141,13 @@ pub struct EngineStats {
     pub workers: Vec<WorkerStats>,
 }
 
+impl EngineStats {
+    /// All workers together.
+    pub fn total(&self) -> WorkerStats {
+        self.workers.iter().fold(WorkerStats::default(), |total, worker| total.plus(worker))
+    }
+}
+
 impl Engine {
     /// Makes the process's certificate, binds the workers' sockets and starts their threads.
     ///

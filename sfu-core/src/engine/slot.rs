@@ -106,11 +106,8 @@ impl WorkerSlot {
         certificate: &Certificate,
         capabilities: &Arc<RtpCapabilities>,
     ) -> Result<Self, EngineError> {
-        let place = Arc::new(Place {
-            listen: options.listen.clone(),
-            port_mode: options.port_mode,
-            ports: Arc::clone(ports),
-        });
+        let place =
+            Arc::new(Place { listen: options.listen.clone(), port_mode: options.port_mode, ports: Arc::clone(ports) });
         let (port, sockets) = match options.port_mode {
             PortMode::PerTransport => (None, None),
             PortMode::PerWorker => {

@@ -44,8 +44,6 @@ pub(crate) struct Producer {
     pub(crate) producer_type: ProducerType,
     /// MID under which its packets come, if it has one.
     pub(crate) mid: Option<String>,
-    /// CNAME of its consumers' reports.
-    pub(crate) cname: String,
     /// What consumers are negotiated from.
     pub(crate) consumable: RtpParameters,
     pub(crate) payloads: PayloadTable,
@@ -59,6 +57,22 @@ pub(crate) struct Producer {
     pub(crate) best: usize,
 }
 
+/// What a producer is made with.
+pub(crate) struct ProducerSetup<'a> {
+    pub(crate) id: ProducerId,
+    pub(crate) router: RouterId,
+    pub(crate) transport: TransportKey,
+    pub(crate) kind: MediaKind,
+    pub(crate) producer_type: ProducerType,
+    /// As the peer sends it, validated.
+    pub(crate) parameters: &'a RtpParameters,
+    /// Made from `parameters`.
+    pub(crate) mapping: &'a RtpMapping,
+    /// Made from both.
+    pub(crate) consumable: RtpParameters,
+    pub(crate) paused: bool,
+}
+
 /// A source that a packet was found to belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Assignment {
@@ -69,18 +83,9 @@ pub(crate) struct Assignment {
 }
 
 impl Producer {
-    /// `parameters` are validated, `mapping` was made from them.
-    pub(crate) fn new(
-        id: ProducerId,
-        router: RouterId,
-        transport: TransportKey,
-        kind: MediaKind,
-        producer_type: ProducerType,
-        parameters: &RtpParameters,
-        mapping: &RtpMapping,
-        consumable: RtpParameters,
-        paused: bool,
-    ) -> Self {
+    pub(crate) fn new(setup: ProducerSetup<'_>) -> Self {
+        let ProducerSetup { id, router, transport, kind, producer_type, parameters, mapping, consumable, paused } =
+            setup;
         let payloads = PayloadTable::new(parameters, mapping);
         let mut ids = ExtensionIds::new();
         extension_ids(parameters, &mut ids);
@@ -101,7 +106,6 @@ impl Producer {
             kind,
             producer_type,
             mid: parameters.mid.clone(),
-            cname: consumable.rtcp.cname.clone().unwrap_or_default(),
             consumable,
             payloads,
             extension_ids: ids,

@@ -28,6 +28,6 @@ fn kind(uri: &HeaderExtensionUri) -> Option<ExtensionKind> {
         HeaderExtensionUri::AbsCaptureTime => ExtensionKind::AbsCaptureTime,
         HeaderExtensionUri::PlayoutDelay => ExtensionKind::PlayoutDelay,
         HeaderExtensionUri::DependencyDescriptor => ExtensionKind::DependencyDescriptor,
-        HeaderExtensionUri::Other(_) => return None,
+        HeaderExtensionUri::MediasoupPacketId | HeaderExtensionUri::Other(_) => return None,
     })
 }

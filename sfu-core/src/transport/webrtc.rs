@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use rand::{CryptoRng, Rng, RngCore};
+use rand::{CryptoRng, Rng};
 
 use super::inbound::InboundStreams;
 use super::tuple::Tuple;
@@ -71,7 +71,7 @@ impl WebRtcTransport {
         router: RouterId,
         certificate: &Certificate,
         cname: Cname,
-        rng: &mut (impl RngCore + CryptoRng),
+        rng: &mut impl CryptoRng,
     ) -> Self {
         let rtcp_ssrc = Ssrc(rng.random());
         Self {
@@ -102,11 +102,7 @@ impl WebRtcTransport {
 
     pub(crate) fn ice_parameters(&self) -> IceParameters {
         let (ufrag, password) = self.ice.local_parameters();
-        IceParameters {
-            username_fragment: ufrag.to_owned(),
-            password: password.to_owned(),
-            ice_lite: Some(true),
-        }
+        IceParameters { username_fragment: ufrag.to_owned(), password: password.to_owned(), ice_lite: Some(true) }
     }
 
     /// Begins DTLS once there is a path. Before the owner has connected the transport we serve whoever begins, so that the

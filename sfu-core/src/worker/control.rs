@@ -12,8 +12,8 @@ use crate::ice::{IceEvent, IceState};
 use crate::ids::{RouterId, TransportId};
 use crate::negotiation::validate_dtls_parameters;
 use crate::parameters::{DtlsFingerprint, DtlsParameters, DtlsRole, IceParameters};
-use crate::rtcp::outgoing::Cname;
 use crate::router::{ConsumerCloseReason, Router, RouterEvent, TransportCloseReason};
+use crate::rtcp::outgoing::Cname;
 use crate::transport::{WebRtcTransport, candidates};
 
 impl Core {

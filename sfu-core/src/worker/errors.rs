@@ -1,7 +1,7 @@
 //! Why an operation on a worker was refused. Nothing has changed when one of these is returned.
 
-use crate::ids::{ProducerId, Ssrc};
 use crate::dtls::{FingerprintError, RemoteFingerprintsError};
+use crate::ids::{ProducerId, Ssrc};
 use crate::negotiation::{InvalidParameters, NegotiationError};
 
 /// The caller's: the object is closed, or never was.

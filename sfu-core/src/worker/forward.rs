@@ -45,7 +45,9 @@ impl Core {
 
     /// Changes to the best live encoding of a simulcast producer: consumers follow at its next key frame, which is asked for.
     pub(super) fn follow_best_encoding(&mut self, now: Instant, key: ProducerKey) {
-        let Some(producer) = self.producers.get_mut(key).filter(|producer| producer.encodings.len() > 1) else { return };
+        let Some(producer) = self.producers.get_mut(key).filter(|producer| producer.encodings.len() > 1) else {
+            return;
+        };
         if producer.refresh_best(now) {
             self.want_key_frame(now, key);
         }

@@ -118,3 +118,21 @@ pub struct WorkerStats {
     /// Contained faults of our own: each closed one transport.
     pub faults: u64,
 }
+
+impl WorkerStats {
+    /// Both together.
+    pub(crate) fn plus(self, other: &Self) -> Self {
+        Self {
+            routers: self.routers + other.routers,
+            transports: self.transports + other.transports,
+            producers: self.producers + other.producers,
+            consumers: self.consumers + other.consumers,
+            strangers_dropped: self.strangers_dropped + other.strangers_dropped,
+            packets_received: self.packets_received + other.packets_received,
+            packets_sent: self.packets_sent + other.packets_sent,
+            packets_refused: self.packets_refused + other.packets_refused,
+            datagrams_unsent: self.datagrams_unsent + other.datagrams_unsent,
+            faults: self.faults + other.faults,
+        }
+    }
+}

@@ -164,8 +164,7 @@ impl Core {
             (rtx.payload, stream.receive.handle_recovered(now, rtx.original_sequence_number, packet.len()))
         } else {
             let payload = header.payload_range(packet).ok()?;
-            let arrival =
-                stream.receive.handle_packet(now, header.sequence_number, header.timestamp, packet.len());
+            let arrival = stream.receive.handle_packet(now, header.sequence_number, header.timestamp, packet.len());
             (payload, arrival)
         };
         let (extended, restarted) = match arrival {
@@ -186,8 +185,7 @@ impl Core {
             }
         }
         if !bytes.is_empty() {
-            let stored =
-                StoredHeader { timestamp: header.timestamp, marker: header.marker, key_frame, payload };
+            let stored = StoredHeader { timestamp: header.timestamp, marker: header.marker, key_frame, payload };
             stream.store.insert(now, extended, stored, packet);
         }
         if give_up {

@@ -38,7 +38,8 @@ impl Outlet<'_> {
             timestamp: admission.timestamp,
             marker: incoming.marker,
         };
-        let stamps = Stamps { abs_send_time: AbsSendTime::from_ntp(self.ntp), wide_sequence: transport.next_wide_sequence };
+        let stamps =
+            Stamps { abs_send_time: AbsSendTime::from_ntp(self.ntp), wide_sequence: transport.next_wide_sequence };
         let Some((tuple, srtp)) = transport.media_path() else { return };
         let slot = self.transmits.slot();
         let Ok(written) = write_packet(slot, &rewrite, &consumer.plan, &incoming.source) else { return };
@@ -95,7 +96,8 @@ impl Outlet<'_> {
             timestamp: sent.timestamp,
             marker: incoming.marker,
         };
-        let stamps = Stamps { abs_send_time: AbsSendTime::from_ntp(self.ntp), wide_sequence: transport.next_wide_sequence };
+        let stamps =
+            Stamps { abs_send_time: AbsSendTime::from_ntp(self.ntp), wide_sequence: transport.next_wide_sequence };
         let Some((tuple, srtp)) = transport.media_path() else { return };
         let slot = self.transmits.slot();
         let Ok(written) = write_rtx_packet(slot, &rewrite, &consumer.plan, &incoming.source, sequence_number) else {

@@ -10,10 +10,11 @@ use crate::congestion::remb::RembEstimator;
 use crate::congestion::transport_feedback::TransportFeedback;
 use crate::ids::{ProducerId, Ssrc};
 use crate::negotiation::{
-    consumable_rtp_parameters, producer_rtp_parameters_mapping, producer_type, validate_rtp_parameters,
+    NegotiationError, consumable_rtp_parameters, producer_rtp_parameters_mapping, producer_type,
+    validate_rtp_parameters,
 };
 use crate::parameters::{HeaderExtensionUri, RtpParameters};
-use crate::producer::{Assignment, Producer};
+use crate::producer::{Assignment, Producer, ProducerSetup};
 use crate::router::RouterEvent;
 use crate::srtp::OpenStream;
 use crate::transport::{InboundStream, extension_ids};
@@ -34,11 +35,13 @@ impl Core {
     ) -> Result<ProducerInfo, ProduceError> {
         let ProducerOptions { kind, mut rtp_parameters, paused } = options;
         let key = *self.transport_ids.get(&transport).ok_or(ProduceError::Closed)?;
-        validate_rtp_parameters(&mut rtp_parameters)?;
+        validate_rtp_parameters(&mut rtp_parameters).map_err(NegotiationError::from)?;
         if rtp_parameters.encodings.len() > MAX_ENCODINGS_PER_PRODUCER {
             return Err(ProduceError::TooManyEncodings { limit: MAX_ENCODINGS_PER_PRODUCER });
         }
         let producer_type = producer_type(&rtp_parameters)?;
+        // Reports need one, and what a transport sends belongs together (RFC 3550 section 6.5.1).
+        rtp_parameters.rtcp.cname.get_or_insert_with(|| transport.to_string());
         let mapping = producer_rtp_parameters_mapping(&mut rtp_parameters, &self.capabilities, &mut self.rng)?;
         let consumable = consumable_rtp_parameters(kind, &rtp_parameters, &self.capabilities, &mapping)?;
         self.check_distinct(key, &rtp_parameters)?;
@@ -49,17 +52,17 @@ impl Core {
             return Err(ProduceError::TooMany { limit: MAX_PRODUCERS_PER_TRANSPORT });
         }
         let router = transport.router;
-        let producer = Producer::new(
+        let producer = Producer::new(ProducerSetup {
             id,
             router,
-            key,
+            transport: key,
             kind,
             producer_type,
-            &rtp_parameters,
-            &mapping,
+            parameters: &rtp_parameters,
+            mapping: &mapping,
             consumable,
             paused,
-        );
+        });
         let sources: Vec<_> = producer.signalled_sources().collect();
         let producer_key = self.producers.insert(producer);
         transport.producers.push(producer_key);
@@ -98,7 +101,8 @@ impl Core {
             None => {
                 let mut rids = parameters.encodings.iter().filter_map(|encoding| encoding.rid.as_ref());
                 let taken = rids.find(|rid| {
-                    others().any(|other| other.mid.is_none() && other.encodings.iter().any(|e| e.has_rid(rid.as_bytes())))
+                    others()
+                        .any(|other| other.mid.is_none() && other.encodings.iter().any(|e| e.has_rid(rid.as_bytes())))
                 });
                 taken.map_or(Ok(()), |rid| Err(ProduceError::RidInUse(rid.clone())))
             }

@@ -174,9 +174,7 @@ impl Core {
                 .and_then(|source| self.producers.get(consumer.producer)?.encodings.get(source)?.stream.as_ref())
                 .and_then(|stream| stream.receive.source_report());
             let timestamps = &consumer.timestamps;
-            let report = consumer.stats.sender_report(now, &self.clock, source_report.as_ref(), |input| {
-                timestamps.map(input)
-            });
+            let report = consumer.stats.sender_report(now, &self.clock, source_report, |input| timestamps.map(input));
             if let Some(report) = report {
                 queued(transport.rtcp.push_sender_report(report, consumer.cname.clone()));
             }

@@ -2,7 +2,11 @@
 //!
 //! Everything of a worker runs on its one thread as local tasks that share the [`Shell`] by `Rc`; no task holds a borrow of
 //! the core across an await.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the one place that owns sockets and reads the clock")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the one place that owns sockets and reads the clock"
+)]
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

@@ -9,7 +9,7 @@ use super::errors::{ConsumeError, ObjectClosed};
 use super::info::{ConsumerInfo, ConsumerOptions};
 use super::limits::MAX_CONSUMERS_PER_TRANSPORT;
 use crate::consumer::{Consumer, ConsumerSetup, RtxTarget, first_sequence};
-use crate::ids::{ConsumerId, RouterId, Ssrc, TransportId};
+use crate::ids::{ConsumerId, Ssrc, TransportId};
 use crate::negotiation::{NegotiationError, consumer_rtp_parameters, validate_rtp_capabilities};
 use crate::parameters::{MediaKind, RtpParameters};
 use crate::rtcp::outgoing::Cname;
@@ -52,7 +52,7 @@ impl Core {
         parameters.mid = Some(transport.next_mid());
         let id = ConsumerId::random(&mut self.rng);
         let kind = producer.kind;
-        let place = Place { id, router: transport.router, producer: producer_key, transport: key, kind, paused };
+        let place = Place { id, producer: producer_key, transport: key, kind, paused };
         let setup = setup(place, &parameters, &mut self.rng).ok_or(NegotiationError::NoCompatibleCodecs)?;
         let consumer = Consumer::new(now, setup, &mut self.rng);
         let info = ConsumerInfo {
@@ -159,7 +159,6 @@ impl Core {
 /// Where a consumer belongs.
 struct Place {
     id: ConsumerId,
-    router: RouterId,
     producer: ProducerKey,
     transport: TransportKey,
     kind: MediaKind,
@@ -184,10 +183,9 @@ fn setup(place: Place, parameters: &RtpParameters, rng: &mut impl RngCore) -> Op
     });
     let mut ids = ExtensionIds::new();
     extension_ids(parameters, &mut ids);
-    let Place { id, router, producer, transport, kind, paused } = place;
+    let Place { id, producer, transport, kind, paused } = place;
     Some(ConsumerSetup {
         id,
-        router,
         producer,
         transport,
         kind,

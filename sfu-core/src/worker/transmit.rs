@@ -77,11 +77,7 @@ mod tests {
     use crate::transport::tuple::Protocol;
 
     fn tuple(port: u16) -> Tuple {
-        Tuple {
-            protocol: Protocol::Udp,
-            local: ([127, 0, 0, 1], 4000).into(),
-            remote: ([127, 0, 0, 1], port).into(),
-        }
+        Tuple { protocol: Protocol::Udp, local: ([127, 0, 0, 1], 4000).into(), remote: ([127, 0, 0, 1], port).into() }
     }
 
     #[test]

@@ -1,0 +1,121 @@
+# Sluice: build, run, test. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+BINARY := target/release/sluice
+CARGO_FLAGS := --release --locked
+CHROMIUM ?= $(shell command -v chromium 2>/dev/null || echo /usr/bin/chromium)
+
+# Stamps live in node_modules, so that removing it removes them too.
+NPM_STAMP := web/node_modules/.installed
+WEB_STAMP := web/node_modules/.built
+WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) \
+	web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts
+
+# A dist folder that was removed, or that holds no client, is built again whatever the stamp says.
+ifeq ($(wildcard web/dist/assets/*.js),)
+.PHONY: $(WEB_STAMP)
+endif
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+.PHONY: run
+run: build ## Build what has changed and start the server (PORT=4000 by default)
+	$(BINARY)
+
+.PHONY: build
+build: tools web ## Build target/release/sluice with the web client inside
+	cargo build $(CARGO_FLAGS) --package server
+
+.PHONY: web
+web: tools $(WEB_STAMP) ## Build the web client into web/dist
+
+.PHONY: test
+test: tools test-format test-lint test-web build test-rust test-deny test-binary test-browser ## Check everything: formats, lints, all tests
+	@echo "test: everything passed"
+
+.PHONY: measure
+measure: build chromium ## Print measurements made with a real browser
+	cd web && CHROMIUM=$(CHROMIUM) SLUICE_BIN=$(CURDIR)/$(BINARY) npm run --silent measure
+
+.PHONY: fmt
+fmt: tools ## Format the Rust code
+	cargo fmt --all
+
+.PHONY: clean
+clean: ## Remove everything that was built or installed
+	rm -rf target web/node_modules web/dist web/test-results web/e2e/.dist
+
+# The steps of `make test`, to be run alone when one of them fails.
+
+.PHONY: test-format
+test-format:
+	cargo fmt --all --check
+
+# After the web client: the server embeds it when it is compiled, for a lint too.
+.PHONY: test-lint
+test-lint: web
+	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+
+.PHONY: test-web
+test-web: $(NPM_STAMP)
+	cd web && npm run --silent typecheck
+	cd web && npm run --silent lint
+	cd web && npm run --silent test
+
+.PHONY: test-rust
+test-rust:
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		cargo nextest run $(CARGO_FLAGS) --workspace; \
+		cargo test $(CARGO_FLAGS) --workspace --doc --quiet; \
+	else \
+		cargo test $(CARGO_FLAGS) --workspace; \
+	fi
+
+.PHONY: test-deny
+test-deny:
+	@if cargo deny --version >/dev/null 2>&1; then \
+		cargo deny --locked check; \
+	else \
+		echo "test-deny: SKIPPED, cargo-deny is not installed (cargo install --locked cargo-deny)"; \
+	fi
+
+.PHONY: test-binary
+test-binary: build
+	.ci/check-no-cpp $(BINARY)
+
+.PHONY: test-browser
+test-browser: build chromium
+	cd web && CHROMIUM=$(CHROMIUM) SLUICE_BIN=$(CURDIR)/$(BINARY) npm run --silent e2e
+
+# What the targets above stand on.
+
+.PHONY: tools
+tools:
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs"; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing (the linker, and ring's arithmetic): apt-get install gcc libc6-dev"; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20.19 or newer"; exit 1; }
+
+.PHONY: chromium
+chromium: $(NPM_STAMP)
+	@if [ ! -x "$(CHROMIUM)" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update && apt-get install --yes --no-install-recommends chromium; \
+		else \
+			echo "the browser tests need Chromium: install it (apt-get install chromium), or set CHROMIUM to a Chrome or Chromium binary"; \
+			exit 1; \
+		fi; \
+	fi
+
+$(NPM_STAMP): web/package.json web/package-lock.json
+	cd web && npm ci
+	@touch $@
+
+$(WEB_STAMP): $(NPM_STAMP) $(WEB_SOURCES)
+	cd web && npm run --silent build
+	@touch $@

@@ -1,0 +1,86 @@
+//! HTTP: health and numbers, and everything else is the web client. Socket.IO is a layer in front of it.
+
+mod assets;
+mod headers;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, Method, header};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use socketioxide::layer::SocketIoLayer;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+
+use crate::config::Origins;
+
+/// `GET /stats`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Stats {
+    /// Rooms that somebody is in.
+    pub(crate) rooms: usize,
+    /// Peers that have joined a room.
+    pub(crate) peers: usize,
+    /// Media workers.
+    pub(crate) workers: usize,
+    /// Sockets connected.
+    pub(crate) sockets: usize,
+    pub(crate) transports: usize,
+    pub(crate) producers: usize,
+    pub(crate) consumers: usize,
+}
+
+/// Asks for the numbers.
+pub(crate) type StatsSource = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Stats> + Send>> + Send + Sync>;
+
+/// `GET /health`.
+#[derive(Debug, Serialize)]
+struct Health {
+    status: &'static str,
+    /// RFC 3339, UTC.
+    timestamp: String,
+    service: &'static str,
+}
+
+/// The whole of HTTP, with Socket.IO where it is given.
+pub(crate) fn app(stats: StatsSource, socket_io: SocketIoLayer, frontend: &Origins) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/stats", get(read_stats))
+        .with_state(stats)
+        .fallback(assets::serve)
+        .layer(socket_io)
+        .layer(cors(frontend))
+        .layer(axum::middleware::map_response(headers::secure))
+}
+
+async fn health() -> Json<Health> {
+    // Formatting fails for years beyond 9999 only.
+    let timestamp = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+    Json(Health { status: "healthy", timestamp, service: "webrtc" })
+}
+
+async fn read_stats(State(stats): State<StatsSource>) -> Json<Stats> {
+    Json(stats().await)
+}
+
+/// Pages of these origins may read answers. Listed ones may send credentials, as clients with `withCredentials` do.
+fn cors(frontend: &Origins) -> CorsLayer {
+    let layer = CorsLayer::new()
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION]);
+    match frontend {
+        Origins::Any => layer.allow_origin(Any),
+        Origins::List(list) if list.is_empty() => CorsLayer::new(),
+        Origins::List(list) => layer
+            .allow_origin(AllowOrigin::list(list.iter().cloned().collect::<Vec<HeaderValue>>()))
+            .allow_credentials(true),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! Every limit of the signalling, in one place. At each limit the request at fault is refused with an error that names
+//! the limit, or (where a socket does not read) that socket is disconnected; nobody else is harmed.
+
+/// Rooms at a time. Each holds a router, some kilobytes in a worker. Beyond it an event that would make a room fails.
+pub const ROOMS_MAX: usize = 10_000;
+
+/// Sockets in one room, announced or not. Every announcement goes to all of them, so the work grows with the square.
+/// Beyond it an event that would bring one more in fails.
+pub const PEERS_PER_ROOM_MAX: usize = 1_000;
+
+/// Transports of one socket. Two would do, but clients exist that make a receive transport for each producer that they
+/// consume. Beyond it making one fails. (Producers and consumers of a transport are limited by the media engine.)
+pub const TRANSPORTS_PER_PEER_MAX: usize = 128;
+
+/// Bytes of a room's name. UUIDs and readable names fit; a longer one fails.
+pub const ROOM_ID_BYTES_MAX: usize = 256;
+
+/// Bytes of a user's id. A longer one fails.
+pub const USER_ID_BYTES_MAX: usize = 256;
+
+/// Bytes of a user's display name. It is repeated to everybody in the room; a longer one fails.
+pub const USER_NAME_BYTES_MAX: usize = 256;
+
+/// Bytes of a chat message, some pages of text. A longer one fails.
+pub const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes of a producer's `appData` as JSON. It is kept with the producer and sent to everybody in the room; a larger
+/// one fails.
+pub const APP_DATA_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes of one error text. Some errors quote what the client sent; the rest is cut off.
+pub const ERROR_TEXT_BYTES_MAX: usize = 512;
+
+/// Events of one socket that wait for their turn. A client that joins a full room consumes hundreds of producers at
+/// once. Beyond it an event is answered with an error and not carried out.
+pub const PENDING_EVENTS_MAX: usize = 1_024;
+
+/// Announcements for one socket that wait until its current event is done. Beyond it the socket has lost touch with its
+/// room's state and is disconnected, so that its client starts afresh.
+pub const PENDING_NOTICES_MAX: usize = 8_192;
+
+/// How long [`crate::Signaling::shutdown`] waits for sessions to finish their current event, milliseconds. Those
+/// that are still at it afterwards are left to the end of the process.
+pub const SHUTDOWN_WAIT_MS: u64 = 2_000;

@@ -1,0 +1,120 @@
+//! How a room reaches its peers' sessions: a bounded box of announcements, and a bell that ends the session.
+
+use std::sync::Arc;
+
+use sfu_core::ids::TransportId;
+use tokio::sync::{mpsc, watch};
+
+use crate::limits::PENDING_NOTICES_MAX;
+use crate::wire::notice::Notice;
+
+/// Something for a session to do besides its socket's own events.
+#[derive(Debug, Clone)]
+pub(crate) enum Post {
+    /// Tell the client.
+    Notice(Arc<Notice>),
+    /// One of the session's transports closed by itself.
+    TransportClosed(TransportId),
+}
+
+/// Why a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The socket is gone.
+    Disconnected,
+    /// The client does not read what it is sent.
+    FellBehind,
+    /// The room's worker died.
+    RoomClosed,
+}
+
+/// The sending side, held by the room and by the socket's handlers.
+#[derive(Debug, Clone)]
+pub(crate) struct Mailbox {
+    posts: mpsc::Sender<Post>,
+    end: watch::Sender<Option<End>>,
+}
+
+/// The receiving side, held by the session.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    posts: mpsc::Receiver<Post>,
+    end: watch::Receiver<Option<End>>,
+}
+
+/// What a session finds in its inbox.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// The session must end.
+    End(End),
+    /// Something to do.
+    Post(Post),
+}
+
+impl Inbox {
+    /// Waits for mail. The end comes before all posts.
+    pub(crate) async fn next(&mut self) -> Mail {
+        let Self { posts, end } = self;
+        let ended = async {
+            let end = end.wait_for(Option::is_some).await;
+            // An error: nobody is left who could ring, so the socket is gone.
+            end.map_or(None, |end| *end).unwrap_or(End::Disconnected)
+        };
+        tokio::select! {
+            biased;
+            end = ended => Mail::End(end),
+            Some(post) = posts.recv() => Mail::Post(post),
+        }
+    }
+
+    /// A post that is there already, if any.
+    pub(crate) fn try_post(&mut self) -> Option<Post> {
+        self.posts.try_recv().ok()
+    }
+}
+
+impl Mailbox {
+    /// A mailbox and its other side.
+    pub(crate) fn new() -> (Self, Inbox) {
+        let (posts, received) = mpsc::channel(PENDING_NOTICES_MAX);
+        let (end, ended) = watch::channel(None);
+        (Self { posts, end }, Inbox { posts: received, end: ended })
+    }
+
+    /// Posts without waiting. A session whose box is full has fallen behind, and ends.
+    pub(crate) fn post(&self, post: Post) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.posts.try_send(post) {
+            self.end(End::FellBehind);
+        }
+    }
+
+    /// Ends the session after its current event. The first reason counts.
+    pub(crate) fn end(&self, reason: End) {
+        self.end.send_if_modified(|end| {
+            let first = end.is_none();
+            if first {
+                *end = Some(reason);
+            }
+            first
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_box_ends_the_session_and_blocks_nobody() {
+        let (mailbox, inbox) = Mailbox::new();
+        let notice = Arc::new(Notice::RoomClosed { room_id: "r".to_owned() });
+        for _ in 0..PENDING_NOTICES_MAX {
+            mailbox.post(Post::Notice(notice.clone()));
+        }
+        assert_eq!(*inbox.end.borrow(), None);
+        mailbox.post(Post::Notice(notice));
+        assert_eq!(*inbox.end.borrow(), Some(End::FellBehind));
+        mailbox.end(End::Disconnected);
+        assert_eq!(*inbox.end.borrow(), Some(End::FellBehind));
+    }
+}

@@ -1,0 +1,262 @@
+//! The rooms by name, and what connects a room's pure model to the world: its router and its peers' mailboxes.
+//!
+//! Locks: the registry's before a room's, both only for short steps without waiting.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sfu_core::engine::{Engine, Router, RouterEvent, RouterEvents};
+use tokio::sync::OnceCell;
+
+use crate::error::SignalError;
+use crate::mailbox::{End, Mailbox, Post};
+use crate::room::{Deliveries, PeerId, RoomState};
+use crate::wire::notice::Notice;
+
+/// One room.
+#[derive(Debug)]
+pub(crate) struct Room {
+    name: String,
+    router: OnceCell<Router>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: RoomState,
+    mailboxes: HashMap<PeerId, Mailbox>,
+}
+
+impl Inner {
+    fn deliver(&self, deliveries: Deliveries) {
+        for (peer, notice) in deliveries {
+            if let Some(mailbox) = self.mailboxes.get(&peer) {
+                mailbox.post(Post::Notice(notice));
+            }
+        }
+    }
+}
+
+impl Room {
+    fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), router: OnceCell::new(), inner: Mutex::default() }
+    }
+
+    /// The room's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Looks at the room.
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&RoomState) -> R) -> R {
+        look(&self.lock().state)
+    }
+
+    /// Changes the room and posts what its peers must be told, before anybody else can change it.
+    pub(crate) fn change<R>(&self, change: impl FnOnce(&mut RoomState) -> (R, Deliveries)) -> R {
+        let mut inner = self.lock();
+        let (result, deliveries) = change(&mut inner.state);
+        inner.deliver(deliveries);
+        result
+    }
+
+    /// The same for a change without a result.
+    pub(crate) fn announce(&self, change: impl FnOnce(&mut RoomState) -> Deliveries) {
+        self.change(|state| ((), change(state)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The rooms.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    rooms: Mutex<HashMap<String, Arc<Room>>>,
+    rooms_max: usize,
+    peers_per_room_max: usize,
+}
+
+impl Registry {
+    pub(crate) fn new(rooms_max: usize, peers_per_room_max: usize) -> Self {
+        Self { rooms: Mutex::default(), rooms_max, peers_per_room_max }
+    }
+
+    /// Brings a peer, unannounced, into the room of that name; makes the room if it is not there.
+    pub(crate) fn enter(&self, name: &str, peer: &PeerId, mailbox: &Mailbox) -> Result<Arc<Room>, SignalError> {
+        let mut rooms = self.lock();
+        if let Some(room) = rooms.get(name) {
+            let mut inner = room.lock();
+            if inner.state.peer_count() >= self.peers_per_room_max {
+                return Err(SignalError::RoomFull { limit: self.peers_per_room_max });
+            }
+            inner.state.enter(peer);
+            inner.mailboxes.insert(peer.clone(), mailbox.clone());
+            return Ok(room.clone());
+        }
+        if rooms.len() >= self.rooms_max {
+            return Err(SignalError::TooManyRooms { limit: self.rooms_max });
+        }
+        let room = Arc::new(Room::new(name));
+        {
+            let mut inner = room.lock();
+            inner.state.enter(peer);
+            inner.mailboxes.insert(peer.clone(), mailbox.clone());
+        }
+        rooms.insert(name.to_owned(), room.clone());
+        tracing::info!(room = name, "room opened");
+        Ok(room)
+    }
+
+    /// Takes a peer out of a room and tells the others. A room that is empty then is removed, and its router is the
+    /// caller's to close.
+    pub(crate) fn leave(&self, room: &Arc<Room>, peer: &PeerId) -> Option<Router> {
+        let mut rooms = self.lock();
+        let mut inner = room.lock();
+        inner.mailboxes.remove(peer);
+        let deliveries = inner.state.leave(peer);
+        inner.deliver(deliveries);
+        if inner.state.peer_count() > 0 {
+            return None;
+        }
+        // A room of the same name may have been opened since this one's worker died.
+        if rooms.get(&room.name).is_some_and(|current| Arc::ptr_eq(current, room)) {
+            rooms.remove(&room.name);
+            tracing::info!(room = room.name, "room closed");
+        }
+        room.router.get().cloned()
+    }
+
+    /// Rooms, and peers that have joined one.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let rooms: Vec<_> = self.lock().values().cloned().collect();
+        (rooms.len(), rooms.iter().map(|room| room.read(RoomState::joined_count)).sum())
+    }
+
+    /// A room whose router died: gone for newcomers, and those in it are told and disconnected.
+    fn lose(&self, room: &Arc<Room>) {
+        {
+            let mut rooms = self.lock();
+            if rooms.get(&room.name).is_some_and(|current| Arc::ptr_eq(current, room)) {
+                rooms.remove(&room.name);
+            }
+        }
+        let notice = Arc::new(Notice::RoomClosed { room_id: room.name.clone() });
+        for mailbox in room.lock().mailboxes.values() {
+            mailbox.post(Post::Notice(notice.clone()));
+            mailbox.end(End::RoomClosed);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Room>>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The room's router, made by the first who needs it.
+pub(crate) async fn router(registry: &Arc<Registry>, room: &Arc<Room>, engine: &Engine) -> Result<Router, SignalError> {
+    let make = async || {
+        let (router, events) = engine.create_router().await?;
+        tracing::info!(room = room.name, router = %router.id(), "router created");
+        tokio::spawn(follow(events, registry.clone(), room.clone()));
+        Ok(router)
+    };
+    room.router.get_or_try_init(make).await.cloned()
+}
+
+/// Follows what happens in a room's router by itself, until the router is closed.
+async fn follow(mut events: RouterEvents, registry: Arc<Registry>, room: Arc<Room>) {
+    while let Some(event) = events.next().await {
+        match event {
+            RouterEvent::TransportClosed { transport_id, reason } => {
+                tracing::info!(room = room.name, transport = %transport_id, ?reason, "transport closed by itself");
+                let inner = &mut *room.lock();
+                if let Some(owner) = inner.state.remove_transport(&transport_id)
+                    && let Some(mailbox) = inner.mailboxes.get(&owner)
+                {
+                    mailbox.post(Post::TransportClosed(transport_id));
+                }
+            }
+            RouterEvent::ProducerClosed { producer_id } => room.announce(|state| state.close_producer(&producer_id)),
+            RouterEvent::ConsumerClosed { consumer_id, .. } => {
+                room.announce(|state| state.consumer_closed(&consumer_id));
+            }
+            RouterEvent::Closed { reason } => {
+                tracing::error!(room = room.name, ?reason, "router lost");
+                registry.lose(&room);
+            }
+            RouterEvent::IceState { transport_id, state } => {
+                tracing::debug!(room = room.name, transport = %transport_id, ?state, "ICE");
+            }
+            RouterEvent::DtlsState { transport_id, state } => {
+                tracing::debug!(room = room.name, transport = %transport_id, ?state, "DTLS");
+            }
+            // Pausing is announced where it is asked for: the room's model knows which consumers it touches, and a
+            // consumer that is being made at that moment is not missed.
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mailbox::Mail;
+
+    fn registry() -> Registry {
+        Registry::new(2, 2)
+    }
+
+    fn peer(name: &str) -> (PeerId, Mailbox) {
+        (PeerId::new(name), Mailbox::new().0)
+    }
+
+    #[test]
+    fn a_room_lives_from_its_first_peer_to_its_last() {
+        let registry = registry();
+        let (a, a_box) = peer("a");
+        let (b, b_box) = peer("b");
+        let room = registry.enter("r", &a, &a_box).unwrap();
+        assert!(Arc::ptr_eq(&room, &registry.enter("r", &b, &b_box).unwrap()));
+        registry.leave(&room, &a);
+        assert_eq!(registry.counts().0, 1);
+        registry.leave(&room, &b);
+        assert_eq!(registry.counts().0, 0);
+        let again = registry.enter("r", &a, &a_box).unwrap();
+        assert!(!Arc::ptr_eq(&room, &again));
+    }
+
+    #[test]
+    fn a_full_room_and_one_room_too_many_are_refused() {
+        let registry = registry();
+        for name in ["a", "b"] {
+            let (id, mailbox) = peer(name);
+            registry.enter("r", &id, &mailbox).unwrap();
+        }
+        let (id, mailbox) = peer("c");
+        assert!(matches!(registry.enter("r", &id, &mailbox), Err(SignalError::RoomFull { limit: 2 })));
+        registry.enter("s", &id, &mailbox).unwrap();
+        assert!(matches!(registry.enter("t", &id, &mailbox), Err(SignalError::TooManyRooms { limit: 2 })));
+        assert_eq!(registry.counts().0, 2);
+    }
+
+    #[tokio::test]
+    async fn a_lost_room_ends_its_peers_and_its_name_is_free_again() {
+        let registry = registry();
+        let (a, a_box) = peer("a");
+        let (mailbox, mut inbox) = Mailbox::new();
+        let lost = registry.enter("r", &a, &mailbox).unwrap();
+        registry.lose(&lost);
+        // The end first, but the news is there to be told on the way out.
+        assert!(matches!(inbox.next().await, Mail::End(End::RoomClosed)));
+        let news = Notice::RoomClosed { room_id: "r".to_owned() };
+        assert!(matches!(inbox.try_post(), Some(Post::Notice(notice)) if *notice == news));
+
+        let fresh = registry.enter("r", &a, &a_box).unwrap();
+        assert!(!Arc::ptr_eq(&lost, &fresh));
+        // Whoever leaves the lost one late must not take the new one along.
+        registry.leave(&lost, &a);
+        assert_eq!(registry.counts().0, 1);
+    }
+}

@@ -1,0 +1,311 @@
+//! A room as a pure model: who is in it, what they send and receive, and who must be told what when that changes.
+//! No I/O, no waiting. Each change returns its [`Deliveries`]; the caller posts them before anybody else changes
+//! the room, so that everyone hears of the changes in the same order.
+//!
+//! A peer is *in* a room from the first event that names the room, and *joined* from `joinRoom` on. Only joined peers are
+//! announced, and only they hear what is announced.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sfu_core::ids::{ConsumerId, ProducerId, TransportId};
+use sfu_core::parameters::MediaKind;
+
+use crate::wire::notice::{Message, Notice};
+
+/// A peer: one socket. The text is the socket's id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct PeerId(Arc<str>);
+
+impl PeerId {
+    pub(crate) fn new(socket_id: &str) -> Self {
+        Self(socket_id.into())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who a peer says they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) peer: PeerId,
+    pub(crate) user_id: String,
+    pub(crate) user_name: String,
+}
+
+impl Identity {
+    /// The socket's id stands in for a missing user id, the user id for a missing name.
+    pub(crate) fn new(peer: PeerId, user_id: Option<&str>, user_name: Option<&str>) -> Self {
+        let user_id = user_id.unwrap_or(peer.as_str()).to_owned();
+        let user_name = user_name.unwrap_or(&user_id).to_owned();
+        Self { peer, user_id, user_name }
+    }
+}
+
+/// A producer as it is announced and listed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ProducerInfo {
+    pub(crate) id: ProducerId,
+    pub(crate) owner: Identity,
+    pub(crate) kind: MediaKind,
+    pub(crate) app_data: Arc<Value>,
+}
+
+/// Announcements and whom they are for.
+pub(crate) type Deliveries = Vec<(PeerId, Arc<Notice>)>;
+
+#[derive(Debug)]
+struct Peer {
+    identity: Identity,
+    joined: bool,
+    /// Counts up, so that lists come in the order of arrival.
+    arrival: u64,
+}
+
+#[derive(Debug)]
+struct Producer {
+    owner: PeerId,
+    kind: MediaKind,
+    app_data: Arc<Value>,
+    paused: bool,
+    arrival: u64,
+}
+
+#[derive(Debug)]
+struct Consumer {
+    owner: PeerId,
+    producer: ProducerId,
+}
+
+/// The state of one room.
+#[derive(Debug, Default)]
+pub(crate) struct RoomState {
+    peers: HashMap<PeerId, Peer>,
+    transports: HashMap<TransportId, PeerId>,
+    producers: HashMap<ProducerId, Producer>,
+    consumers: HashMap<ConsumerId, Consumer>,
+    arrivals: u64,
+}
+
+impl RoomState {
+    /// Brings a peer in, unannounced. Does nothing for one who is in already.
+    pub(crate) fn enter(&mut self, peer: &PeerId) {
+        if !self.peers.contains_key(peer) {
+            let arrival = self.next_arrival();
+            let identity = Identity::new(peer.clone(), None, None);
+            self.peers.insert(peer.clone(), Peer { identity, joined: false, arrival });
+        }
+    }
+
+    /// Announces a peer who is in. One who joins again under the same name is not announced again.
+    pub(crate) fn join(&mut self, identity: Identity) -> Deliveries {
+        let Some(peer) = self.peers.get_mut(&identity.peer) else {
+            return Vec::new();
+        };
+        let news = !peer.joined || peer.identity != identity;
+        peer.joined = true;
+        peer.identity = identity.clone();
+        if !news {
+            return Vec::new();
+        }
+        let from = identity.peer.clone();
+        self.to_others(&from, Notice::PeerJoined(identity))
+    }
+
+    /// Takes a peer out, with everything of theirs.
+    pub(crate) fn leave(&mut self, peer: &PeerId) -> Deliveries {
+        let mut own: Vec<_> = self.producers.iter().filter(|(_, producer)| producer.owner == *peer).collect();
+        own.sort_by_key(|(_, producer)| producer.arrival);
+        let own: Vec<_> = own.into_iter().map(|(id, _)| *id).collect();
+        // Theirs first: their own consumers need no announcement.
+        self.consumers.retain(|_, consumer| consumer.owner != *peer);
+        self.transports.retain(|_, owner| owner != peer);
+        let mut deliveries = Vec::new();
+        for id in own {
+            deliveries.extend(self.close_producer(&id));
+        }
+        if let Some(gone) = self.peers.remove(peer)
+            && gone.joined
+        {
+            deliveries.extend(self.to_others(peer, Notice::PeerLeft(gone.identity)));
+        }
+        deliveries
+    }
+
+    /// Remembers whose a transport is.
+    pub(crate) fn add_transport(&mut self, id: TransportId, owner: &PeerId) {
+        self.transports.insert(id, owner.clone());
+    }
+
+    /// Forgets a transport and says whose it was.
+    pub(crate) fn remove_transport(&mut self, id: &TransportId) -> Option<PeerId> {
+        self.transports.remove(id)
+    }
+
+    /// Announces a new producer.
+    pub(crate) fn add_producer(
+        &mut self,
+        id: ProducerId,
+        owner: &PeerId,
+        kind: MediaKind,
+        app_data: Value,
+    ) -> Deliveries {
+        let arrival = self.next_arrival();
+        let producer = Producer { owner: owner.clone(), kind, app_data: Arc::new(app_data), paused: false, arrival };
+        self.producers.insert(id, producer);
+        match self.producer(&id) {
+            Some(info) => self.to_others(owner, Notice::NewProducer(info)),
+            None => Vec::new(),
+        }
+    }
+
+    /// Announces that a producer is gone, to its consumers' owners too. Does nothing the second time.
+    pub(crate) fn close_producer(&mut self, id: &ProducerId) -> Deliveries {
+        let Some(info) = self.producer(id) else {
+            return Vec::new();
+        };
+        self.producers.remove(id);
+        let consumers: Vec<_> =
+            self.consumers.iter().filter(|(_, consumer)| consumer.producer == *id).map(|(id, _)| *id).collect();
+        let mut deliveries = Vec::new();
+        for consumer in consumers {
+            deliveries.extend(self.consumer_closed(&consumer));
+        }
+        let owner = info.owner.peer.clone();
+        deliveries.extend(self.to_others(&owner, Notice::ProducerClosed(info)));
+        deliveries
+    }
+
+    /// Announces that a producer is paused or resumed, to its consumers' owners too. Does nothing if it is so already.
+    pub(crate) fn set_producer_paused(&mut self, id: &ProducerId, paused: bool) -> Deliveries {
+        match self.producers.get_mut(id) {
+            Some(producer) if producer.paused != paused => producer.paused = paused,
+            _ => return Vec::new(),
+        }
+        let Some(info) = self.producer(id) else {
+            return Vec::new();
+        };
+        let mut deliveries = Vec::new();
+        for (consumer, Consumer { owner, .. }) in self.consumers.iter().filter(|(_, consumer)| consumer.producer == *id)
+        {
+            let notice = if paused { Notice::ConsumerPaused(*consumer) } else { Notice::ConsumerResumed(*consumer) };
+            deliveries.push((owner.clone(), Arc::new(notice)));
+        }
+        let owner = info.owner.peer.clone();
+        let notice = if paused { Notice::ProducerPaused(info) } else { Notice::ProducerResumed(info) };
+        deliveries.extend(self.to_others(&owner, notice));
+        deliveries
+    }
+
+    /// Remembers a consumer and says whether its producer is paused; `None` if the producer is gone meanwhile.
+    pub(crate) fn add_consumer(&mut self, id: ConsumerId, owner: &PeerId, producer: ProducerId) -> Option<bool> {
+        let paused = self.producers.get(&producer)?.paused;
+        self.consumers.insert(id, Consumer { owner: owner.clone(), producer });
+        Some(paused)
+    }
+
+    /// Forgets a consumer that its owner closed.
+    pub(crate) fn remove_consumer(&mut self, id: &ConsumerId) {
+        self.consumers.remove(id);
+    }
+
+    /// Tells a consumer's owner that it closed. Does nothing the second time.
+    pub(crate) fn consumer_closed(&mut self, id: &ConsumerId) -> Deliveries {
+        match self.consumers.remove(id) {
+            Some(consumer) => vec![(consumer.owner, Arc::new(Notice::ConsumerClosed(*id)))],
+            None => Vec::new(),
+        }
+    }
+
+    /// A chat message from a peer, for everybody joined or for one recipient (a user's id: all their sockets; or a socket's)
+    /// and the sender. `None`: nobody is called so.
+    pub(crate) fn message(
+        &self,
+        from: &PeerId,
+        sender_name: Option<String>,
+        text: String,
+        recipient: Option<&str>,
+        timestamp: String,
+    ) -> Option<Deliveries> {
+        let sender = &self.peers.get(from)?.identity;
+        let message = Arc::new(Notice::Message(Message {
+            sender_id: sender.user_id.clone(),
+            sender_name: sender_name.unwrap_or_else(|| sender.user_name.clone()),
+            text,
+            timestamp,
+            private: recipient.is_some(),
+        }));
+        let joined = self.peers.values().filter(|peer| peer.joined).map(|peer| &peer.identity);
+        let Some(recipient) = recipient else {
+            return Some(joined.map(|who| (who.peer.clone(), message.clone())).collect());
+        };
+        let named = |who: &&Identity| who.user_id == recipient || who.peer.as_str() == recipient;
+        let mut recipients: Vec<_> = joined.filter(named).map(|who| who.peer.clone()).collect();
+        if recipients.is_empty() {
+            return None;
+        }
+        if !recipients.contains(from) {
+            recipients.push(from.clone());
+        }
+        Some(recipients.into_iter().map(|peer| (peer, message.clone())).collect())
+    }
+
+    /// Everybody who has joined but `asker`, in the order of arrival.
+    pub(crate) fn others(&self, asker: &PeerId) -> Vec<Identity> {
+        let mut others: Vec<_> =
+            self.peers.values().filter(|peer| peer.joined && peer.identity.peer != *asker).collect();
+        others.sort_by_key(|peer| peer.arrival);
+        others.into_iter().map(|peer| peer.identity.clone()).collect()
+    }
+
+    /// Every producer but `asker`'s own, in the order of arrival.
+    pub(crate) fn producers_for(&self, asker: &PeerId) -> Vec<ProducerInfo> {
+        let mut others: Vec<_> = self.producers.iter().filter(|(_, producer)| producer.owner != *asker).collect();
+        others.sort_by_key(|(_, producer)| producer.arrival);
+        others.into_iter().filter_map(|(id, _)| self.producer(id)).collect()
+    }
+
+    /// One producer.
+    pub(crate) fn producer(&self, id: &ProducerId) -> Option<ProducerInfo> {
+        let producer = self.producers.get(id)?;
+        let owner = self.peers.get(&producer.owner)?.identity.clone();
+        Some(ProducerInfo { id: *id, owner, kind: producer.kind, app_data: producer.app_data.clone() })
+    }
+
+    /// Peers in the room, joined or not.
+    pub(crate) fn peer_count(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Peers that have joined.
+    pub(crate) fn joined_count(&self) -> usize {
+        self.peers.values().filter(|peer| peer.joined).count()
+    }
+
+    fn next_arrival(&mut self) -> u64 {
+        self.arrivals = self.arrivals.wrapping_add(1);
+        self.arrivals
+    }
+
+    fn to_others(&self, from: &PeerId, notice: Notice) -> Deliveries {
+        let notice = Arc::new(notice);
+        self.peers
+            .values()
+            .filter(|peer| peer.joined && peer.identity.peer != *from)
+            .map(|peer| (peer.identity.peer.clone(), notice.clone()))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

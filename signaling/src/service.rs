@@ -1,0 +1,84 @@
+//! The signalling as a whole: what the server starts, asks and stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sfu_core::engine::Engine;
+use tokio::sync::watch;
+
+use crate::limits::{PEERS_PER_ROOM_MAX, ROOMS_MAX, SHUTDOWN_WAIT_MS};
+use crate::registry::Registry;
+
+/// What can be set.
+#[derive(Debug, Clone)]
+pub struct SignalingOptions {
+    /// Rooms at a time.
+    pub rooms_max: usize,
+    /// Sockets in one room.
+    pub peers_per_room_max: usize,
+}
+
+impl Default for SignalingOptions {
+    fn default() -> Self {
+        Self { rooms_max: ROOMS_MAX, peers_per_room_max: PEERS_PER_ROOM_MAX }
+    }
+}
+
+/// What is going on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignalingStats {
+    /// Sockets connected.
+    pub sockets: usize,
+    /// Rooms that somebody is in.
+    pub rooms: usize,
+    /// Peers that have joined a room.
+    pub peers: usize,
+}
+
+/// Rooms, peers and the vocabularies. Cheap to clone; all clones are the same.
+#[derive(Debug, Clone)]
+pub struct Signaling {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What all sessions share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) stopping: watch::Sender<bool>,
+    pub(crate) sessions: watch::Sender<usize>,
+}
+
+impl Signaling {
+    /// Signalling for the rooms of `engine`. [`Self::attach`] it to a Socket.IO server next.
+    pub fn new(engine: Engine, options: SignalingOptions) -> Self {
+        let SignalingOptions { rooms_max, peers_per_room_max } = options;
+        Self {
+            shared: Arc::new(Shared {
+                engine,
+                registry: Arc::new(Registry::new(rooms_max, peers_per_room_max)),
+                stopping: watch::Sender::new(false),
+                sessions: watch::Sender::new(0),
+            }),
+        }
+    }
+
+    /// What is going on right now.
+    pub fn stats(&self) -> SignalingStats {
+        let (rooms, peers) = self.shared.registry.counts();
+        SignalingStats { sockets: *self.shared.sessions.borrow(), rooms, peers }
+    }
+
+    /// Stops all sessions after their current event, for good, and waits for that at most
+    /// [`SHUTDOWN_WAIT_MS`]. The sockets stay connected and their media flows until the caller closes the Socket.IO server and
+    /// the engine, so that clients find the connection lost and reconnect, rather than the room emptying around them.
+    pub async fn shutdown(&self) {
+        self.shared.stopping.send_replace(true);
+        let mut sessions = self.shared.sessions.subscribe();
+        let ended = sessions.wait_for(|count| *count == 0);
+        if tokio::time::timeout(Duration::from_millis(SHUTDOWN_WAIT_MS), ended).await.is_err() {
+            tracing::warn!("some sessions did not end in time");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! One socket's session: a task that carries out the socket's events in order, one at a time, and owns the engine's
+//! handles of everything the socket made. Other sockets' sessions run beside it; what they share is in [`crate::room`].
+
+mod media;
+mod rooms;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sfu_core::engine::{Consumer, Producer, Router, WebRtcTransport};
+use sfu_core::ids::{ConsumerId, ProducerId, TransportId};
+use socketioxide::SendError;
+use socketioxide::SocketError;
+use socketioxide::extract::{AckSender, SocketRef};
+use tokio::sync::{mpsc, watch};
+
+use crate::error::SignalError;
+use crate::mailbox::{End, Inbox, Mail, Mailbox, Post};
+use crate::registry::Room;
+use crate::room::PeerId;
+use crate::service::Shared;
+use crate::vocabulary::Vocabulary;
+use crate::wire::notice::Notice;
+use crate::wire::reply::{Reply, failure};
+use crate::wire::request::TransportUse;
+use crate::wire::{named_room, shortened};
+
+/// An event of the client's.
+pub(crate) struct Event {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its first argument, null if it has none.
+    pub(crate) payload: Value,
+    /// Its callback; answering does nothing if it has none.
+    pub(crate) ack: AckSender,
+}
+
+/// The state of one socket.
+pub(crate) struct Session {
+    shared: Arc<Shared>,
+    socket: SocketRef,
+    peer: PeerId,
+    mailbox: Mailbox,
+    inbox: Inbox,
+    vocabulary: Option<Vocabulary>,
+    membership: Option<Membership>,
+}
+
+/// What a session turns to next.
+enum Turn {
+    Mail(Mail),
+    Event(Event),
+}
+
+/// What a socket has in the room that it is in.
+struct Membership {
+    room: Arc<Room>,
+    router: Router,
+    joined: bool,
+    transports: HashMap<TransportId, OwnTransport>,
+    /// Counts the transports made, to know the latest.
+    transports_made: u64,
+    producers: HashMap<ProducerId, OwnProducer>,
+    consumers: HashMap<ConsumerId, OwnConsumer>,
+}
+
+struct OwnTransport {
+    handle: WebRtcTransport,
+    used_for: TransportUse,
+    number: u64,
+}
+
+struct OwnProducer {
+    handle: Producer,
+    transport: TransportId,
+}
+
+struct OwnConsumer {
+    handle: Consumer,
+    transport: TransportId,
+}
+
+impl Session {
+    pub(crate) fn new(shared: Arc<Shared>, socket: SocketRef, (mailbox, inbox): (Mailbox, Inbox)) -> Self {
+        let peer = PeerId::new(socket.id.as_str());
+        Self { shared, socket, peer, mailbox, inbox, vocabulary: None, membership: None }
+    }
+
+    /// Runs until the socket is gone, must go, or the server stops.
+    pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>, mut stopping: watch::Receiver<bool>) {
+        tracing::info!("socket connected");
+        let end = loop {
+            let turn = tokio::select! {
+                biased;
+                () = stopped(&mut stopping) => return,
+                mail = self.inbox.next() => Turn::Mail(mail),
+                Some(event) = events.recv() => Turn::Event(event),
+            };
+            match turn {
+                Turn::Mail(Mail::End(end)) => break end,
+                Turn::Mail(Mail::Post(post)) => self.handle_post(post),
+                Turn::Event(event) => self.handle_event(event).await,
+            }
+        };
+        match end {
+            End::Disconnected => {}
+            End::FellBehind => tracing::warn!("the client does not read: disconnecting it"),
+            End::RoomClosed => {
+                tracing::warn!("the room is lost: disconnecting its client");
+                while let Some(post) = self.inbox.try_post() {
+                    self.handle_post(post);
+                }
+            }
+        }
+        self.leave().await;
+        // A socket that is full cannot be sent a goodbye; its next missed heartbeat ends it.
+        if end != End::Disconnected && self.socket.disconnect().is_err() {
+            tracing::debug!("no goodbye could be sent");
+        }
+        tracing::info!("session ended");
+    }
+
+    async fn handle_event(&mut self, Event { name, payload, ack }: Event) {
+        if self.vocabulary.is_none() {
+            self.vocabulary = Vocabulary::told_by(&name, &payload);
+        }
+        let answer = match self.carry_out(&name, payload).await {
+            Ok(reply) => reply.into_ack(self.vocabulary),
+            Err(error) => {
+                tracing::debug!(event = shortened(name), %error, "event refused");
+                failure(&error, self.vocabulary)
+            }
+        };
+        if let Err(error) = ack.send(&answer) {
+            self.sending_failed(&error);
+        }
+    }
+
+    async fn carry_out(&mut self, event: &str, payload: Value) -> Result<Reply, SignalError> {
+        if event == "leaveRoom" {
+            return self.leave_room(&payload).await;
+        }
+        if !payload.is_object() {
+            return Err(SignalError::PayloadNotAnObject);
+        }
+        let room = named_room(&payload)?;
+        match event {
+            "createRoom" => self.create_room(room).await,
+            "joinRoom" => self.join_room(room, payload).await,
+            "getRouterRtpCapabilities" => self.router_capabilities(room).await,
+            "getProducers" => self.producers(room).await,
+            "createTransport" | "createWebRtcTransport" => self.create_transport(room, payload).await,
+            "connectTransport" | "connectWebRtcTransport" => self.connect_transport(room, payload).await,
+            "restartIce" => self.restart_ice(room, payload).await,
+            "produce" => self.produce(room, payload, false).await,
+            "startScreenShare" => self.produce(room, payload, true).await,
+            "stopScreenShare" | "producerClosed" | "closeProducer" => self.close_producer(room, payload).await,
+            "pauseProducer" => self.set_producer_paused(room, payload, true).await,
+            "resumeProducer" => self.set_producer_paused(room, payload, false).await,
+            "consume" => self.consume(room, payload).await,
+            "pauseConsumer" => self.pause_consumer(room, payload).await,
+            "resumeConsumer" => self.resume_consumer(room, payload).await,
+            "closeConsumer" => self.close_consumer(room, payload).await,
+            "requestKeyFrame" => self.request_key_frame(room, payload).await,
+            "sendMessage" => self.send_message(room, payload),
+            _ => Err(SignalError::UnknownEvent(shortened(event.to_owned()))),
+        }
+    }
+
+    fn handle_post(&mut self, post: Post) {
+        match post {
+            Post::Notice(notice) => {
+                if let (Notice::ConsumerClosed(id), Some(membership)) = (&*notice, &mut self.membership) {
+                    membership.consumers.remove(id);
+                }
+                self.tell(&notice);
+            }
+            Post::TransportClosed(id) => self.forget_transport(&id),
+        }
+    }
+
+    fn tell(&self, notice: &Notice) {
+        let (event, payload) = notice.encode(self.vocabulary.unwrap_or(Vocabulary::Room));
+        if let Err(error) = self.socket.emit(event, &payload) {
+            self.sending_failed(&error);
+        }
+    }
+
+    /// A message lost is a client out of step, unless the socket is on its way out anyway.
+    fn sending_failed(&self, error: &SendError) {
+        match error {
+            SendError::Socket(SocketError::Closed) => {}
+            SendError::Socket(SocketError::InternalChannelFull) => self.mailbox.end(End::FellBehind),
+            SendError::Serialize(error) => tracing::error!(%error, "a message could not be encoded"),
+        }
+    }
+}
+
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error: nobody is left who could keep the server going.
+    stopping.wait_for(|stopping| *stopping).await.ok();
+}

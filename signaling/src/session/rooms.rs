@@ -1,0 +1,159 @@
+//! Entering, joining and leaving rooms, and what is said in them.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{Membership, Session};
+use crate::error::SignalError;
+use crate::registry;
+use crate::room::Identity;
+use crate::vocabulary::Vocabulary;
+use crate::wire::reply::Reply;
+use crate::wire::request::{JoinRoom, SendMessage};
+use crate::wire::{decode, named_room};
+
+impl Session {
+    /// `createRoom`: get or create, and go there.
+    pub(super) async fn create_room(&mut self, room: Option<String>) -> Result<Reply, SignalError> {
+        let name = room.ok_or(SignalError::NoRoom { field: self.room_field() })?;
+        let membership = self.go_to(&name).await?;
+        Ok(Reply::capabilities(membership.router.rtp_capabilities()))
+    }
+
+    /// `joinRoom`: go there and be announced.
+    pub(super) async fn join_room(&mut self, room: Option<String>, payload: Value) -> Result<Reply, SignalError> {
+        let (user_id, user_name) = decode::<JoinRoom>(payload)?.identity()?;
+        let name = match room {
+            Some(name) => name,
+            None => self.membership_in(None)?.room.name().to_owned(),
+        };
+        let identity = Identity::new(self.peer.clone(), user_id.as_deref(), user_name.as_deref());
+        let peer = self.peer.clone();
+        let membership = self.go_to(&name).await?;
+        membership.joined = true;
+        let (others, producers) = membership.room.change(|state| {
+            let deliveries = state.join(identity);
+            ((state.others(&peer), state.producers_for(&peer)), deliveries)
+        });
+        tracing::info!(room = name, "joined");
+        Ok(Reply::Joined { others, producers })
+    }
+
+    /// `leaveRoom`. The payload may be missing, or be the callback itself.
+    pub(super) async fn leave_room(&mut self, payload: &Value) -> Result<Reply, SignalError> {
+        if let Some(name) = named_room(payload)?
+            && self.membership.as_ref().is_some_and(|membership| membership.room.name() != name)
+        {
+            return Err(SignalError::OtherRoom(name));
+        }
+        self.leave().await;
+        Ok(Reply::Done)
+    }
+
+    /// `getRouterRtpCapabilities`.
+    pub(super) async fn router_capabilities(&mut self, room: Option<String>) -> Result<Reply, SignalError> {
+        let membership = self.enter(room).await?;
+        Ok(Reply::capabilities(membership.router.rtp_capabilities()))
+    }
+
+    /// `getProducers`.
+    pub(super) async fn producers(&mut self, room: Option<String>) -> Result<Reply, SignalError> {
+        let peer = self.peer.clone();
+        let membership = self.enter(room).await?;
+        Ok(Reply::Producers(membership.room.read(|state| state.producers_for(&peer))))
+    }
+
+    /// `sendMessage`.
+    pub(super) fn send_message(&mut self, room: Option<String>, payload: Value) -> Result<Reply, SignalError> {
+        let message = decode::<SendMessage>(payload)?.checked()?;
+        let peer = self.peer.clone();
+        let membership = self.membership_in(room)?;
+        if !membership.joined {
+            return Err(SignalError::NotJoined("sendMessage"));
+        }
+        // Formatting fails for years beyond 9999 only.
+        let timestamp = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+        membership.room.change(|state| {
+            let recipient = message.recipient_id.as_deref();
+            match state.message(&peer, message.sender_name, message.text, recipient, timestamp) {
+                Some(deliveries) => (Ok(Reply::Done), deliveries),
+                None => (Err(SignalError::RecipientNotFound), Vec::new()),
+            }
+        })
+    }
+
+    /// The membership that an event is about, which may name its room.
+    pub(super) fn membership_in(&mut self, room: Option<String>) -> Result<&mut Membership, SignalError> {
+        let field = self.room_field();
+        match (&mut self.membership, room) {
+            (Some(membership), Some(name)) if membership.room.name() != name => Err(SignalError::OtherRoom(name)),
+            (Some(membership), _) => Ok(membership),
+            (None, _) => Err(SignalError::NoRoom { field }),
+        }
+    }
+
+    /// The same for events that may come before any other: the room is entered. A socket that has joined a room stays
+    /// in it; one that has not goes where it is called.
+    pub(super) async fn enter(&mut self, room: Option<String>) -> Result<&mut Membership, SignalError> {
+        let joined = self.membership.as_ref().is_some_and(|membership| membership.joined);
+        match room {
+            Some(name) if !joined => self.go_to(&name).await,
+            room => self.membership_in(room),
+        }
+    }
+
+    /// Leaves the room that the socket is in, with everything of the socket's.
+    pub(super) async fn leave(&mut self) {
+        let Some(membership) = self.membership.take() else {
+            return;
+        };
+        // The others are told first: the media closes on its way.
+        let router = self.shared.registry.leave(&membership.room, &self.peer);
+        // What this room had to say is of no interest any more.
+        while self.inbox.try_post().is_some() {}
+        for transport in membership.transports.into_values() {
+            transport.handle.close().await;
+        }
+        if let Some(router) = router {
+            router.close().await;
+        }
+        tracing::info!(room = membership.room.name(), "left");
+    }
+
+    /// Enters that room, unannounced, and leaves the one before. Stays where it is if that fails.
+    async fn go_to(&mut self, name: &str) -> Result<&mut Membership, SignalError> {
+        if self.membership.as_ref().is_none_or(|membership| membership.room.name() != name) {
+            let registry = &self.shared.registry;
+            let room = registry.enter(name, &self.peer, &self.mailbox)?;
+            let router = match registry::router(registry, &room, &self.shared.engine).await {
+                Ok(router) => router,
+                Err(error) => {
+                    registry.leave(&room, &self.peer);
+                    return Err(error);
+                }
+            };
+            self.leave().await;
+            self.membership = Some(Membership {
+                room,
+                router,
+                joined: false,
+                transports: HashMap::new(),
+                transports_made: 0,
+                producers: HashMap::new(),
+                consumers: HashMap::new(),
+            });
+        }
+        self.membership_in(None)
+    }
+
+    /// What this socket calls a room.
+    fn room_field(&self) -> &'static str {
+        match self.vocabulary {
+            Some(Vocabulary::Call) => "callId",
+            Some(Vocabulary::Room) | None => "roomId",
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The payloads of events. What they share (`roomId`, `callId`) is read by [`super::named_room`]; fields that the server
+//! has no use for are left out, unless a wrong type in them must be told.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use sfu_core::ids::{ConsumerId, ProducerId, TransportId};
+use sfu_core::parameters::{DtlsParameters, MediaKind, RtpCapabilities, RtpParameters};
+
+use super::{optional_text, text};
+use crate::error::SignalError;
+use crate::limits::{APP_DATA_BYTES_MAX, MESSAGE_BYTES_MAX, USER_ID_BYTES_MAX, USER_NAME_BYTES_MAX};
+
+/// `joinRoom`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JoinRoom {
+    user_id: Option<String>,
+    user_name: Option<String>,
+    /// Checked and not kept: `consume` brings its own.
+    #[serde(rename = "rtpCapabilities")]
+    _rtp_capabilities: Option<RtpCapabilities>,
+}
+
+impl JoinRoom {
+    /// The user's id and name, where given.
+    pub(crate) fn identity(self) -> Result<(Option<String>, Option<String>), SignalError> {
+        Ok((
+            optional_text("userId", self.user_id, USER_ID_BYTES_MAX)?,
+            optional_text("userName", self.user_name, USER_NAME_BYTES_MAX)?,
+        ))
+    }
+}
+
+/// `createTransport` and `createWebRtcTransport`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CreateTransport {
+    direction: Option<Direction>,
+    producing: Option<bool>,
+    consuming: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Direction {
+    Send,
+    Recv,
+}
+
+/// What a transport is for, and how that was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TransportUse {
+    /// The client sends on it: it can produce.
+    pub(crate) sends: bool,
+    /// The client receives on it: it can consume.
+    pub(crate) receives: bool,
+    /// Which kind of client made it; decides the connect ack and whether its consumers start paused.
+    pub(crate) made_with: MadeWith,
+}
+
+/// The two kinds of clients differ in how they say what a transport is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MadeWith {
+    /// `direction`: these resume their consumers themselves, and take any truthy connect ack for an error.
+    Direction,
+    /// `producing` and `consuming`: these never resume a consumer, and read a field of the connect ack.
+    Flags,
+}
+
+impl CreateTransport {
+    /// What the transport is for. `direction` counts where both are given.
+    pub(crate) fn transport_use(&self) -> Result<TransportUse, SignalError> {
+        let made_with = MadeWith::Direction;
+        match (self.direction, self.producing, self.consuming) {
+            (Some(Direction::Send), ..) => Ok(TransportUse { sends: true, receives: false, made_with }),
+            (Some(Direction::Recv), ..) => Ok(TransportUse { sends: false, receives: true, made_with }),
+            (None, None, None) => Err(SignalError::BadPayload("missing field `direction`".to_owned())),
+            (None, producing, consuming) => {
+                let (sends, receives) = (producing.unwrap_or(false), consuming.unwrap_or(false));
+                if !sends && !receives {
+                    return Err(SignalError::BadPayload("producing, consuming: one of them must be true".to_owned()));
+                }
+                Ok(TransportUse { sends, receives, made_with: MadeWith::Flags })
+            }
+        }
+    }
+}
+
+/// `connectTransport` and `connectWebRtcTransport`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ConnectTransport {
+    pub(crate) transport_id: TransportId,
+    pub(crate) dtls_parameters: DtlsParameters,
+}
+
+/// `produce` and `startScreenShare`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Produce {
+    pub(crate) transport_id: TransportId,
+    pub(crate) kind: MediaKind,
+    pub(crate) rtp_parameters: RtpParameters,
+    app_data: Option<Map<String, Value>>,
+}
+
+impl Produce {
+    /// Takes out `appData`, opaque but for its size. `screen`: it gets `type: "screen"` if it has no type.
+    pub(crate) fn take_app_data(&mut self, screen: bool) -> Result<Value, SignalError> {
+        let mut app_data = self.app_data.take().unwrap_or_default();
+        if screen {
+            app_data.entry("type").or_insert_with(|| Value::from("screen"));
+        }
+        let app_data = Value::Object(app_data);
+        if app_data.to_string().len() > APP_DATA_BYTES_MAX {
+            return Err(SignalError::TooLong { field: "appData", limit: APP_DATA_BYTES_MAX });
+        }
+        Ok(app_data)
+    }
+}
+
+/// `consume`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Consume {
+    pub(crate) producer_id: ProducerId,
+    pub(crate) rtp_capabilities: RtpCapabilities,
+    /// Left out: the socket's receive transport.
+    pub(crate) transport_id: Option<TransportId>,
+}
+
+/// Events about one transport.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OfTransport {
+    pub(crate) transport_id: TransportId,
+}
+
+/// Events about one producer.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OfProducer {
+    pub(crate) producer_id: ProducerId,
+    /// Checked and not used: the producer knows its kind.
+    #[serde(rename = "kind")]
+    _kind: Option<MediaKind>,
+}
+
+/// Events about one consumer.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OfConsumer {
+    pub(crate) consumer_id: ConsumerId,
+}
+
+/// `sendMessage`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SendMessage {
+    message: String,
+    sender_name: Option<String>,
+    recipient_id: Option<String>,
+}
+
+/// A chat message whose lengths are right.
+#[derive(Debug)]
+pub(crate) struct ChatMessage {
+    pub(crate) text: String,
+    /// What the sender calls themself in this message.
+    pub(crate) sender_name: Option<String>,
+    /// A user id or a socket id; `None`: everybody in the room.
+    pub(crate) recipient_id: Option<String>,
+}
+
+impl SendMessage {
+    /// Checks the lengths.
+    pub(crate) fn checked(self) -> Result<ChatMessage, SignalError> {
+        Ok(ChatMessage {
+            text: text("message", &self.message, MESSAGE_BYTES_MAX)?,
+            sender_name: optional_text("senderName", self.sender_name, USER_NAME_BYTES_MAX)?,
+            // Empty is refused, not taken for everybody: a private message must not become a public one by a slip.
+            recipient_id: self.recipient_id.map(|id| text("recipientId", &id, USER_ID_BYTES_MAX)).transpose()?,
+        })
+    }
+}

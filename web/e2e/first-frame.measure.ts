@@ -1,0 +1,33 @@
+import { expectPicture, publish, test } from './fixtures/test';
+
+const RUNS = 10;
+
+test('time from consume to the first decoded frame', async ({ joinAs }) => {
+  const ann = await joinAs('ann', 'room by direction');
+  const warm = await joinAs('warm', 'room by direction');
+  const first = await publish(ann, 'camera', 'video/VP8');
+  const second = await publish(ann, 'camera', 'video/VP8');
+  await expectPicture(warm, first);
+  await expectPicture(warm, second);
+  const cold: number[] = [];
+  const connected: number[] = [];
+  for (let run = 0; run < RUNS; run += 1) {
+    // oxlint-disable-next-line no-await-in-loop
+    const watcher = await joinAs(`watcher-${run}`, 'room by direction', { isManual: true });
+    // The first consumer waits for ICE and DTLS as well, the second has them.
+    // oxlint-disable-next-line no-await-in-loop
+    cold.push(await watcher.evaluate((id) => window.harness.timeToFirstFrame(id), first));
+    // oxlint-disable-next-line no-await-in-loop
+    connected.push(await watcher.evaluate((id) => window.harness.timeToFirstFrame(id), second));
+    // oxlint-disable-next-line no-await-in-loop
+    await watcher.close();
+  }
+  report('new transport', cold);
+  report('connected transport', connected);
+});
+
+function report(name: string, samples: number[]): void {
+  samples.sort((a, b) => a - b);
+  const at = (part: number): string => (samples[Math.floor((samples.length - 1) * part)] ?? Number.NaN).toFixed(0);
+  console.warn(`consume → first decoded frame, ${name}, ${RUNS} runs: median ${at(0.5)} ms, min ${at(0)}, max ${at(1)}`);
+}

@@ -1,0 +1,156 @@
+import type { types } from 'mediasoup-client';
+import { Emitter } from './emitter';
+import type { MediaSource } from './protocol';
+import type { Signalling } from './signalling';
+
+/** What shall be sent of one source. */
+export interface LocalTrack {
+  /** Null while the device is released (camera off) or nothing is shared. */
+  track: MediaStreamTrack | null;
+  /** False: others see the source as paused. */
+  enabled: boolean;
+}
+
+export interface PublisherOptions {
+  signalling: Signalling;
+  transport: types.Transport;
+  roomId: string;
+  /** VP8 if both sides have it: one encoding that every browser decodes. */
+  videoCodec: types.RtpCodecCapability | undefined;
+}
+
+interface PublisherEvents extends Record<string, unknown> {
+  /** A source could not be sent, or not changed; another `set` tries again. */
+  failed: { source: MediaSource; error: unknown };
+}
+
+interface Slot {
+  desired: LocalTrack;
+  producer: types.Producer | undefined;
+  /** What the others were told last. */
+  announcedPaused: boolean;
+  running: boolean;
+  dirty: boolean;
+}
+
+/** Enough for a sharp 720p at 30 frames a second. */
+const CAMERA_BITRATE_MAX_BPS = 1_500_000;
+/** Text must stay readable. */
+const SCREEN_BITRATE_MAX_BPS = 2_500_000;
+/** Where the encoder begins, so that the first seconds are not a blur. */
+const START_BITRATE_KBPS = 800;
+
+/**
+ * Keeps what is sent equal to what is desired, one step at a time per source: toggling faster than the server answers
+ * skips the states in between.
+ */
+export class Publisher extends Emitter<PublisherEvents> {
+  readonly #options: PublisherOptions;
+  readonly #slots = new Map<MediaSource, Slot>();
+
+  constructor(options: PublisherOptions) {
+    super();
+    this.#options = options;
+  }
+
+  set(source: MediaSource, desired: LocalTrack): void {
+    const slot = this.#slots.get(source) ?? {
+      desired,
+      producer: undefined,
+      announcedPaused: false,
+      running: false,
+      dirty: false,
+    };
+    slot.desired = desired;
+    slot.dirty = true;
+    this.#slots.set(source, slot);
+    void this.#run(source, slot);
+  }
+
+  async #run(source: MediaSource, slot: Slot): Promise<void> {
+    if (slot.running) {
+      return;
+    }
+    slot.running = true;
+    while (slot.dirty && !this.#options.transport.closed) {
+      slot.dirty = false;
+      try {
+        // Steps of one source are in order on purpose.
+        // oxlint-disable-next-line no-await-in-loop
+        await this.#step(source, slot);
+      } catch (error) {
+        if (!this.#options.transport.closed) {
+          this.emit('failed', { source, error });
+        }
+      }
+    }
+    slot.running = false;
+  }
+
+  async #step(source: MediaSource, slot: Slot): Promise<void> {
+    const { track, enabled } = slot.desired;
+    if (slot.producer?.closed === true) {
+      slot.producer = undefined;
+    }
+    if (!slot.producer) {
+      if (!track || track.readyState === 'ended') {
+        return;
+      }
+      slot.producer = await this.#options.transport.produce({
+        track,
+        // The tracks belong to whoever captured them.
+        stopTracks: false,
+        appData: { type: source },
+        ...this.#encoding(source, track),
+      });
+      slot.announcedPaused = false;
+    } else if (!track && isScreen(source)) {
+      this.#close(source, slot, slot.producer);
+      return;
+    } else if (track !== slot.producer.track) {
+      if (!track) {
+        this.#setPaused(slot, slot.producer, true);
+      }
+      await slot.producer.replaceTrack({ track });
+    }
+    // `desired` may be newer than what this step began with; then another step follows.
+    this.#setPaused(slot, slot.producer, !enabled || !track);
+  }
+
+  #setPaused(slot: Slot, producer: types.Producer, paused: boolean): void {
+    if (paused && !producer.paused) {
+      producer.pause();
+    } else if (!paused && producer.paused) {
+      producer.resume();
+    }
+    if (slot.announcedPaused !== paused) {
+      slot.announcedPaused = paused;
+      const { signalling, roomId } = this.#options;
+      const notice = { producerId: producer.id, roomId, kind: producer.kind };
+      signalling.notify(paused ? 'pauseProducer' : 'resumeProducer', notice);
+    }
+  }
+
+  #close(source: MediaSource, slot: Slot, producer: types.Producer): void {
+    const { signalling, roomId } = this.#options;
+    producer.close();
+    slot.producer = undefined;
+    signalling.notify(source === 'screen' ? 'stopScreenShare' : 'producerClosed', { producerId: producer.id, roomId });
+  }
+
+  #encoding(source: MediaSource, track: MediaStreamTrack): Partial<types.ProducerOptions> {
+    if (track.kind === 'audio') {
+      return { codecOptions: { opusDtx: true, opusFec: true } };
+    }
+    const { videoCodec } = this.#options;
+    return {
+      encodings: [{ maxBitrate: isScreen(source) ? SCREEN_BITRATE_MAX_BPS : CAMERA_BITRATE_MAX_BPS }],
+      codecOptions: { videoGoogleStartBitrate: START_BITRATE_KBPS },
+      ...(videoCodec && { codec: videoCodec }),
+    };
+  }
+}
+
+function isScreen(source: MediaSource): boolean {
+  return source === 'screen' || source === 'screen-audio';
+}
