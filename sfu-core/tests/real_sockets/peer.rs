@@ -21,7 +21,7 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use webrtc::peer_connection::{
-    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, Registry, RTCSessionDescription,
+    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateInit, RTCSessionDescription, Registry,
     SettingEngineBuilder, register_default_interceptors,
 };
 
@@ -102,6 +102,7 @@ impl Publisher {
             .await
             .expect("produce");
         connection.set_remote_description(answer).await.expect("the answer holds");
+        trickle(&connection, &transport, &mid).await;
         events.connected(transport.id()).await;
         Self { producer, transport, connection, track }
     }
@@ -158,6 +159,7 @@ impl Subscriber {
         assert_eq!(peer_role, expected, "the peer takes the part that the test wants");
         transport.connect(dtls_parameters(&answer.sdp, peer_role)).await.expect("connect");
         connection.set_local_description(answer).await.expect("the answer holds");
+        trickle(&connection, &transport, mid).await;
         events.connected(transport.id()).await;
         Self { consumer, transport, connection, tracks, track: None }
     }
@@ -231,6 +233,13 @@ async fn connection(
         .await
         .expect("a peer");
     (Arc::new(connection), tracks)
+}
+
+async fn trickle(connection: &Arc<dyn PeerConnection>, transport: &WebRtcTransport, mid: &str) {
+    for candidate in sdp::candidates(transport) {
+        let candidate = RTCIceCandidateInit { candidate, sdp_mid: Some(mid.to_owned()), ..Default::default() };
+        connection.add_ice_candidate(candidate).await.expect("our candidates are well-formed");
+    }
 }
 
 fn vp8() -> RTCRtpCodec {

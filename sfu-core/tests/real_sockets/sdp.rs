@@ -35,21 +35,6 @@ pub(crate) fn describe(transport: &WebRtcTransport, section: &Section<'_>) -> St
     }
     line(&mut sdp, format_args!("a=ice-ufrag:{}", transport.ice_parameters().username_fragment));
     line(&mut sdp, format_args!("a=ice-pwd:{}", transport.ice_parameters().password));
-    for candidate in transport.ice_candidates() {
-        let protocol = if candidate.protocol == IceProtocol::Udp { "udp" } else { "tcp" };
-        let tcp_type = match candidate.tcp_type {
-            Some(IceTcpCandidateType::Passive) => " tcptype passive",
-            None => "",
-        };
-        line(
-            &mut sdp,
-            format_args!(
-                "a=candidate:{} 1 {protocol} {} {} {} typ host{tcp_type}",
-                candidate.foundation, candidate.priority, candidate.address, candidate.port
-            ),
-        );
-    }
-    line(&mut sdp, format_args!("a=end-of-candidates"));
     for codec in &rtp.codecs {
         describe_codec(&mut sdp, codec);
     }
@@ -71,6 +56,21 @@ pub(crate) fn describe(transport: &WebRtcTransport, section: &Section<'_>) -> St
         }
     }
     sdp
+}
+
+/// Our candidates, as they are trickled: the crate opens TCP connections to candidates that come so only.
+pub(crate) fn candidates(transport: &WebRtcTransport) -> impl Iterator<Item = String> {
+    transport.ice_candidates().iter().map(|candidate| {
+        let protocol = if candidate.protocol == IceProtocol::Udp { "udp" } else { "tcp" };
+        let tcp_type = match candidate.tcp_type {
+            Some(IceTcpCandidateType::Passive) => " tcptype passive",
+            None => "",
+        };
+        format!(
+            "candidate:{} 1 {protocol} {} {} {} typ host{tcp_type}",
+            candidate.foundation, candidate.priority, candidate.address, candidate.port
+        )
+    })
 }
 
 fn describe_codec(sdp: &mut String, codec: &RtpCodecParameters) {
