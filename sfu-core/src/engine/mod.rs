@@ -9,6 +9,9 @@ mod options;
 mod ports;
 mod slot;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 pub use handles::{Consumer, Producer, Router, RouterEvents, WebRtcTransport};

@@ -15,7 +15,7 @@ const PACKETS: u16 = 300;
 const PACE: Duration = Duration::from_millis(2);
 
 /// A VP8 packet (RFC 7741): the first is a whole key frame, each later one a whole delta frame.
-fn packet(number: u16) -> Packet {
+pub(crate) fn packet(number: u16) -> Packet {
     let mut payload = vec![0x10, if number == 0 { 0x10 } else { 0x11 }, 0, 0, 0x9d, 0x01, 0x2a];
     // Lengths that differ, bytes that say where they come from.
     payload.extend((0..usize::from(number) * 3 % 1100).map(|at| (at ^ usize::from(number)) as u8));
@@ -31,8 +31,7 @@ async fn payloads_arrive_as_sent(ip: IpAddr, way: Way, role: OurRole) {
     let (router, events) = engine.create_router().await.expect("a router");
     let mut events = Events::new(events);
     let publisher = Publisher::connect(&router, &mut events, ip, way, role).await;
-    let mut subscriber =
-        Subscriber::connect(&router, &mut events, (ip, way, role), publisher.producer.id()).await;
+    let mut subscriber = Subscriber::connect(&router, &mut events, (ip, way, role), publisher.producer.id()).await;
 
     let receive = async {
         let mut received = BTreeMap::new();

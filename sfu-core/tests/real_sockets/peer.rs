@@ -15,14 +15,14 @@ use sfu_core::ids::{PayloadType, ProducerId, Ssrc};
 use sfu_core::parameters::{
     DtlsParameters, DtlsRole, MediaKind, RtcpFeedback, RtpCodecParameters, RtpEncodingParameters, RtpParameters,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use webrtc::media_stream::MediaStreamTrack;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use webrtc::peer_connection::{
-    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateInit, RTCSessionDescription, Registry,
-    SettingEngineBuilder, register_default_interceptors,
+    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateInit,
+    RTCPeerConnectionState, RTCSessionDescription, Registry, SettingEngineBuilder, register_default_interceptors,
 };
 
 use crate::sdp::{self, Section, describe};
@@ -50,6 +50,7 @@ const PAYLOAD_TYPE: u8 = 96;
 
 struct Handler {
     tracks: mpsc::UnboundedSender<Arc<dyn TrackRemote>>,
+    state: watch::Sender<RTCPeerConnectionState>,
 }
 
 #[async_trait::async_trait]
@@ -57,13 +58,34 @@ impl PeerConnectionEventHandler for Handler {
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
         let _ = self.tracks.send(track);
     }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        self.state.send_replace(state);
+    }
+}
+
+/// A peer as its own stack sees it.
+struct Connection {
+    peer: Arc<dyn PeerConnection>,
+    tracks: mpsc::UnboundedReceiver<Arc<dyn TrackRemote>>,
+    state: watch::Receiver<RTCPeerConnectionState>,
+}
+
+impl Connection {
+    /// Waits until both sides have keys: what is sent before is lost.
+    async fn connected(&mut self, events: &mut Events, transport: &WebRtcTransport) {
+        events.connected(transport.id()).await;
+        within("the peer is connected", self.state.wait_for(|state| *state == RTCPeerConnectionState::Connected))
+            .await
+            .expect("the peer lives");
+    }
 }
 
 /// A peer that sends one video.
 pub(crate) struct Publisher {
     pub(crate) producer: Producer,
     pub(crate) transport: WebRtcTransport,
-    connection: Arc<dyn PeerConnection>,
+    connection: Connection,
     track: Arc<TrackLocalStaticRTP>,
 }
 
@@ -71,7 +93,7 @@ impl Publisher {
     /// Connects a peer and has its video produced.
     pub(crate) async fn connect(router: &Router, events: &mut Events, ip: IpAddr, way: Way, role: OurRole) -> Self {
         let transport = create_transport(router, way).await;
-        let (connection, _) = connection(ip, way, None).await;
+        let mut connection = connect(ip, way, None).await;
         let track = Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(
             "stream".to_owned(),
             "track".to_owned(),
@@ -83,10 +105,10 @@ impl Publisher {
                 ..Default::default()
             }],
         )));
-        connection.add_track(Arc::clone(&track) as Arc<dyn TrackLocal>).await.expect("the track is added");
-        let offer = connection.create_offer(None).await.expect("an offer");
+        connection.peer.add_track(Arc::clone(&track) as Arc<dyn TrackLocal>).await.expect("the track is added");
+        let offer = connection.peer.create_offer(None).await.expect("an offer");
         let offer_sdp = offer.sdp.clone();
-        connection.set_local_description(offer).await.expect("the offer holds");
+        connection.peer.set_local_description(offer).await.expect("the offer holds");
 
         let (peer_role, setup) = match role {
             OurRole::Server => (DtlsRole::Client, "passive"),
@@ -101,9 +123,9 @@ impl Publisher {
             .produce(ProducerOptions { kind: MediaKind::Video, rtp_parameters: rtp, paused: false })
             .await
             .expect("produce");
-        connection.set_remote_description(answer).await.expect("the answer holds");
-        trickle(&connection, &transport, &mid).await;
-        events.connected(transport.id()).await;
+        connection.peer.set_remote_description(answer).await.expect("the answer holds");
+        trickle(&connection.peer, &transport, &mid).await;
+        connection.connected(events, &transport).await;
         Self { producer, transport, connection, track }
     }
 
@@ -116,7 +138,7 @@ impl Publisher {
     }
 
     pub(crate) async fn close(&self) {
-        within("the peer closes", self.connection.close()).await.expect("the peer closes");
+        within("the peer closes", self.connection.peer.close()).await.expect("the peer closes");
     }
 }
 
@@ -124,8 +146,7 @@ impl Publisher {
 pub(crate) struct Subscriber {
     pub(crate) consumer: Consumer,
     pub(crate) transport: WebRtcTransport,
-    connection: Arc<dyn PeerConnection>,
-    tracks: mpsc::UnboundedReceiver<Arc<dyn TrackRemote>>,
+    connection: Connection,
     track: Option<Arc<dyn TrackRemote>>,
 }
 
@@ -139,17 +160,15 @@ impl Subscriber {
     ) -> Self {
         let transport = create_transport(router, way).await;
         let rtp_capabilities = router.rtp_capabilities().clone();
-        let consumer = transport
-            .consume(ConsumerOptions { producer_id, rtp_capabilities, paused: false })
-            .await
-            .expect("consume");
-        let (connection, tracks) = connection(ip, way, Some(role)).await;
+        let consumer =
+            transport.consume(ConsumerOptions { producer_id, rtp_capabilities, paused: false }).await.expect("consume");
+        let mut connection = connect(ip, way, Some(role)).await;
         let rtp = consumer.rtp_parameters();
         let mid = rtp.mid.as_deref().unwrap_or("0");
         let section = Section { mid, direction: "sendonly", setup: "actpass", rtp };
         let offer = RTCSessionDescription::offer(describe(&transport, &section)).expect("SDP");
-        connection.set_remote_description(offer).await.expect("the offer holds");
-        let answer = connection.create_answer(None).await.expect("an answer");
+        connection.peer.set_remote_description(offer).await.expect("the offer holds");
+        let answer = connection.peer.create_answer(None).await.expect("an answer");
         let peer_role = match sdp::attribute(&answer.sdp, "setup") {
             Some("active") => DtlsRole::Client,
             Some("passive") => DtlsRole::Server,
@@ -158,17 +177,17 @@ impl Subscriber {
         let expected = if role == OurRole::Server { DtlsRole::Client } else { DtlsRole::Server };
         assert_eq!(peer_role, expected, "the peer takes the part that the test wants");
         transport.connect(dtls_parameters(&answer.sdp, peer_role)).await.expect("connect");
-        connection.set_local_description(answer).await.expect("the answer holds");
-        trickle(&connection, &transport, mid).await;
-        events.connected(transport.id()).await;
-        Self { consumer, transport, connection, tracks, track: None }
+        connection.peer.set_local_description(answer).await.expect("the answer holds");
+        trickle(&connection.peer, &transport, mid).await;
+        connection.connected(events, &transport).await;
+        Self { consumer, transport, connection, track: None }
     }
 
     /// The next packet that the peer's stack hands out.
     pub(crate) async fn receive(&mut self) -> Packet {
         within("a packet arrives", async {
             if self.track.is_none() {
-                self.track = self.tracks.recv().await;
+                self.track = self.connection.tracks.recv().await;
             }
             let track = self.track.as_ref().expect("the peer lives");
             loop {
@@ -183,7 +202,7 @@ impl Subscriber {
     }
 
     pub(crate) async fn close(&self) {
-        within("the peer closes", self.connection.close()).await.expect("the peer closes");
+        within("the peer closes", self.connection.peer.close()).await.expect("the peer closes");
     }
 }
 
@@ -192,11 +211,7 @@ async fn create_transport(router: &Router, way: Way) -> WebRtcTransport {
     router.create_webrtc_transport(options).await.expect("a transport")
 }
 
-async fn connection(
-    ip: IpAddr,
-    way: Way,
-    our_role: Option<OurRole>,
-) -> (Arc<dyn PeerConnection>, mpsc::UnboundedReceiver<Arc<dyn TrackRemote>>) {
+async fn connect(ip: IpAddr, way: Way, our_role: Option<OurRole>) -> Connection {
     let mut media = MediaEngine::default();
     media
         .register_codec(
@@ -221,18 +236,19 @@ async fn connection(
     }
     let local = vec![std::net::SocketAddr::new(ip, 0)];
     let (udp, tcp) = if way == Way::Udp { (local, Vec::new()) } else { (Vec::new(), local) };
-    let (sender, tracks) = mpsc::unbounded_channel();
-    let connection = PeerConnectionBuilder::new()
+    let (track_sender, tracks) = mpsc::unbounded_channel();
+    let (state_sender, state) = watch::channel(RTCPeerConnectionState::New);
+    let peer = PeerConnectionBuilder::new()
         .with_media_engine(media)
         .with_interceptor_registry(interceptors)
         .with_setting_engine(settings.build())
-        .with_handler(Arc::new(Handler { tracks: sender }))
+        .with_handler(Arc::new(Handler { tracks: track_sender, state: state_sender }))
         .with_udp_addrs(udp)
         .with_tcp_addrs(tcp)
         .build()
         .await
         .expect("a peer");
-    (Arc::new(connection), tracks)
+    Connection { peer: Arc::new(peer), tracks, state }
 }
 
 async fn trickle(connection: &Arc<dyn PeerConnection>, transport: &WebRtcTransport, mid: &str) {

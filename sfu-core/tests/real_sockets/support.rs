@@ -40,16 +40,17 @@ pub(crate) fn start(options: EngineOptions) -> Engine {
     Engine::start(options).expect("the engine starts on the loopback interface")
 }
 
-/// A port that is free over UDP and TCP, below the range from which the kernel gives clients theirs. Others may still
-/// take it before the caller does: start the search where other processes do not.
+/// A port that is free over UDP and TCP: below the range from which the kernel gives clients theirs, and far from where
+/// tests in other processes look.
 pub(crate) fn free_port() -> u16 {
-    let first = 10_000 + (std::process::id() % 9_000) as u16;
-    (first..first + 500)
+    const APART: u16 = 50;
+    let first = 10_000 + (std::process::id() % 199) as u16 * APART;
+    (first..first + APART)
         .find(|&port| {
             UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
                 && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
         })
-        .expect("one of 500 ports is free")
+        .expect("a port is free")
 }
 
 /// Whether this machine has an IPv6 loopback address; says so when not, for tests that are then skipped.
