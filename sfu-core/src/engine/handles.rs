@@ -15,7 +15,9 @@ use crate::parameters::{
     ConsumerType, DtlsParameters, IceCandidate, IceParameters, MediaKind, RtpCapabilities, RtpParameters,
 };
 use crate::router::{RouterCloseReason, RouterEvent};
-use crate::worker::{ConsumerInfo, EVENT_QUEUE, EventSink, OwnPort, PortReleased, ProducerInfo, TransportInfo};
+use crate::worker::{
+    ConsumerInfo, EVENT_QUEUE, EventSink, ExpectedRouter, OwnPort, PortReleased, ProducerInfo, TransportInfo,
+};
 
 /// What happens in a router without having been asked for on that very object.
 ///
@@ -58,6 +60,7 @@ impl Router {
     pub(super) async fn create(
         worker: WorkerClient,
         capabilities: Arc<RtpCapabilities>,
+        expected: ExpectedRouter,
     ) -> Result<(Self, RouterEvents), WorkerGone> {
         // One place more than the limit, for the event that says that the limit was reached.
         let (sender, receiver) = mpsc::channel(EVENT_QUEUE + 1);
@@ -67,6 +70,9 @@ impl Router {
             .call(move |shell, _| {
                 let id = shell.core.borrow_mut().create_router();
                 shell.add_sink(id, sink);
+                // Counts the router.
+                shell.settle();
+                drop(expected);
                 id
             })
             .await?;

@@ -191,8 +191,8 @@ impl Engine {
     /// [`CreateRouterError`].
     pub async fn create_router(&self) -> Result<(Router, RouterEvents), CreateRouterError> {
         let slot = self.inner.slots.iter().min_by_key(|slot| slot.load().weight()).ok_or(WorkerGone)?;
-        slot.load().expect_router();
-        Ok(Router::create(slot.client(), Arc::clone(&self.inner.capabilities)).await?)
+        let expected = slot.load().expect_router();
+        Ok(Router::create(slot.client(), Arc::clone(&self.inner.capabilities), expected).await?)
     }
 
     /// What each worker carries now.

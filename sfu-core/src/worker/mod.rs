@@ -31,7 +31,7 @@ pub use info::{
 pub use transmit::{MAX_DATAGRAM_BYTES, TransmitQueue};
 
 pub(crate) use self::core::{ConsumerKey, ProducerKey, TransportKey};
-pub(crate) use load::Load;
+pub(crate) use load::{ExpectedRouter, Load};
 pub(crate) use shell::{
     BoundSockets, COMMAND_QUEUE, Command, EVENT_QUEUE, EventSink, OwnPort, PortReleased, Shell, run,
 };
