@@ -9,6 +9,9 @@ mod options;
 mod ports;
 mod slot;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 pub use handles::{Consumer, Producer, Router, RouterEvents, WebRtcTransport};
@@ -190,9 +193,9 @@ impl Engine {
         let mut slots: Vec<_> = self.inner.slots.iter().collect();
         slots.sort_by_key(|slot| slot.load().weight());
         for slot in slots {
-            slot.load().expect_router();
+            let expected = slot.load().expect_router();
             // A worker that has just died is back in a moment; until then the others serve.
-            if let Ok(created) = Router::create(slot.client(), Arc::clone(&self.inner.capabilities)).await {
+            if let Ok(created) = Router::create(slot.client(), Arc::clone(&self.inner.capabilities), expected).await {
                 return Ok(created);
             }
         }

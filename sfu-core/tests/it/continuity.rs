@@ -112,10 +112,8 @@ fn a_paused_producer_reaches_nobody_and_goes_on_with_a_key_frame() {
         world.settle();
         world.run_for(s(3));
         let told: Vec<_> = world.events.iter().map(|(_, _, event)| event.clone()).collect();
-        let expected = [
-            RouterEvent::ConsumerProducerPaused { consumer_id },
-            RouterEvent::ConsumerProducerResumed { consumer_id },
-        ];
+        let expected =
+            [RouterEvent::ConsumerProducerPaused { consumer_id }, RouterEvent::ConsumerProducerResumed { consumer_id }];
         assert_eq!(told, expected, "each once");
         let pairs = world.pairs(sink, source);
         assert!(pairs.len() > before + 80);

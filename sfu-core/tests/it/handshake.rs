@@ -135,10 +135,8 @@ fn dtls_and_media_from_a_tuple_without_a_valid_check_are_ignored() {
     let sink = world.consume(listener, source);
     world.run_for(s(1));
     // The peer's own, authentic packets, and the flights of a peer that has not checked yet.
-    let stranger = sfu_core::transport::tuple::Tuple {
-        remote: "198.51.100.250:666".parse().unwrap(),
-        ..world.peers[peer].tuple
-    };
+    let stranger =
+        sfu_core::transport::tuple::Tuple { remote: "198.51.100.250:666".parse().unwrap(), ..world.peers[peer].tuple };
     let silent = world.add_peer(PeerOptions::default());
     world.peers[silent].ice.is_checking = false;
     world.source_mut(source).stop();

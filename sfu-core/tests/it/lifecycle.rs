@@ -119,7 +119,11 @@ fn a_peer_that_says_goodbye_closes_its_transport() {
     assert_eq!(events.last(), Some(&closed), "after what hung on it: {events:?}");
     assert_eq!(events.iter().filter(|event| **event == closed).count(), 1);
     let id = world.sink(sinks[0]).info.id;
-    assert!(events.iter().any(|event| matches!(event, RouterEvent::ConsumerClosed { consumer_id, .. } if *consumer_id == id)));
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, RouterEvent::ConsumerClosed { consumer_id, .. } if *consumer_id == id))
+    );
 }
 
 #[test]

@@ -29,7 +29,11 @@ fn peers_are_reached_over_ipv6_and_tcp_as_well() {
     world.assert_complete(there, source);
     world.assert_complete(here, back);
     for peer in [six, tcp] {
-        assert_eq!(world.peers[peer].ice.mapped, Some(world.peers[peer].tuple.remote), "our view of the peer's address");
+        assert_eq!(
+            world.peers[peer].ice.mapped,
+            Some(world.peers[peer].tuple.remote),
+            "our view of the peer's address"
+        );
         assert_eq!(ice_states(&world, peer).last(), Some(&IceState::Completed));
     }
 }

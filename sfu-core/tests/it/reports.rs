@@ -58,8 +58,7 @@ fn receiver_reports_tell_the_publisher_its_loss() {
     world.run_for(s(30));
     let reports = &world.layer(source).heard.reports;
     assert!((20..=61).contains(&reports.len()), "{}", reports.len());
-    let mean: f64 =
-        reports.iter().map(|(_, r)| f64::from(r.fraction_lost) / 256.0).sum::<f64>() / reports.len() as f64;
+    let mean: f64 = reports.iter().map(|(_, r)| f64::from(r.fraction_lost) / 256.0).sum::<f64>() / reports.len() as f64;
     assert!((0.1..0.3).contains(&mean), "{mean}");
     let (_, last) = reports.last().unwrap();
     assert!(last.last_sender_report != 0, "a publisher measures its round trip by this");

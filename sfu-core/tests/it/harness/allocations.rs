@@ -14,4 +14,3 @@ pub fn count(action: impl FnOnce()) -> Counted {
     let info = allocation_counter::measure(action);
     Counted { live_bytes: info.bytes_current, calls: info.count_total }
 }
-

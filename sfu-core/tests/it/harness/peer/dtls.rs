@@ -43,8 +43,7 @@ pub struct PeerKeys {
 }
 
 impl PeerDtls {
-    const CORE: SocketAddr =
-        SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::new(203, 0, 113, 9), 4433));
+    const CORE: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::new(203, 0, 113, 9), 4433));
 
     /// An association that does nothing yet.
     pub fn new(role: Role, profiles: &[SrtpProtectionProfile]) -> (Self, Arc<rtc_dtls::config::HandshakeConfig>) {
@@ -143,8 +142,11 @@ impl PeerDtls {
             _ => ProtectionProfile::Aes128CmHmacSha1_80,
         };
         let (key_len, salt_len) = (profile.key_len(), profile.salt_len());
-        let material =
-            state.export_keying_material("EXTRACTOR-dtls_srtp", &[], 2 * (key_len + salt_len)).unwrap().as_ref().to_vec();
+        let material = state
+            .export_keying_material("EXTRACTOR-dtls_srtp", &[], 2 * (key_len + salt_len))
+            .unwrap()
+            .as_ref()
+            .to_vec();
         let (client_key, rest) = material.split_at(key_len);
         let (server_key, rest) = rest.split_at(key_len);
         let (client_salt, server_salt) = rest.split_at(salt_len);

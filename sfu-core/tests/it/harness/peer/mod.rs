@@ -121,7 +121,13 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub fn new(now: Instant, options: &PeerOptions, router: RouterId, info: &TransportInfo, address: SocketAddr) -> Self {
+    pub fn new(
+        now: Instant,
+        options: &PeerOptions,
+        router: RouterId,
+        info: &TransportInfo,
+        address: SocketAddr,
+    ) -> Self {
         let (mut dtls, config) = PeerDtls::new(options.dtls_role, &options.profiles);
         dtls.start(now, config);
         Self {

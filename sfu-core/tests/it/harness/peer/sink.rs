@@ -126,7 +126,8 @@ impl Sink {
 
     /// The numbers missing between the first and the newest packet.
     pub fn holes(&self) -> Vec<u64> {
-        let (Some((first, _)), Some((last, _))) = (self.packets.first_key_value(), self.packets.last_key_value()) else {
+        let (Some((first, _)), Some((last, _))) = (self.packets.first_key_value(), self.packets.last_key_value())
+        else {
             return Vec::new();
         };
         (*first..*last).filter(|number| !self.packets.contains_key(number)).collect()
@@ -137,7 +138,8 @@ impl Sink {
         if !self.sends_nack {
             return Vec::new();
         }
-        let given_up = self.missing.iter().filter(|(_, missing)| now - missing.since > GIVE_UP).map(|(number, _)| *number);
+        let given_up =
+            self.missing.iter().filter(|(_, missing)| now - missing.since > GIVE_UP).map(|(number, _)| *number);
         self.given_up.extend(given_up.collect::<Vec<_>>());
         self.missing.retain(|_, missing| now - missing.since <= GIVE_UP);
         let due = self.missing.iter_mut().filter(|(_, missing)| missing.due_at <= now);

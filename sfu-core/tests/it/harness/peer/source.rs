@@ -102,8 +102,8 @@ impl Source {
         let codec = &parameters.codecs[0];
         let media = Media::of(&codec.mime_type.to_string());
         let rtx = parameters.codecs.iter().find(|codec| codec.mime_type.is_rtx());
-        let layers = parameters.encodings.iter().zip(ssrcs).enumerate().map(|(index, (encoding, (ssrc, rtx_ssrc)))| {
-            Layer {
+        let layers =
+            parameters.encodings.iter().zip(ssrcs).enumerate().map(|(index, (encoding, (ssrc, rtx_ssrc)))| Layer {
                 ssrc: *ssrc,
                 rtx_ssrc: *rtx_ssrc,
                 rid: encoding.rid.clone(),
@@ -119,8 +119,7 @@ impl Source {
                 key_frame_at: None,
                 last_key_frame: None,
                 frame: 0,
-            }
-        });
+            });
         Self {
             producer,
             media,
@@ -199,14 +198,8 @@ impl Source {
         let count = if is_key { layer.packets * 3 } else { layer.packets };
         let first = layer.sent.len();
         for packet in 0..count {
-            let place = Place {
-                ssrc: layer.ssrc,
-                extended: layer.next,
-                frame: layer.frame,
-                index: packet,
-                count,
-                is_key,
-            };
+            let place =
+                Place { ssrc: layer.ssrc, extended: layer.next, frame: layer.frame, index: packet, count, is_key };
             layer.sent.push(Published {
                 extended: layer.next,
                 timestamp,
