@@ -1,5 +1,7 @@
 //! What forwarding costs: one publisher, many subscribers, one worker. See the README beside this crate.
 
+mod report;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use benches::client::{CONSENT_INTERVAL, Client, ClientError, Identity, MAX_DATAGRAM_BYTES};
 use benches::media::{Source, rtp_ssrc, sent_at_ns};
-use benches::process::{CpuTime, resident_bytes, thread_cpu_time};
+use benches::process::{resident_bytes, thread_cpu_time};
 use clap::{Parser, ValueEnum};
+use report::Report;
 use serde::Serialize;
 use sfu_core::engine::{
     ConsumerOptions, Engine, EngineOptions, ListenAddress, PortMode, ProducerOptions, Router, WebRtcTransportOptions,
@@ -78,34 +81,6 @@ enum Profile {
     Aes128CmSha1_80,
 }
 
-/// What came out.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Report {
-    kind: Kind,
-    profile: Profile,
-    subscribers: u32,
-    seconds: f64,
-    packets_published: u64,
-    packets_expected: u64,
-    packets_received: u64,
-    loss_percent: f64,
-    /// Of the subscriber that got the fewest.
-    fewest_packets: u64,
-    packets_per_second: f64,
-    worker_cpu_percent: f64,
-    cpu_us_per_packet: f64,
-    cpu_user_us_per_packet: f64,
-    cpu_system_us_per_packet: f64,
-    latency_us_p50: f64,
-    latency_us_p99: f64,
-    latency_us_max: f64,
-    latency_samples: usize,
-    /// Peer and server together: they live in one process.
-    memory_bytes_per_subscriber: u64,
-    datagrams_unsent: u64,
-}
-
 /// What a subscriber is counted by.
 #[derive(Default)]
 struct Received {
@@ -119,7 +94,8 @@ fn main() -> ExitCode {
     let outcome = runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(run(&options)));
     match outcome {
         Ok(report) => {
-            report.print(options.json);
+            // Who reads no further has what it wanted; the exit code still counts.
+            let _ = report.print(options.json, &mut std::io::stdout());
             if report.loss_percent <= options.max_loss && report.fewest_packets > 0 {
                 return ExitCode::SUCCESS;
             }
@@ -312,86 +288,6 @@ impl Stop {
         let notified = self.notify.notified();
         if !self.told.load(Ordering::Acquire) {
             notified.await;
-        }
-    }
-}
-
-impl Report {
-    #[allow(clippy::too_many_arguments, reason = "called once, with all that was measured")]
-    fn new(
-        options: &Options,
-        published: u64,
-        counts: &[u64],
-        elapsed: Duration,
-        cpu: CpuTime,
-        mut latencies_ns: Vec<u64>,
-        memory: u64,
-        datagrams_unsent: u64,
-    ) -> Self {
-        let received: u64 = counts.iter().sum();
-        let expected = published * u64::from(options.subscribers);
-        let per_packet = |time: Duration| time.as_secs_f64() * 1e6 / received.max(1) as f64;
-        latencies_ns.sort_unstable();
-        let percentile = |percent: usize| {
-            let rank = (latencies_ns.len() * percent).div_ceil(100).saturating_sub(1);
-            latencies_ns.get(rank).map_or(f64::NAN, |&latency| latency as f64 / 1e3)
-        };
-        Self {
-            kind: options.kind,
-            profile: options.profile,
-            subscribers: options.subscribers,
-            seconds: elapsed.as_secs_f64(),
-            packets_published: published,
-            packets_expected: expected,
-            packets_received: received,
-            loss_percent: expected.saturating_sub(received) as f64 * 100.0 / expected.max(1) as f64,
-            fewest_packets: counts.iter().copied().min().unwrap_or(0),
-            packets_per_second: received as f64 / elapsed.as_secs_f64(),
-            worker_cpu_percent: cpu.total().as_secs_f64() * 100.0 / (elapsed + DRAIN).as_secs_f64(),
-            cpu_us_per_packet: per_packet(cpu.total()),
-            cpu_user_us_per_packet: per_packet(cpu.user),
-            cpu_system_us_per_packet: per_packet(cpu.system),
-            latency_us_p50: percentile(50),
-            latency_us_p99: percentile(99),
-            latency_us_max: percentile(100),
-            latency_samples: latencies_ns.len(),
-            memory_bytes_per_subscriber: memory / u64::from(options.subscribers),
-            datagrams_unsent,
-        }
-    }
-
-    fn print(&self, as_json: bool) {
-        if as_json {
-            match serde_json::to_string_pretty(self) {
-                Ok(json) => println!("{json}"),
-                Err(error) => eprintln!("no JSON: {error}"),
-            }
-            return;
-        }
-        let rows = [
-            ("subscribers", format!("{} ({:?}, {:?})", self.subscribers, self.kind, self.profile)),
-            ("sent for", format!("{:.1} s", self.seconds)),
-            ("packets published", self.packets_published.to_string()),
-            ("packets forwarded", format!("{} of {}", self.packets_received, self.packets_expected)),
-            ("lost", format!("{:.3} %", self.loss_percent)),
-            ("forwarded packets/s", format!("{:.0}", self.packets_per_second)),
-            ("worker CPU", format!("{:.1} % of a core", self.worker_cpu_percent)),
-            (
-                "CPU per forwarded packet",
-                format!(
-                    "{:.2} µs ({:.2} user, {:.2} system)",
-                    self.cpu_us_per_packet, self.cpu_user_us_per_packet, self.cpu_system_us_per_packet
-                ),
-            ),
-            (
-                "latency p50, p99, max",
-                format!("{:.0}, {:.0}, {:.0} µs", self.latency_us_p50, self.latency_us_p99, self.latency_us_max),
-            ),
-            ("memory per subscriber", format!("{} kB (its peer included)", self.memory_bytes_per_subscriber / 1024)),
-            ("datagrams not sent", self.datagrams_unsent.to_string()),
-        ];
-        for (name, value) in rows {
-            println!("{name:<26} {value}");
         }
     }
 }
