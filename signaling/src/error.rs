@@ -55,6 +55,15 @@ pub(crate) enum SignalError {
     /// The caller's fault.
     #[error("recipientId: nobody of that id is in the room")]
     RecipientNotFound,
+    /// The caller's fault.
+    #[error("{0}: userOnline must come first")]
+    NotOnline(&'static str),
+    /// The caller's fault.
+    #[error("receiverId: nobody of that id is online")]
+    ReceiverNotFound,
+    /// A limit.
+    #[error("too many sockets are online (at most {limit})")]
+    TooManyOnline { limit: usize },
     /// A limit.
     #[error("too many transports (at most {TRANSPORTS_PER_PEER_MAX} for each peer)")]
     TooManyTransports,

@@ -8,6 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{Membership, Session};
 use crate::error::SignalError;
+use crate::mailbox::Post;
 use crate::registry;
 use crate::room::Identity;
 use crate::vocabulary::Vocabulary;
@@ -30,6 +31,7 @@ impl Session {
             Some(name) => name,
             None => self.membership_in(None)?.room.name().to_owned(),
         };
+        let user_id = user_id.or_else(|| self.user_id.clone());
         let identity = Identity::new(self.peer.clone(), user_id.as_deref(), user_name.as_deref());
         let peer = self.peer.clone();
         let membership = self.go_to(&name).await?;
@@ -112,7 +114,12 @@ impl Session {
         // The others are told first: the media closes on its way.
         let router = self.shared.registry.leave(&membership.room, &self.peer);
         // What this room had to say is of no interest any more.
-        while self.inbox.try_post().is_some() {}
+        while let Some(post) = self.inbox.try_post() {
+            match post {
+                Post::Notice(notice) if !notice.is_of_room() => self.tell(&notice),
+                Post::Notice(_) | Post::TransportClosed(_) => {}
+            }
+        }
         for transport in membership.transports.into_values() {
             transport.handle.close().await;
         }
@@ -135,6 +142,9 @@ impl Session {
                 }
             };
             self.leave().await;
+            if let Some(user_id) = &self.user_id {
+                room.change(|state| (state.identify(&self.peer, user_id), Vec::new()));
+            }
             self.membership = Some(Membership {
                 room,
                 router,
@@ -158,7 +168,7 @@ impl Session {
 }
 
 /// To the millisecond, as JavaScript has it.
-fn rfc3339(time: OffsetDateTime) -> String {
+pub(super) fn rfc3339(time: OffsetDateTime) -> String {
     let time = time.replace_millisecond(time.millisecond()).unwrap_or(time);
     // Formatting fails for years beyond 9999 only.
     time.format(&Rfc3339).unwrap_or_default()
