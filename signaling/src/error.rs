@@ -25,6 +25,9 @@ pub(crate) enum SignalError {
     /// The caller's fault.
     #[error("{field}: longer than {limit} bytes")]
     TooLong { field: &'static str, limit: usize },
+    /// The caller's fault: the event is about going to a room, and names none.
+    #[error("missing field `{field}`")]
+    RoomNotNamed { field: &'static str },
     /// The caller's fault: a room must be named and is not, and the socket is in none.
     #[error("missing field `{field}`: this socket is in no room")]
     NoRoom { field: &'static str },

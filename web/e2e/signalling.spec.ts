@@ -246,9 +246,7 @@ test('presence follows userOnline', async ({ connect }) => {
     expect.objectContaining({ userId, status: 'online', lastSeen: expect.stringMatching(/^\d{4}-.*Z$/) });
   const watcher = await connect();
   watcher.emit('userOnline', 'watcher');
-  await expect
-    .poll(() => watcher.received('onlineUsersList'))
-    .toEqual([expect.arrayContaining([online('watcher')])]);
+  await expect.poll(() => watcher.received('onlineUsersList')).toEqual([expect.arrayContaining([online('watcher')])]);
   const ann = await connect();
   ann.emit('userOnline', 'ann-online');
   await expectReceived(watcher, 'userStatusChanged', { userId: 'ann-online', status: 'online' });

@@ -19,7 +19,7 @@ use crate::wire::{decode, named_room};
 impl Session {
     /// `createRoom`: get or create, and go there.
     pub(super) async fn create_room(&mut self, room: Option<String>) -> Result<Reply, SignalError> {
-        let name = room.ok_or(SignalError::NoRoom { field: self.room_field() })?;
+        let name = room.ok_or(SignalError::RoomNotNamed { field: self.room_field() })?;
         let membership = self.go_to(&name).await?;
         Ok(Reply::capabilities(membership.router.rtp_capabilities()))
     }
@@ -27,10 +27,7 @@ impl Session {
     /// `joinRoom`: go there and be announced.
     pub(super) async fn join_room(&mut self, room: Option<String>, payload: Value) -> Result<Reply, SignalError> {
         let (user_id, user_name) = decode::<JoinRoom>(payload)?.identity()?;
-        let name = match room {
-            Some(name) => name,
-            None => self.membership_in(None)?.room.name().to_owned(),
-        };
+        let name = room.ok_or(SignalError::RoomNotNamed { field: self.room_field() })?;
         let user_id = user_id.or_else(|| self.user_id.clone());
         let identity = Identity::new(self.peer.clone(), user_id.as_deref(), user_name.as_deref());
         let peer = self.peer.clone();
