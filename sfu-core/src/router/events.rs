@@ -64,7 +64,7 @@ pub enum RouterEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransportCloseReason {
-    /// The peer's consent ran out: no valid connectivity check for 30 s (RFC 7675), or none at all for as long after creation.
+    /// The peer's consent ran out (RFC 7675) and did not come back: no valid connectivity check for a minute.
     ConsentExpired,
     /// The peer sent `close_notify`.
     DtlsClosedByPeer,

@@ -1,0 +1,28 @@
+//! Calls on a path without faults.
+
+use sfu_core::parameters::HeaderExtensionUri;
+
+use crate::harness::{World, ms, s};
+
+/// Harm prevented: anything at all between two people does not work.
+#[test]
+fn a_clean_call_carries_every_byte_of_audio_and_video() {
+    let mut world = World::new(1);
+    let (alice, bob) = (world.peer(), world.peer());
+    let audio = world.produce(alice, "opus");
+    let video = world.produce(alice, "vp8");
+    world.run_for(ms(200));
+    let (heard, seen) = (world.consume(bob, audio), world.consume(bob, video));
+    world.run_for(s(10));
+    world.assert_complete(heard, audio);
+    world.assert_complete(seen, video);
+    assert!(world.stream(heard, audio).len() > 480);
+    for sink in [heard, seen] {
+        assert_eq!((world.sink(sink).duplicates, world.sink(sink).nacks_sent), (0, 0));
+    }
+    for pair in world.stream(heard, audio) {
+        let level = world.sink(heard).id(&HeaderExtensionUri::SsrcAudioLevel).unwrap();
+        let level = pair.got.extensions.iter().find(|(id, _)| *id == level).map(|(_, value)| value[0]);
+        assert_eq!(level, Some(0x80 | (pair.published.extended % 100) as u8), "the audio level of {}", pair.number);
+    }
+}

@@ -1,0 +1,24 @@
+//! Peers, a network and a clock, all made up: a call of hours takes moments, and its seed replays it.
+
+pub mod allocations;
+pub mod checks;
+pub mod network;
+pub mod peer;
+pub mod vectors;
+pub mod world;
+
+pub use network::{Direction, Kind, Link, Loss};
+pub use peer::PeerOptions;
+pub use world::{SinkId, SourceId, World};
+
+use std::time::Duration;
+
+/// Milliseconds.
+pub const fn ms(number: u64) -> Duration {
+    Duration::from_millis(number)
+}
+
+/// Seconds.
+pub const fn s(number: u64) -> Duration {
+    Duration::from_secs(number)
+}

@@ -1,0 +1,308 @@
+//! A core, its peers, and time.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use sfu_core::dtls::Certificate;
+use sfu_core::ids::{RouterId, Ssrc, TransportId};
+use sfu_core::parameters::{MediaKind, RtpCapabilities, RtpParameters};
+use sfu_core::router::RouterEvent;
+use sfu_core::rtcp::ntp::WallClock;
+use sfu_core::transport::tuple::Tuple;
+use sfu_core::worker::{
+    ConsumeError, ConsumerOptions, Core, CoreOptions, LocalAddress, ProduceError, ProducerOptions,
+    WebRtcTransportOptions,
+};
+
+use super::network::{Direction, Network};
+use super::peer::sink::Sink;
+use super::peer::source::{Layer, Source};
+use super::peer::{CORE, Peer, PeerOptions, Signalled};
+use super::vectors;
+
+/// A source of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceId {
+    pub peer: usize,
+    pub index: usize,
+}
+
+/// A sink of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SinkId {
+    pub peer: usize,
+    pub index: usize,
+}
+
+/// Everything there is.
+pub struct World {
+    seed: u64,
+    pub origin: Instant,
+    pub now: Instant,
+    pub core: Core,
+    pub network: Network,
+    pub peers: Vec<Peer>,
+    pub router: RouterId,
+    pub events: Vec<(Instant, RouterId, RouterEvent)>,
+    pub closed_tuples: Vec<Tuple>,
+    pub closed_transports: Vec<TransportId>,
+    rng: StdRng,
+    mids: u32,
+}
+
+impl World {
+    /// An empty room. The same seed gives the same run, but for the randomness of DTLS.
+    pub fn new(seed: u64) -> Self {
+        let origin = origin();
+        let mut core = Core::new(CoreOptions {
+            certificate: certificate(),
+            capabilities: Arc::new(vectors::router_capabilities()),
+            addresses: vec![LocalAddress { bound: CORE.parse().unwrap(), announced: vec!["192.0.2.1".to_owned()] }],
+            clock: WallClock::new(origin, UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
+            rng: StdRng::seed_from_u64(seed),
+        });
+        let router = core.create_router();
+        Self {
+            seed,
+            origin,
+            now: origin,
+            core,
+            network: Network::new(seed),
+            peers: Vec::new(),
+            router,
+            events: Vec::new(),
+            closed_tuples: Vec::new(),
+            closed_transports: Vec::new(),
+            rng: StdRng::seed_from_u64(!seed),
+            mids: 0,
+        }
+    }
+
+    /// A peer with a clean path, connected.
+    pub fn peer(&mut self) -> usize {
+        self.connected_peer(PeerOptions::default())
+    }
+
+    /// A peer that takes its time to connect, which it must within ten seconds.
+    pub fn connected_peer(&mut self, options: PeerOptions) -> usize {
+        let peer = self.add_peer(options);
+        self.run_until("the peer is connected", Duration::from_secs(10), |world| world.peers[peer].is_connected());
+        // The core's half of the handshake may be one flight behind.
+        self.run_for(Duration::from_millis(100));
+        peer
+    }
+
+    /// A peer that begins to connect.
+    pub fn add_peer(&mut self, options: PeerOptions) -> usize {
+        let index = self.peers.len();
+        let router = options.router.unwrap_or(self.router);
+        let info = self.core.create_transport(self.now, router, WebRtcTransportOptions::default(), None).unwrap();
+        let address = options.address.unwrap_or_else(|| {
+            let [high, low] = (index as u16).to_be_bytes();
+            SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100 + high, low)), 50_000)
+        });
+        let peer = Peer::new(self.now, &options, router, &info, address);
+        self.network.add_peer(options.up, options.down);
+        self.network.set_home(address, index);
+        let transport = peer.transport;
+        let mut parameters = peer.dtls.parameters();
+        self.peers.push(peer);
+        match options.fingerprint {
+            Signalled::Right => self.core.connect_transport(self.now, transport, &parameters).unwrap(),
+            Signalled::Wrong => {
+                parameters.fingerprints[0].value = ["AB"; 32].join(":");
+                self.core.connect_transport(self.now, transport, &parameters).unwrap();
+            }
+            Signalled::Later => {}
+        }
+        self.settle();
+        index
+    }
+
+    /// Signals a peer's fingerprint that was held back.
+    pub fn signal_fingerprint(&mut self, peer: usize) {
+        let (transport, parameters) = (self.peers[peer].transport, self.peers[peer].dtls.parameters());
+        self.core.connect_transport(self.now, transport, &parameters).unwrap();
+        self.settle();
+    }
+
+    /// The peer sends from another address from now on, and checks there.
+    pub fn move_peer(&mut self, peer: usize, tuple: Tuple) {
+        self.network.set_home(tuple.remote, peer);
+        self.peers[peer].tuple = tuple;
+        self.peers[peer].ice.check_now(self.now);
+    }
+
+    // --- media
+
+    /// The peer publishes what Chromium does in this case of the vectors, from now on.
+    pub fn produce(&mut self, peer: usize, case: &str) -> SourceId {
+        let (kind, parameters) = vectors::producer(case);
+        let source = self.produce_with(peer, kind, parameters).unwrap();
+        self.start(source);
+        source
+    }
+
+    /// Publishes under numbers of its own, and does not send yet.
+    pub fn produce_with(
+        &mut self,
+        peer: usize,
+        kind: MediaKind,
+        mut parameters: RtpParameters,
+    ) -> Result<SourceId, ProduceError> {
+        self.mids += 1;
+        parameters.mid = Some(format!("m{}", self.mids));
+        let has_rtx = parameters.codecs.iter().any(|codec| codec.mime_type.is_rtx());
+        let mut ssrcs = Vec::new();
+        for encoding in &mut parameters.encodings {
+            let (ssrc, rtx) = (self.rng.random(), has_rtx.then(|| self.rng.random()));
+            encoding.ssrc = encoding.ssrc.map(|_| Ssrc(ssrc));
+            if let (Some(known), Some(ssrc)) = (&mut encoding.rtx, rtx) {
+                known.ssrc = Ssrc(ssrc);
+            }
+            ssrcs.push((ssrc, rtx));
+        }
+        let options = ProducerOptions { kind, rtp_parameters: parameters.clone(), paused: false };
+        let info = self.core.produce(self.now, self.peers[peer].transport, options);
+        self.settle();
+        let source = Source::new(info?.id, &parameters, &ssrcs);
+        self.peers[peer].sources.push(source);
+        Ok(SourceId { peer, index: self.peers[peer].sources.len() - 1 })
+    }
+
+    pub fn start(&mut self, source: SourceId) {
+        let now = self.now;
+        self.source_mut(source).start(now);
+    }
+
+    /// The peer subscribes as Chromium.
+    pub fn consume(&mut self, peer: usize, source: SourceId) -> SinkId {
+        self.consume_as(peer, source, vectors::capabilities("chromium-156"), false).unwrap()
+    }
+
+    pub fn consume_as(
+        &mut self,
+        peer: usize,
+        source: SourceId,
+        rtp_capabilities: RtpCapabilities,
+        paused: bool,
+    ) -> Result<SinkId, ConsumeError> {
+        let options = ConsumerOptions { producer_id: self.source(source).producer, rtp_capabilities, paused };
+        let info = self.core.consume(self.now, self.peers[peer].transport, options)?;
+        self.peers[peer].sinks.push(Sink::new(info));
+        self.settle();
+        Ok(SinkId { peer, index: self.peers[peer].sinks.len() - 1 })
+    }
+
+    pub fn source(&self, id: SourceId) -> &Source {
+        &self.peers[id.peer].sources[id.index]
+    }
+
+    pub fn source_mut(&mut self, id: SourceId) -> &mut Source {
+        &mut self.peers[id.peer].sources[id.index]
+    }
+
+    /// The only encoding of a source.
+    pub fn layer(&self, id: SourceId) -> &Layer {
+        self.source(id).only()
+    }
+
+    pub fn sink(&self, id: SinkId) -> &Sink {
+        &self.peers[id.peer].sinks[id.index]
+    }
+
+    pub fn sink_mut(&mut self, id: SinkId) -> &mut Sink {
+        &mut self.peers[id.peer].sinks[id.index]
+    }
+
+    // --- time
+
+    /// Lets time pass.
+    pub fn run_for(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.step(end) {}
+    }
+
+    /// Lets time pass until `is_done`, which must be within `limit`.
+    pub fn run_until(&mut self, what: &str, limit: Duration, is_done: impl Fn(&Self) -> bool) {
+        let end = self.now + limit;
+        while !is_done(self) {
+            assert!(self.step(end), "not within {limit:?}: {what}");
+        }
+    }
+
+    /// How long ago the world began.
+    pub fn elapsed(&self) -> Duration {
+        self.now - self.origin
+    }
+
+    /// Carries out what the core wants after a call from outside.
+    pub fn settle(&mut self) {
+        let (network, now) = (&mut self.network, self.now);
+        self.core.transmits().drain(|tuple, bytes| network.send_down(now, tuple, bytes));
+        while let Some((router, event)) = self.core.poll_event() {
+            self.events.push((now, router, event));
+        }
+        self.closed_tuples.extend(std::iter::from_fn(|| self.core.poll_closed_tuple()));
+        self.closed_transports.extend(std::iter::from_fn(|| self.core.poll_closed_transport()));
+        for (index, peer) in self.peers.iter_mut().enumerate() {
+            for (tuple, bytes) in peer.outbox.drain(..) {
+                self.network.send_up(now, index, tuple, bytes);
+            }
+        }
+    }
+
+    /// Goes to the next thing that happens, and does it; false once `end` is reached.
+    fn step(&mut self, end: Instant) -> bool {
+        let core = self.core.poll_timeout().map(|(at, _)| at);
+        let peers = self.peers.iter().filter_map(Peer::poll_timeout).min();
+        let next = [core, peers, self.network.poll_timeout()].into_iter().flatten().min();
+        let Some(next) = next.filter(|next| *next <= end) else {
+            self.now = self.now.max(end);
+            return false;
+        };
+        self.now = self.now.max(next);
+        let now = self.now;
+        while let Some(mut datagram) = self.network.poll_arrival(now) {
+            match datagram.direction {
+                Direction::Up => self.core.handle_datagram(now, datagram.tuple, &mut datagram.bytes),
+                Direction::Down => self.peers[datagram.peer].handle_datagram(now, datagram.tuple, &datagram.bytes),
+            }
+            self.settle();
+        }
+        if core.is_some_and(|at| at <= now) {
+            self.core.handle_timeout(now);
+            let next = self.core.poll_timeout().map(|(at, _)| at);
+            assert!(next.is_none_or(|at| at > now), "the core's timer does not move on");
+        }
+        for peer in &mut self.peers {
+            if peer.poll_timeout().is_some_and(|at| at <= now) {
+                peer.handle_timeout(now);
+            }
+        }
+        self.settle();
+        true
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the world's seed is {}; {:?} had passed", self.seed, self.elapsed());
+        }
+    }
+}
+
+fn certificate() -> Certificate {
+    static CERTIFICATE: OnceLock<Certificate> = OnceLock::new();
+    CERTIFICATE.get_or_init(|| Certificate::generate().unwrap()).clone()
+}
+
+/// A made-up beginning.
+#[expect(clippy::disallowed_methods, reason = "an Instant can only be made from the clock; the world adds to this one")]
+fn origin() -> Instant {
+    Instant::now()
+}

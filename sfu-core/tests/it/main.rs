@@ -1,0 +1,15 @@
+//! The media plane as peers see it, on a simulated network and clock.
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
+mod call;
+mod continuity;
+mod handshake;
+mod harness;
+mod key_frames;
+mod lifecycle;
+mod limits;
+mod loss;
+mod path;
+mod reports;
+mod rtp_corpus;
+mod simulcast;
