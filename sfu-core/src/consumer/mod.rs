@@ -193,3 +193,6 @@ fn bit(payload_type: PayloadType) -> u128 {
 pub(crate) fn first_sequence(rng: &mut impl RngCore) -> u16 {
     rng.random::<u16>() >> 1
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,9 @@ use crate::parameters::{
     ConsumerType, DtlsParameters, IceCandidate, IceParameters, MediaKind, RtpCapabilities, RtpParameters,
 };
 use crate::router::{RouterCloseReason, RouterEvent};
-use crate::worker::{ConsumerInfo, EVENT_QUEUE, EventSink, OwnPort, ProducerInfo, TransportInfo};
+use crate::worker::{
+    ConsumerInfo, EVENT_QUEUE, EventSink, ExpectedRouter, OwnPort, PortReleased, ProducerInfo, TransportInfo,
+};
 
 /// What happens in a router without having been asked for on that very object.
 ///
@@ -50,7 +52,7 @@ impl RouterEvents {
 #[derive(Debug, Clone)]
 pub struct Router {
     id: RouterId,
-    worker: WorkerClient,
+    pub(super) worker: WorkerClient,
     capabilities: Arc<RtpCapabilities>,
 }
 
@@ -58,6 +60,7 @@ impl Router {
     pub(super) async fn create(
         worker: WorkerClient,
         capabilities: Arc<RtpCapabilities>,
+        expected: ExpectedRouter,
     ) -> Result<(Self, RouterEvents), WorkerGone> {
         // One place more than the limit, for the event that says that the limit was reached.
         let (sender, receiver) = mpsc::channel(EVENT_QUEUE + 1);
@@ -67,6 +70,9 @@ impl Router {
             .call(move |shell, _| {
                 let id = shell.core.borrow_mut().create_router();
                 shell.add_sink(id, sink);
+                // Counts the router.
+                shell.settle();
+                drop(expected);
                 id
             })
             .await?;
@@ -130,17 +136,15 @@ impl Router {
         Ok(created)
     }
 
-    /// Closes the router and everything in it. Idempotent.
+    /// Closes the router and everything in it. Ports of its transports are free again when this returns. Idempotent.
     pub async fn close(&self) {
         let router = self.id;
-        // A worker that is gone has closed it already.
-        let _ = self
-            .worker
-            .call(move |shell, now| {
-                shell.end_sink(router);
-                shell.core.borrow_mut().close_router(now, router);
-            })
-            .await;
+        let closing = self.worker.call(move |shell, now| {
+            shell.end_sink(router);
+            shell.core.borrow_mut().close_router(now, router);
+            shell.settle()
+        });
+        released(closing).await;
     }
 }
 
@@ -224,10 +228,22 @@ impl WebRtcTransport {
         Ok(Consumer { info: Arc::new(info), worker: self.worker.clone() })
     }
 
-    /// Closes the transport with its producers and consumers. Idempotent.
+    /// Closes the transport with its producers and consumers. A port of its own is free again when this returns. Idempotent.
     pub async fn close(&self) {
         let id = self.id();
-        let _ = self.worker.call(move |shell, now| shell.core.borrow_mut().close_transport(now, id)).await;
+        let closing = self.worker.call(move |shell, now| {
+            shell.core.borrow_mut().close_transport(now, id);
+            shell.settle()
+        });
+        released(closing).await;
+    }
+}
+
+/// Waits for the ports that a closing gives back.
+async fn released(closing: impl Future<Output = Result<Vec<PortReleased>, WorkerGone>>) {
+    // A worker that is gone has closed everything already.
+    for port in closing.await.unwrap_or_default() {
+        port.wait().await;
     }
 }
 

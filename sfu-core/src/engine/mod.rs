@@ -9,6 +9,9 @@ mod options;
 mod ports;
 mod slot;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 pub use handles::{Consumer, Producer, Router, RouterEvents, WebRtcTransport};
@@ -187,9 +190,16 @@ impl Engine {
     /// # Errors
     /// [`CreateRouterError`].
     pub async fn create_router(&self) -> Result<(Router, RouterEvents), CreateRouterError> {
-        let slot = self.inner.slots.iter().min_by_key(|slot| slot.load().weight()).ok_or(WorkerGone)?;
-        slot.load().expect_router();
-        Ok(Router::create(slot.client(), Arc::clone(&self.inner.capabilities)).await?)
+        let mut slots: Vec<_> = self.inner.slots.iter().collect();
+        slots.sort_by_key(|slot| slot.load().weight());
+        for slot in slots {
+            let expected = slot.load().expect_router();
+            // A worker that has just died is back in a moment; until then the others serve.
+            if let Ok(created) = Router::create(slot.client(), Arc::clone(&self.inner.capabilities), expected).await {
+                return Ok(created);
+            }
+        }
+        Err(WorkerGone.into())
     }
 
     /// What each worker carries now.

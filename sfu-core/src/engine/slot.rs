@@ -142,7 +142,7 @@ impl WorkerSlot {
         Ok(Self { current, place, load, stop, stopped })
     }
 
-    pub(crate) fn load(&self) -> &Load {
+    pub(crate) fn load(&self) -> &Arc<Load> {
         &self.load
     }
 

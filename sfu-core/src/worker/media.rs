@@ -48,11 +48,11 @@ impl Core {
         self.stats.packets_received += 1;
         let Some(packet) = datagram.get(..len) else { return };
         let incoming = self.receive(now, route, packet, header, &extensions);
-        self.rearm_for_packet(now, key, route.producer, route.encoding);
         if let Some(incoming) = incoming {
             self.follow_best_encoding(now, route.producer);
             self.forward(now, route, &incoming);
         }
+        self.serve_after_packet(now, key, route.producer, route.encoding);
     }
 
     /// Authenticates a packet and finds its stream. `None`: refused, and nothing has changed.

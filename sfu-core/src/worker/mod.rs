@@ -31,6 +31,8 @@ pub use info::{
 pub use transmit::{MAX_DATAGRAM_BYTES, TransmitQueue};
 
 pub(crate) use self::core::{ConsumerKey, ProducerKey, TransportKey};
-pub(crate) use load::Load;
-pub(crate) use shell::{BoundSockets, COMMAND_QUEUE, Command, EVENT_QUEUE, EventSink, OwnPort, Shell, run};
+pub(crate) use load::{ExpectedRouter, Load};
+pub(crate) use shell::{
+    BoundSockets, COMMAND_QUEUE, Command, EVENT_QUEUE, EventSink, OwnPort, PortReleased, Shell, run,
+};
 pub(crate) use sockets::bind;

@@ -8,6 +8,7 @@ use super::info::{ProducerInfo, ProducerOptions};
 use super::limits::MAX_PRODUCERS_PER_TRANSPORT;
 use crate::congestion::remb::RembEstimator;
 use crate::congestion::transport_feedback::TransportFeedback;
+use crate::consumer::Consumer;
 use crate::ids::{ProducerId, Ssrc};
 use crate::negotiation::{
     NegotiationError, consumable_rtp_parameters, producer_rtp_parameters_mapping, producer_type,
@@ -177,11 +178,13 @@ impl Core {
     pub(super) fn want_key_frame(&mut self, now: Instant, key: ProducerKey) {
         let Some(producer) = self.producers.get_mut(key) else { return };
         let (best, transport) = (producer.best, producer.transport);
-        let wanted = !producer.paused
-            && producer
-                .consumers
-                .iter()
-                .any(|consumer| self.consumers.get(*consumer).is_some_and(|consumer| consumer.wants_key_frame(best)));
+        // A key frame that comes before its consumer can be sent to would be lost, and the next one be a second away.
+        let can_use = |consumer: &Consumer| {
+            consumer.wants_key_frame(best)
+                && self.transports.get(consumer.transport).is_some_and(|transport| transport.media_path().is_some())
+        };
+        let wanted =
+            !producer.paused && producer.consumers.iter().any(|key| self.consumers.get(*key).is_some_and(can_use));
         if wanted && let Some(encoding) = producer.encodings.get_mut(best) {
             encoding.key_frames.request(now);
             self.send_due_key_frame_requests(now, transport);

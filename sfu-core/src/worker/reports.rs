@@ -180,7 +180,9 @@ impl Core {
             }
         }
         let rtcp_ssrc = transport.rtcp_ssrc;
-        if let (Some(feedback), Some(media_ssrc)) = (&mut transport.transport_feedback, some_source) {
+        if let Some(feedback) = &mut transport.transport_feedback {
+            // Its packets belong to no stream of ours yet: the path is reported on all the same.
+            let media_ssrc = some_source.unwrap_or(Ssrc(0));
             while let Some(packet) = feedback.poll_feedback(now, rtcp_ssrc, media_ssrc) {
                 queued(transport.rtcp.push_feedback(packet));
             }

@@ -8,6 +8,9 @@ use crate::router::TransportCloseReason;
 /// How long a transport outlives its peer's consent: an ICE restart may bring the peer back, on a new network say.
 pub(super) const DISCONNECTED_LINGER: Duration = Duration::from_secs(30);
 
+/// A transport is served at most once in this time by its timer: what is due and cannot be done yet must not spin the worker.
+const TIMER_STEP: Duration = Duration::from_millis(1);
+
 /// Stale timer entries beyond this, and more than [`STALE_PER_TRANSPORT`] for each transport, are swept out.
 const STALE_MIN: usize = 1024;
 const STALE_PER_TRANSPORT: usize = 8;
@@ -87,21 +90,34 @@ impl Core {
             }
         }
         if let (Some(next), Some(transport)) = (next, self.transports.get_mut(key)) {
-            self.timers.arm(key, &mut transport.armed, next.max(now));
+            self.timers.arm(key, &mut transport.armed, next.max(now + TIMER_STEP));
         }
     }
 
-    /// The same after a media packet, looking only at what the packet can have changed.
-    pub(super) fn rearm_for_packet(&mut self, now: Instant, key: TransportKey, producer: ProducerKey, encoding: usize) {
+    /// The same after a media packet, looking only at what the packet can have changed; what it made due goes out at once.
+    pub(super) fn serve_after_packet(
+        &mut self,
+        now: Instant,
+        key: TransportKey,
+        producer: ProducerKey,
+        encoding: usize,
+    ) {
         let Some(transport) = self.transports.get_mut(key) else { return };
         let feedback = transport.transport_feedback.as_ref().and_then(|feedback| feedback.poll_timeout());
         let remb = transport.remb.as_ref().and_then(|remb| remb.poll_timeout());
         let source = self.producers.get(producer).and_then(|producer| producer.encodings.get(encoding));
-        let nack = source.and_then(|source| source.stream.as_ref()?.nack.as_ref()?.poll_timeout());
-        let reports = source.and_then(|source| Some(source.stream.as_ref()?.reports.poll_timeout()));
+        let stream = source.and_then(|source| source.stream.as_ref());
+        let nack = stream.and_then(|stream| stream.nack.as_ref()?.poll_timeout());
+        let reports = stream.map(|stream| stream.reports.poll_timeout());
         let key_frames = source.and_then(|source| source.key_frames.poll_timeout());
         if let Some(next) = [feedback, remb, nack, reports, key_frames].into_iter().flatten().min() {
-            self.timers.arm(key, &mut transport.armed, next.max(now));
+            self.timers.arm(key, &mut transport.armed, next.max(now + TIMER_STEP));
+        }
+        if nack.is_some_and(|at| at <= now) {
+            self.send_due_nacks(now, key);
+        }
+        if key_frames.is_some_and(|at| at <= now) {
+            self.send_due_key_frame_requests(now, key);
         }
     }
 }

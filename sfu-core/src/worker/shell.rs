@@ -55,17 +55,41 @@ pub(crate) struct BoundSockets {
     pub(crate) tcp: Vec<(SocketAddr, std::net::TcpListener)>,
 }
 
-/// The sockets of one transport that has a port for itself. Dropping it closes them and gives the port back.
+/// The sockets of one transport that has a port for itself. Dropping it closes them soon after.
 pub(crate) struct OwnPort {
     locals: Vec<SocketAddr>,
     tasks: Vec<tokio::task::AbortHandle>,
-    release: Option<Box<dyn FnOnce() + Send>>,
+    lease: Arc<PortLease>,
 }
+
+/// A port's place in the range. Each task that serves the port holds it, so that the port is given back once the last socket
+/// is closed and not before: it would be refused to who takes it next.
+pub(crate) struct PortLease {
+    release: Option<Box<dyn FnOnce() + Send + Sync>>,
+    /// Never sent to: it is dropped after the release.
+    released: Option<watch::Sender<()>>,
+}
+
+/// Resolves once a port is given back.
+pub(crate) struct PortReleased(watch::Receiver<()>);
 
 impl OwnPort {
     /// `release` is called once the sockets are closed.
-    pub(crate) fn new(release: impl FnOnce() + Send + 'static) -> Self {
-        Self { locals: Vec::new(), tasks: Vec::new(), release: Some(Box::new(release)) }
+    pub(crate) fn new(release: impl FnOnce() + Send + Sync + 'static) -> Self {
+        let lease = PortLease { release: Some(Box::new(release)), released: Some(watch::channel(()).0) };
+        Self { locals: Vec::new(), tasks: Vec::new(), lease: Arc::new(lease) }
+    }
+
+    fn released(&self) -> Option<PortReleased> {
+        self.lease.released.as_ref().map(|released| PortReleased(released.subscribe()))
+    }
+}
+
+impl PortReleased {
+    /// Waits for it.
+    pub(crate) async fn wait(mut self) {
+        // An error is what is waited for: the sender is gone.
+        while self.0.changed().await.is_ok() {}
     }
 }
 
@@ -74,9 +98,15 @@ impl Drop for OwnPort {
         for task in &self.tasks {
             task.abort();
         }
+    }
+}
+
+impl Drop for PortLease {
+    fn drop(&mut self) {
         if let Some(release) = self.release.take() {
             release();
         }
+        drop(self.released.take());
     }
 }
 
@@ -90,13 +120,15 @@ pub(crate) struct Shell {
     /// What the timer task waits for; it is woken when an earlier deadline comes up.
     armed: Cell<Option<Instant>>,
     rearm: Notify,
+    /// Told when a task of the worker has panicked.
+    crashed: Notify,
     load: Arc<Load>,
 }
 
 /// Runs a worker on the calling thread until `stop` says so or its sender is gone. Everything is closed then, and peers are told.
 ///
 /// # Errors
-/// The sockets could not be handed to the runtime, or no runtime could be made.
+/// The sockets could not be handed to the runtime, no runtime could be made, or a task panicked.
 pub(crate) fn run(
     core: Core,
     sockets: BoundSockets,
@@ -115,12 +147,13 @@ pub(crate) fn run(
             own_ports: RefCell::default(),
             armed: Cell::new(None),
             rearm: Notify::new(),
+            crashed: Notify::new(),
             load,
         });
-        for task in shell.open(sockets)? {
+        for task in shell.open(sockets, None)? {
             drop(task); // a worker's own sockets live as long as it does
         }
-        tokio::task::spawn_local(run_timer(Rc::clone(&shell)));
+        shell.spawn(run_timer(Rc::clone(&shell)));
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
@@ -128,6 +161,7 @@ pub(crate) fn run(
                     None => break,
                 },
                 _ = stop.wait_for(|stop| *stop) => break,
+                () = shell.crashed.notified() => return Err(std::io::Error::other("one of its tasks panicked")),
             }
             shell.settle();
         }
@@ -144,17 +178,32 @@ impl BoundSockets {
 }
 
 impl Shell {
-    /// Serves more sockets. Aborting the returned tasks closes them again.
-    pub(crate) fn open(self: &Rc<Self>, sockets: BoundSockets) -> std::io::Result<Vec<tokio::task::AbortHandle>> {
+    /// Runs a task of the worker. Should it panic, the worker ends: going on without its timer or a socket, it would be dead
+    /// without being known to be.
+    pub(crate) fn spawn(self: &Rc<Self>, task: impl Future<Output = ()> + 'static) -> tokio::task::AbortHandle {
+        let watch = CrashWatch(Rc::clone(self));
+        let watched = async move {
+            task.await;
+            drop(watch);
+        };
+        tokio::task::spawn_local(watched).abort_handle()
+    }
+
+    /// Serves more sockets, whose tasks hold `lease`. Aborting the returned tasks closes them again.
+    fn open(
+        self: &Rc<Self>,
+        sockets: BoundSockets,
+        lease: Option<&Arc<PortLease>>,
+    ) -> std::io::Result<Vec<tokio::task::AbortHandle>> {
         let mut tasks = Vec::with_capacity(sockets.udp.len() + sockets.tcp.len());
         for (local, socket) in sockets.udp {
             let socket = Rc::new(UdpSocket::from_std(socket)?);
             self.udp.borrow_mut().insert(local, Rc::clone(&socket));
-            tasks.push(tokio::task::spawn_local(serve_udp(Rc::clone(self), socket, local)).abort_handle());
+            tasks.push(self.spawn(holding(serve_udp(Rc::clone(self), socket, local), lease.cloned())));
         }
         for (local, listener) in sockets.tcp {
             let listener = TcpListener::from_std(listener)?;
-            tasks.push(tokio::task::spawn_local(tcp::serve(Rc::clone(self), listener, local)).abort_handle());
+            tasks.push(self.spawn(holding(tcp::serve(Rc::clone(self), listener, local), lease.cloned())));
         }
         Ok(tasks)
     }
@@ -162,7 +211,7 @@ impl Shell {
     /// Serves the sockets that `transport` has for itself, until it closes.
     pub(crate) fn open_own_port(self: &Rc<Self>, transport: TransportId, mut port: OwnPort, sockets: BoundSockets) {
         port.locals = sockets.udp.iter().map(|&(local, _)| local).collect();
-        match self.open(sockets) {
+        match self.open(sockets, Some(&port.lease)) {
             Ok(tasks) => port.tasks = tasks,
             Err(error) => tracing::error!(%transport, %error, "a transport's sockets could not be served"),
         }
@@ -190,21 +239,20 @@ impl Shell {
         self.settle();
     }
 
-    /// Gives one datagram to the core. A panic in there costs the transport of that tuple, and nothing else.
+    /// Gives one datagram to the core.
     pub(crate) fn handle_datagram(&self, tuple: Tuple, datagram: &mut [u8]) {
         let mut core = self.core.borrow_mut();
         let now = Instant::now();
-        if catch_unwind(AssertUnwindSafe(|| core.handle_datagram(now, tuple, datagram))).is_err() {
-            tracing::error!(%tuple, "a packet's handling panicked; its transport is closed");
-            core.handle_fault(now, tuple);
-        }
+        contain(&mut core, now, tuple, |core| core.handle_datagram(now, tuple, datagram));
         if core.transmits().waiting_bytes() > TransmitQueue::DRAIN_BYTES {
             self.flush(&mut core);
         }
     }
 
-    /// After a turn: sends what waits, tells what happened, arms the timer.
-    pub(crate) fn settle(&self) {
+    /// After a turn: sends what waits, tells what happened, arms the timer. Returns the ports that transports had for
+    /// themselves and that are now on their way back.
+    pub(crate) fn settle(&self) -> Vec<PortReleased> {
+        let mut released = Vec::new();
         let mut core = self.core.borrow_mut();
         loop {
             while let Some((router, event)) = core.poll_event() {
@@ -218,6 +266,7 @@ impl Shell {
             }
             while let Some(transport) = core.poll_closed_transport() {
                 if let Some(port) = self.own_ports.borrow_mut().remove(&transport) {
+                    released.extend(port.released());
                     self.udp.borrow_mut().retain(|local, _| !port.locals.contains(local));
                 }
             }
@@ -232,6 +281,7 @@ impl Shell {
         {
             self.rearm.notify_one();
         }
+        released
     }
 
     fn deliver(&self, core: &mut Core, router: RouterId, event: RouterEvent) {
@@ -265,6 +315,32 @@ impl Shell {
             core.count_unsent(unsent);
         }
     }
+}
+
+/// Handles something of `tuple`. A panic costs its transport, and nothing else.
+fn contain(core: &mut Core, now: Instant, tuple: Tuple, handle: impl FnOnce(&mut Core)) {
+    if catch_unwind(AssertUnwindSafe(|| handle(core))).is_err() {
+        tracing::error!(%tuple, "a packet's handling panicked; its transport is closed");
+        core.handle_fault(now, tuple);
+    }
+}
+
+/// Tells the worker's thread when it is dropped by a panic.
+struct CrashWatch(Rc<Shell>);
+
+impl Drop for CrashWatch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.crashed.notify_one();
+        }
+    }
+}
+
+/// Runs `task`, and lets go of `lease` after all that the task holds: also when it is aborted before it ever ran, for arguments
+/// are dropped in their order then.
+async fn holding(task: impl Future<Output = ()>, lease: Option<Arc<PortLease>>) {
+    task.await;
+    drop(lease);
 }
 
 /// Reads one UDP socket for as long as it lives.
@@ -310,5 +386,85 @@ async fn run_timer(shell: Rc<Shell>) {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+    use rtc_crypto::providers::RingCrypto;
+    use rtc_stun::attributes::{ATTR_ICE_CONTROLLING, ATTR_PRIORITY, ATTR_USERNAME};
+    use rtc_stun::fingerprint::FINGERPRINT;
+    use rtc_stun::integrity::MessageIntegrity;
+    use rtc_stun::message::{BINDING_REQUEST, Message, Setter, TransactionId};
+
+    use super::*;
+    use crate::dtls::Certificate;
+    use crate::negotiation::{default_media_codecs, router_rtp_capabilities};
+    use crate::router::TransportCloseReason;
+    use crate::rtcp::ntp::WallClock;
+    use crate::worker::{CoreOptions, TransportInfo, WebRtcTransportOptions};
+
+    /// A valid connectivity check for a transport.
+    fn check(transport: &TransportInfo) -> Vec<u8> {
+        let mut message = Message::new();
+        message.build(&[Box::new(BINDING_REQUEST), Box::new(TransactionId([3; 12]))]).unwrap();
+        let username = format!("{}:peer", transport.ice_parameters.username_fragment);
+        message.add(ATTR_USERNAME, username.as_bytes());
+        message.add(ATTR_PRIORITY, &[0x6e, 0, 1, 0xff]);
+        message.add(ATTR_ICE_CONTROLLING, &[1; 8]);
+        MessageIntegrity::new_short_term_integrity_with_provider(
+            transport.ice_parameters.password.clone(),
+            &RingCrypto,
+        )
+        .add_to(&mut message)
+        .unwrap();
+        FINGERPRINT.add_to(&mut message).unwrap();
+        message.raw
+    }
+
+    fn tuple(port: u16) -> Tuple {
+        Tuple {
+            protocol: Protocol::Udp,
+            local: "127.0.0.1:40000".parse().unwrap(),
+            remote: (std::net::Ipv4Addr::LOCALHOST, port).into(),
+        }
+    }
+
+    #[test]
+    fn a_panic_over_a_packet_costs_its_transport_and_no_other() {
+        let now = Instant::now();
+        let mut core = Core::new(CoreOptions {
+            certificate: Certificate::generate().unwrap(),
+            capabilities: Arc::new(router_rtp_capabilities(&default_media_codecs()).unwrap()),
+            addresses: Vec::new(),
+            clock: WallClock::new(now, SystemTime::UNIX_EPOCH),
+            rng: StdRng::seed_from_u64(1),
+        });
+        let router = core.create_router();
+        let transports = [1, 2].map(|port| {
+            let info = core.create_transport(now, router, WebRtcTransportOptions::default(), None).unwrap();
+            core.handle_datagram(now, tuple(port), &mut check(&info));
+            assert!(core.knows(&tuple(port)));
+            info
+        });
+
+        contain(&mut core, now, tuple(1), |_| panic!("a fault of ours"));
+
+        let mut closed = Vec::new();
+        while let Some((_, event)) = core.poll_event() {
+            if let RouterEvent::TransportClosed { transport_id, reason } = event {
+                closed.push((transport_id, reason));
+            }
+        }
+        assert_eq!(closed, [(transports[0].id, TransportCloseReason::Fault)]);
+        assert_eq!(core.stats().faults, 1);
+        assert!(core.knows(&tuple(2)) && !core.knows(&tuple(1)));
+        // A packet of nobody's that we fail over closes nothing.
+        contain(&mut core, now, tuple(3), |_| panic!("a fault of ours"));
+        assert_eq!(core.stats().transports, 1);
     }
 }

@@ -93,7 +93,7 @@ pub(crate) async fn serve(shell: Rc<Shell>, listener: TcpListener, local: Socket
                 // Media must not wait for more of it.
                 let _ = stream.set_nodelay(true);
                 let tuple = Tuple { protocol: Protocol::Tcp, local, remote };
-                tokio::task::spawn_local(serve_connection(Rc::clone(&shell), stream, tuple));
+                shell.spawn(serve_connection(Rc::clone(&shell), stream, tuple));
             }
             Err(error) => {
                 tracing::warn!(%local, %error, "accepting a TCP connection failed");
@@ -167,5 +167,54 @@ async fn exchange(shell: &Shell, stream: &TcpStream, writer: &TcpWriter, tuple: 
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::transport::framing::FRAME_HEADER_LEN;
+
+    const DATAGRAM: [u8; 1200] = [7; 1200];
+
+    /// A writer and the peer's end of its connection.
+    async fn connection() -> (TcpWriter, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let stream = Rc::new(listener.accept().await.unwrap().0);
+        (TcpWriter { stream, backlog: RefCell::default(), wake: Notify::new(), closed: Cell::new(false) }, peer)
+    }
+
+    /// A peer that reads nothing must not make the worker hold what is sent to it, and one that reads again must find
+    /// whole frames: after half of one everything would be noise.
+    #[tokio::test]
+    async fn a_slow_readers_backlog_is_bounded_and_holds_whole_frames() {
+        let (writer, mut peer) = connection().await;
+        let mut sent = 0;
+        while writer.send(&DATAGRAM) {
+            sent += 1;
+            assert!(writer.backlog.borrow().len() <= MAX_BACKLOG_BYTES);
+        }
+        assert!(writer.backlog.borrow().len() > MAX_BACKLOG_BYTES - FRAME_HEADER_LEN - DATAGRAM.len());
+        assert!(!writer.send(&DATAGRAM), "the queue is full until the peer reads");
+
+        let drain = async {
+            while writer.has_backlog() {
+                writer.stream.writable().await.unwrap();
+                writer.flush().unwrap();
+            }
+        };
+        let read = async {
+            let mut frame = [0; FRAME_HEADER_LEN + DATAGRAM.len()];
+            for number in 0..sent {
+                peer.read_exact(&mut frame).await.unwrap();
+                assert_eq!(frame[..FRAME_HEADER_LEN], [0x04, 0xb0], "frame {number}");
+                assert_eq!(frame[FRAME_HEADER_LEN..], DATAGRAM, "frame {number}");
+            }
+        };
+        tokio::join!(drain, read);
+        assert!(writer.send(&DATAGRAM), "a peer that has caught up is sent to again");
     }
 }

@@ -48,3 +48,47 @@ impl<K: Ord + Copy> Timers<K> {
         self.heap.retain(|&Reverse((at, key))| counts(at, key));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::{ms, origin};
+
+    /// What a transport's owner would serve at `now`.
+    fn served(timers: &mut Timers<u8>, armed: &mut [Option<Instant>], now: Instant) -> Vec<u8> {
+        let mut served = Vec::new();
+        while let Some((at, key)) = timers.pop_due(now) {
+            let armed = &mut armed[usize::from(key)];
+            if *armed == Some(at) {
+                *armed = None;
+                served.push(key);
+            }
+        }
+        served
+    }
+
+    #[test]
+    fn a_key_is_served_once_at_the_earliest_of_its_deadlines() {
+        let (mut timers, mut armed, start) = (Timers::<u8>::new(), [None; 2], origin());
+        timers.arm(0, &mut armed[0], start + ms(50));
+        timers.arm(1, &mut armed[1], start + ms(30));
+        timers.arm(0, &mut armed[0], start + ms(10));
+        timers.arm(0, &mut armed[0], start + ms(20));
+        assert_eq!(timers.next(), Some(start + ms(10)));
+        assert_eq!(served(&mut timers, &mut armed, start + ms(9)), [0_u8; 0]);
+        assert_eq!(served(&mut timers, &mut armed, start + ms(10)), [0]);
+        assert_eq!(served(&mut timers, &mut armed, start + ms(100)), [1], "the entry of 50 ms was stale");
+        assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn a_sweep_leaves_what_counts() {
+        let (mut timers, mut armed, start) = (Timers::<u8>::new(), [None; 1], origin());
+        for step in (1..=100).rev() {
+            timers.arm(0, &mut armed[0], start + ms(step));
+        }
+        assert_eq!(timers.len(), 100);
+        timers.retain(|at, key| armed[usize::from(key)] == Some(at));
+        assert_eq!((timers.len(), timers.next()), (1, Some(start + ms(1))));
+    }
+}

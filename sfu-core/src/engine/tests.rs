@@ -1,0 +1,77 @@
+//! What happens when a worker fails, which no peer and no owner can bring about from outside.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use super::*;
+use crate::negotiation::default_media_codecs;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn start() -> Engine {
+    Engine::start(EngineOptions {
+        workers: 1,
+        listen: vec![ListenAddress { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), announced: Vec::new() }],
+        port_min: 20_000,
+        port_max: 32_000,
+        port_mode: PortMode::PerWorker,
+        media_codecs: default_media_codecs(),
+    })
+    .unwrap()
+}
+
+/// Kills the worker of a new router in some way, and looks at what is left.
+async fn death_is_told_and_survived(kill: impl AsyncFnOnce(&Router)) {
+    let engine = start();
+    let (router, mut events) = engine.create_router().await.unwrap();
+    let transport = router.create_webrtc_transport(WebRtcTransportOptions::default()).await.unwrap();
+    let port = transport.ice_candidates()[0].port;
+
+    kill(&router).await;
+
+    assert_eq!(events.next().await, Some(RouterEvent::Closed { reason: RouterCloseReason::WorkerDied }));
+    assert_eq!(events.next().await, None, "nothing follows the last event");
+    assert_eq!(transport.restart_ice().await, Err(TransportError::WorkerGone(WorkerGone)));
+    assert!(matches!(
+        router.create_webrtc_transport(WebRtcTransportOptions::default()).await,
+        Err(CreateTransportError::WorkerGone(WorkerGone))
+    ));
+    // Idempotent, and no error: what is gone is closed.
+    transport.close().await;
+    router.close().await;
+
+    let (router, _events) = loop {
+        match engine.create_router().await {
+            Ok(created) => break created,
+            // The pause before its next life.
+            Err(CreateRouterError::WorkerGone(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    };
+    let transport = router.create_webrtc_transport(WebRtcTransportOptions::default()).await.unwrap();
+    assert_eq!(transport.ice_candidates()[0].port, port, "the worker keeps its port");
+    engine.close().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_panics_in_a_command_is_replaced() {
+    let kill = async |router: &Router| {
+        let answer = router.worker.call(|_, _| panic!("a fault of ours")).await;
+        assert_eq!(answer, Err::<(), _>(WorkerGone));
+    };
+    tokio::time::timeout(DEADLINE, death_is_told_and_survived(kill)).await.unwrap();
+}
+
+/// Without its timer or a socket a worker would be deaf, and its rooms silent for ever.
+#[tokio::test]
+async fn a_worker_one_of_whose_tasks_panics_is_replaced() {
+    let kill = async |router: &Router| {
+        let spawned = router
+            .worker
+            .call(|shell, _| {
+                shell.spawn(async { panic!("a fault of ours") });
+            })
+            .await;
+        assert_eq!(spawned, Ok(()));
+    };
+    tokio::time::timeout(DEADLINE, death_is_told_and_survived(kill)).await.unwrap();
+}
