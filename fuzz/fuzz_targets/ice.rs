@@ -1,4 +1,4 @@
 #![no_main]
 use std::time::Instant;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| sfu_core::ice::fuzz::handle_hostile(Instant::now(), data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sfu_core::ice::fuzzing::fuzz_ice(Instant::now(), data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| sfu_core::srtp::fuzz::open_hostile(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sfu_core::srtp::fuzzing::fuzz_srtp(data));

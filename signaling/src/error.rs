@@ -25,6 +25,9 @@ pub(crate) enum SignalError {
     /// The caller's fault.
     #[error("{field}: longer than {limit} bytes")]
     TooLong { field: &'static str, limit: usize },
+    /// The caller's fault: the event is about going to a room, and names none.
+    #[error("missing field `{field}`")]
+    RoomNotNamed { field: &'static str },
     /// The caller's fault: a room must be named and is not, and the socket is in none.
     #[error("missing field `{field}`: this socket is in no room")]
     NoRoom { field: &'static str },
@@ -55,6 +58,15 @@ pub(crate) enum SignalError {
     /// The caller's fault.
     #[error("recipientId: nobody of that id is in the room")]
     RecipientNotFound,
+    /// The caller's fault.
+    #[error("{0}: userOnline must come first")]
+    NotOnline(&'static str),
+    /// The caller's fault.
+    #[error("receiverId: nobody of that id is online")]
+    ReceiverNotFound,
+    /// A limit.
+    #[error("too many sockets are online (at most {limit})")]
+    TooManyOnline { limit: usize },
     /// A limit.
     #[error("too many transports (at most {TRANSPORTS_PER_PEER_MAX} for each peer)")]
     TooManyTransports,

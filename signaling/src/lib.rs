@@ -13,6 +13,7 @@ mod error;
 mod handlers;
 pub mod limits;
 mod mailbox;
+mod presence;
 mod registry;
 mod room;
 mod service;

@@ -8,6 +8,10 @@ pub const ROOMS_MAX: usize = 10_000;
 /// Beyond it an event that would bring one more in fails.
 pub const PEERS_PER_ROOM_MAX: usize = 1_000;
 
+/// Sockets that are online by `userOnline`. Each is told of every other's coming and going, and the list of them all is one
+/// message, some 100 bytes for each. Beyond it `userOnline` fails; rooms and media are not touched.
+pub const ONLINE_SOCKETS_MAX: usize = 5_000;
+
 /// Transports of one socket. Two would do, but clients exist that make a receive transport for each producer that they
 /// consume. Beyond it making one fails. (Producers and consumers of a transport are limited by the media engine.)
 pub const TRANSPORTS_PER_PEER_MAX: usize = 128;

@@ -107,6 +107,14 @@ impl RoomState {
         }
     }
 
+    /// Names a peer who has not joined yet: what they send already is announced under that user's id. Who has joined keeps
+    /// the name they joined under.
+    pub(crate) fn identify(&mut self, peer: &PeerId, user_id: &str) {
+        if let Some(peer) = self.peers.get_mut(peer).filter(|peer| !peer.joined) {
+            peer.identity = Identity::new(peer.identity.peer.clone(), Some(user_id), None);
+        }
+    }
+
     /// Announces a peer who is in. One who joins again under the same name is not announced again.
     pub(crate) fn join(&mut self, identity: Identity) -> Deliveries {
         let Some(peer) = self.peers.get_mut(&identity.peer) else {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use sfu_core::engine::Engine;
 use tokio::sync::watch;
 
-use crate::limits::{PEERS_PER_ROOM_MAX, ROOMS_MAX, SHUTDOWN_WAIT_MS};
+use crate::limits::{ONLINE_SOCKETS_MAX, PEERS_PER_ROOM_MAX, ROOMS_MAX, SHUTDOWN_WAIT_MS};
+use crate::presence::Presence;
 use crate::registry::Registry;
 
 /// What can be set.
@@ -46,6 +47,7 @@ pub struct Signaling {
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) presence: Presence,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) sessions: watch::Sender<usize>,
 }
@@ -58,6 +60,7 @@ impl Signaling {
             shared: Arc::new(Shared {
                 engine,
                 registry: Arc::new(Registry::new(rooms_max, peers_per_room_max)),
+                presence: Presence::new(ONLINE_SOCKETS_MAX),
                 stopping: watch::Sender::new(false),
                 sessions: watch::Sender::new(0),
             }),

@@ -23,7 +23,10 @@ impl Vocabulary {
             | "startScreenShare"
             | "stopScreenShare"
             | "producerClosed"
-            | "sendMessage" => return Some(Self::Room),
+            | "sendMessage"
+            | "userOnline"
+            | "getOnlineUsers"
+            | "typing" => return Some(Self::Room),
             _ => {}
         }
         let app_data = payload.get("appData").unwrap_or(&Value::Null);
@@ -61,6 +64,9 @@ mod tests {
             ("connectWebRtcTransport", json!({}), room),
             ("startScreenShare", json!({}), room),
             ("sendMessage", json!({}), room),
+            ("userOnline", json!("u"), room),
+            ("getOnlineUsers", json!(null), room),
+            ("typing", json!({"receiverId": "u"}), room),
             ("produce", json!({"appData": {"roomId": "r"}}), room),
             ("getProducers", json!({"callId": "c"}), call),
             ("getProducers", json!({"roomId": "r"}), room),

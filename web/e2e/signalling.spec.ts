@@ -242,16 +242,57 @@ test('chat goes to the room, or to one person and back to the sender', async ({ 
 });
 
 test('presence follows userOnline', async ({ connect }) => {
+  const online = (userId: string): unknown =>
+    expect.objectContaining({ userId, status: 'online', lastSeen: expect.stringMatching(/^\d{4}-.*Z$/) });
   const watcher = await connect();
   watcher.emit('userOnline', 'watcher');
-  await expect.poll(() => watcher.received('onlineUsersList').length).toBeGreaterThan(0);
+  await expect.poll(() => watcher.received('onlineUsersList')).toEqual([expect.arrayContaining([online('watcher')])]);
   const ann = await connect();
   ann.emit('userOnline', 'ann-online');
   await expectReceived(watcher, 'userStatusChanged', { userId: 'ann-online', status: 'online' });
   ann.emit('typing', { receiverId: 'watcher', isTyping: true });
   await expectReceived(watcher, 'userTyping', { senderId: 'ann-online', isTyping: true });
+  watcher.emit('getOnlineUsers');
+  await expect
+    .poll(() => watcher.received('onlineUsersList').slice(1))
+    .toEqual([expect.arrayContaining([online('watcher'), online('ann-online')])]);
   ann.close();
   await expectReceived(watcher, 'userStatusChanged', { userId: 'ann-online', status: 'offline' });
+});
+
+test('a user is online until the last of their sockets is gone', async ({ connect, roomId }) => {
+  const watcher = await connect();
+  const [laptop, phone] = [await connect(), await connect()];
+  await watcher.ask('userOnline', 'socket-watcher');
+  await laptop.ask('userOnline', 'bob-twice');
+  await phone.ask('userOnline', 'bob-twice');
+  const news = (): unknown[] =>
+    watcher
+      .received('userStatusChanged')
+      .filter(({ userId }) => userId === 'bob-twice')
+      .map(({ status }) => status);
+  await watcher.ask('joinRoom', { roomId });
+  await laptop.ask('joinRoom', { roomId });
+  const socketId = laptop.id;
+  laptop.close();
+  // That it is gone is known by the room.
+  await expectReceived(watcher, 'userLeft', { userId: 'bob-twice', socketId });
+  await watcher.ask('typing', { receiverId: 'bob-twice', isTyping: true });
+  await expectReceived(phone, 'userTyping', { senderId: 'socket-watcher', isTyping: true });
+  expect(news()).toEqual(['online']);
+  phone.close();
+  await expect.poll(news).toEqual(['online', 'offline']);
+  expectError(await watcher.ask('typing', { receiverId: 'bob-twice', isTyping: true }), 'receiverId');
+});
+
+test('presence refuses what is no id, and typing by nobody', async ({ connect }) => {
+  const ann = await connect();
+  expectError(await ann.ask('typing', { receiverId: 'ann', isTyping: true }), 'userOnline');
+  for (const bad of [7, '', 'u'.repeat(257), { userId: 'ann' }]) {
+    // oxlint-disable-next-line no-await-in-loop
+    expectError(await ann.ask('userOnline', bad), 'userId');
+  }
+  expect(ann.received('onlineUsersList')).toEqual([]);
 });
 
 test('a client that goes away is told as left, with its producers closed', async ({ connect, roomId }) => {
@@ -282,9 +323,9 @@ test.describe('bad input gets an error that names it, and changes nothing', () =
     const ann = await connect();
     const bob = await connect();
     await bob.ask('joinRoom', { roomId, userId: 'bob', userName: 'Bob' });
-    await ann.ask('joinRoom', { roomId, userId: 'ann', userName: 'Ann' });
+    expectError(await ann.ask('getRouterRtpCapabilities', {}), 'roomId');
     expectError(await ann.ask('getRouterRtpCapabilities', { roomId: 7 }), 'roomId');
-    expectError(await ann.ask('joinRoom', { userId: 'ann' }), 'roomId');
+    await ann.ask('joinRoom', { roomId, userId: 'ann', userName: 'Ann' });
     expectError(await ann.ask('joinRoom', { roomId: 7, userId: 'ann' }), 'roomId');
     const transportId = await roomTransport(ann, roomId, { direction: 'send' });
     const good = { roomId, transportId, kind: 'audio', rtpParameters: opusParameters(), appData: {} };

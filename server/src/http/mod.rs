@@ -2,6 +2,7 @@
 
 mod assets;
 mod headers;
+mod origin;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -58,6 +59,7 @@ pub(crate) fn app(stats: StatsSource, socket_io: SocketIoLayer, frontend: &Origi
     // and every application is a Socket.IO server of its own, which does not know the others' sessions.
     Router::new()
         .fallback_service(socket_io.layer(pages))
+        .layer(axum::middleware::from_fn_with_state(frontend.clone(), origin::check))
         .layer(cors(frontend))
         .layer(axum::middleware::map_response(headers::secure))
 }

@@ -7,7 +7,7 @@
 mod agent;
 mod credentials;
 mod events;
-pub mod fuzz;
+pub mod fuzzing;
 mod message;
 mod tuples;
 

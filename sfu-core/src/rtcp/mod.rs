@@ -1,6 +1,6 @@
 //! RTCP (RFC 3550, 4585, 5104) on the `rtcp` crate.
 
-pub mod fuzz;
+pub mod fuzzing;
 pub mod incoming;
 pub mod ntp;
 pub mod outgoing;

@@ -10,7 +10,7 @@
 mod aes_cm;
 mod context;
 mod error;
-pub mod fuzz;
+pub mod fuzzing;
 mod gcm;
 mod kdf;
 mod profile;

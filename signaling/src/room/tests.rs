@@ -182,6 +182,20 @@ fn pausing_is_told_to_the_room_and_to_consumers_owners() {
 }
 
 #[test]
+fn a_peer_is_named_by_what_is_known_of_them_until_they_join_under_a_name() {
+    let mut scene = Scene::new();
+    scene.room.identify(&peer("carol"), "user-c");
+    let (early, deliveries) = scene.produce("carol");
+    assert_eq!(told(&deliveries), [("alice", "newProducer"), ("bob", "newProducer")]);
+    assert_eq!(scene.room.producer(&early).unwrap().owner, identity("carol", "user-c", "user-c"));
+    // Who has joined was announced under that name.
+    scene.room.identify(&peer("alice"), "somebody-else");
+    assert_eq!(scene.room.others(&peer("bob")), [identity("alice", "user-a", "Alice")]);
+    scene.room.identify(&peer("nobody"), "user-n");
+    assert_eq!(scene.room.peer_count(), 3);
+}
+
+#[test]
 fn leaving_takes_everything_along() {
     let mut scene = Scene::new();
     let (from_alice, _) = scene.produce("alice");

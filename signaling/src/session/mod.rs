@@ -2,6 +2,7 @@
 //! handles of everything the socket made. Other sockets' sessions run beside it; what they share is in [`crate::room`].
 
 mod media;
+mod online;
 mod rooms;
 
 use std::collections::HashMap;
@@ -46,6 +47,8 @@ pub(crate) struct Session {
     mailbox: Mailbox,
     inbox: Inbox,
     vocabulary: Option<Vocabulary>,
+    /// What `userOnline` said.
+    user_id: Option<String>,
     membership: Option<Membership>,
 }
 
@@ -86,7 +89,7 @@ struct OwnConsumer {
 impl Session {
     pub(crate) fn new(shared: Arc<Shared>, socket: SocketRef, (mailbox, inbox): (Mailbox, Inbox)) -> Self {
         let peer = PeerId::new(socket.id.as_str());
-        Self { shared, socket, peer, mailbox, inbox, vocabulary: None, membership: None }
+        Self { shared, socket, peer, mailbox, inbox, vocabulary: None, user_id: None, membership: None }
     }
 
     /// Runs until the socket is gone, must go, or the server stops.
@@ -116,6 +119,7 @@ impl Session {
             }
         }
         self.leave().await;
+        self.go_offline();
         if end != End::Disconnected {
             tokio::select! {
                 () = stopped(&mut stopping) => return,
@@ -155,8 +159,12 @@ impl Session {
     }
 
     async fn carry_out(&mut self, event: &str, payload: Value) -> Result<Reply, SignalError> {
-        if event == "leaveRoom" {
-            return self.leave_room(&payload).await;
+        // These may have another payload than an object.
+        match event {
+            "leaveRoom" => return self.leave_room(&payload).await,
+            "userOnline" => return self.user_online(&payload),
+            "getOnlineUsers" => return Ok(self.online_users()),
+            _ => {}
         }
         if !payload.is_object() {
             return Err(SignalError::PayloadNotAnObject);
@@ -180,6 +188,7 @@ impl Session {
             "resumeConsumer" => self.resume_consumer(room, payload).await,
             "closeConsumer" => self.close_consumer(room, payload).await,
             "requestKeyFrame" => self.request_key_frame(room, payload).await,
+            "typing" => self.typing(payload),
             "sendMessage" => self.send_message(room, payload),
             _ => Err(SignalError::UnknownEvent(shortened(event.to_owned()))),
         }

@@ -8,6 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{Membership, Session};
 use crate::error::SignalError;
+use crate::mailbox::Post;
 use crate::registry;
 use crate::room::Identity;
 use crate::vocabulary::Vocabulary;
@@ -18,7 +19,7 @@ use crate::wire::{decode, named_room};
 impl Session {
     /// `createRoom`: get or create, and go there.
     pub(super) async fn create_room(&mut self, room: Option<String>) -> Result<Reply, SignalError> {
-        let name = room.ok_or(SignalError::NoRoom { field: self.room_field() })?;
+        let name = room.ok_or(SignalError::RoomNotNamed { field: self.room_field() })?;
         let membership = self.go_to(&name).await?;
         Ok(Reply::capabilities(membership.router.rtp_capabilities()))
     }
@@ -26,10 +27,8 @@ impl Session {
     /// `joinRoom`: go there and be announced.
     pub(super) async fn join_room(&mut self, room: Option<String>, payload: Value) -> Result<Reply, SignalError> {
         let (user_id, user_name) = decode::<JoinRoom>(payload)?.identity()?;
-        let name = match room {
-            Some(name) => name,
-            None => self.membership_in(None)?.room.name().to_owned(),
-        };
+        let name = room.ok_or(SignalError::RoomNotNamed { field: self.room_field() })?;
+        let user_id = user_id.or_else(|| self.user_id.clone());
         let identity = Identity::new(self.peer.clone(), user_id.as_deref(), user_name.as_deref());
         let peer = self.peer.clone();
         let membership = self.go_to(&name).await?;
@@ -112,7 +111,12 @@ impl Session {
         // The others are told first: the media closes on its way.
         let router = self.shared.registry.leave(&membership.room, &self.peer);
         // What this room had to say is of no interest any more.
-        while self.inbox.try_post().is_some() {}
+        while let Some(post) = self.inbox.try_post() {
+            match post {
+                Post::Notice(notice) if !notice.is_of_room() => self.tell(&notice),
+                Post::Notice(_) | Post::TransportClosed(_) => {}
+            }
+        }
         for transport in membership.transports.into_values() {
             transport.handle.close().await;
         }
@@ -135,6 +139,9 @@ impl Session {
                 }
             };
             self.leave().await;
+            if let Some(user_id) = &self.user_id {
+                room.change(|state| (state.identify(&self.peer, user_id), Vec::new()));
+            }
             self.membership = Some(Membership {
                 room,
                 router,
@@ -158,7 +165,7 @@ impl Session {
 }
 
 /// To the millisecond, as JavaScript has it.
-fn rfc3339(time: OffsetDateTime) -> String {
+pub(super) fn rfc3339(time: OffsetDateTime) -> String {
     let time = time.replace_millisecond(time.millisecond()).unwrap_or(time);
     // Formatting fails for years beyond 9999 only.
     time.format(&Rfc3339).unwrap_or_default()

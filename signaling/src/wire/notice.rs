@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sfu_core::ids::ConsumerId;
 
+use crate::presence::{Status, UserStatus};
 use crate::room::{Identity, ProducerInfo};
 use crate::vocabulary::Vocabulary;
 
@@ -29,6 +30,16 @@ pub(crate) enum Notice {
     ConsumerResumed(ConsumerId),
     /// A chat message.
     Message(Message),
+    /// Everybody who is online.
+    OnlineUsers(Vec<UserStatus>),
+    /// Somebody came online, or went.
+    UserStatus(UserStatus),
+    /// Somebody types to this user, or no longer.
+    Typing {
+        /// Their user id.
+        sender_id: String,
+        is_typing: bool,
+    },
     /// The room's worker died; the socket is disconnected next.
     RoomClosed {
         /// The room's name.
@@ -48,6 +59,11 @@ pub(crate) struct Message {
 }
 
 impl Notice {
+    /// Whether this is news of the room that the socket is in, and none when it has left.
+    pub(crate) fn is_of_room(&self) -> bool {
+        !matches!(self, Self::OnlineUsers(_) | Self::UserStatus(_) | Self::Typing { .. })
+    }
+
     /// The event's name and its payload.
     pub(crate) fn encode(&self, vocabulary: Vocabulary) -> (&'static str, Value) {
         let call = vocabulary == Vocabulary::Call;
@@ -86,6 +102,11 @@ impl Notice {
                     "isPrivate": message.private,
                 }),
             ),
+            Self::OnlineUsers(users) => ("onlineUsersList", users.iter().map(user_status).collect()),
+            Self::UserStatus(user) => ("userStatusChanged", user_status(user)),
+            Self::Typing { sender_id, is_typing } => {
+                ("userTyping", json!({"senderId": sender_id, "isTyping": is_typing}))
+            }
             Self::RoomClosed { room_id } => ("roomClosed", json!({"roomId": room_id})),
         }
     }
@@ -116,4 +137,12 @@ fn pause_payload(producer: &ProducerInfo, vocabulary: Vocabulary) -> Value {
         payload["peerId"] = json!(producer.owner.peer.as_str());
     }
     payload
+}
+
+fn user_status(user: &UserStatus) -> Value {
+    let status = match user.status {
+        Status::Online => "online",
+        Status::Offline => "offline",
+    };
+    json!({"userId": user.user_id, "status": status, "lastSeen": user.last_seen})
 }

@@ -31,6 +31,14 @@ impl JoinRoom {
     }
 }
 
+/// `userOnline`, whose payload is the id itself.
+pub(crate) fn user_id(payload: &Value) -> Result<String, SignalError> {
+    match payload {
+        Value::String(id) => text("userId", id, USER_ID_BYTES_MAX),
+        _ => Err(SignalError::BadPayload("userId: expected a string".to_owned())),
+    }
+}
+
 /// `createTransport` and `createWebRtcTransport`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct CreateTransport {
@@ -180,5 +188,20 @@ impl SendMessage {
             // Empty is refused, not taken for everybody: a private message must not become a public one by a slip.
             recipient_id: self.recipient_id.map(|id| text("recipientId", &id, USER_ID_BYTES_MAX)).transpose()?,
         })
+    }
+}
+
+/// `typing`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Typing {
+    receiver_id: String,
+    is_typing: bool,
+}
+
+impl Typing {
+    /// The receiver's user id, and whether the sender is at it.
+    pub(crate) fn checked(self) -> Result<(String, bool), SignalError> {
+        Ok((text("receiverId", &self.receiver_id, USER_ID_BYTES_MAX)?, self.is_typing))
     }
 }

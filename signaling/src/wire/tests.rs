@@ -1,8 +1,11 @@
 use serde_json::json;
 
+use super::notice::Notice;
 use super::request::*;
 use super::*;
 use crate::limits::{APP_DATA_BYTES_MAX, MESSAGE_BYTES_MAX, USER_ID_BYTES_MAX};
+use crate::presence::{Status, UserStatus};
+use crate::vocabulary::Vocabulary;
 
 const ID: &str = "c0ffee00-0000-4000-8000-000000000001";
 
@@ -151,4 +154,52 @@ fn a_private_message_never_becomes_public_by_a_slip() {
     assert_eq!(checked(json!({"message": ""})), Err("message: must not be empty".to_owned()));
     let long = "m".repeat(MESSAGE_BYTES_MAX + 1);
     assert_eq!(checked(json!({"message": long})), Err("message: longer than 16384 bytes".to_owned()));
+}
+
+#[test]
+fn who_is_online_is_a_bare_text() {
+    let id = |payload| user_id(&payload).map_err(|error| error.to_string());
+    let longest = "u".repeat(USER_ID_BYTES_MAX);
+    assert_eq!(id(json!("ann")), Ok("ann".to_owned()));
+    assert_eq!(id(json!(longest)), Ok(longest.clone()));
+    assert_eq!(id(json!(longest + "u")), Err("userId: longer than 256 bytes".to_owned()));
+    assert_eq!(id(json!("")), Err("userId: must not be empty".to_owned()));
+    for other in [json!(null), json!(7), json!(["ann"]), json!({"userId": "ann"})] {
+        assert_eq!(id(other), Err("userId: expected a string".to_owned()));
+    }
+}
+
+#[test]
+fn typing_names_its_receiver() {
+    let checked = |payload| decode::<Typing>(payload).and_then(Typing::checked).map_err(|error| error.to_string());
+    assert_eq!(checked(json!({"receiverId": "bob", "isTyping": true})), Ok(("bob".to_owned(), true)));
+    for (payload, expected) in [
+        (json!({"isTyping": true}), "missing field `receiverId`"),
+        (json!({"receiverId": "bob"}), "missing field `isTyping`"),
+        (json!({"receiverId": "bob", "isTyping": "yes"}), "isTyping: invalid type"),
+        (json!({"receiverId": "", "isTyping": true}), "receiverId: must not be empty"),
+        (json!({"receiverId": "b".repeat(USER_ID_BYTES_MAX + 1), "isTyping": true}), "receiverId: longer than"),
+    ] {
+        let error = checked(payload).unwrap_err();
+        assert!(error.starts_with(expected), "{error} should start with {expected}");
+    }
+}
+
+#[test]
+fn presence_reads_as_its_clients_expect_it() {
+    let user = |status| UserStatus { user_id: "ann".to_owned(), status, last_seen: "then".to_owned() };
+    let ann = |status: &str| json!({"userId": "ann", "status": status, "lastSeen": "then"});
+    for (notice, expected) in [
+        (Notice::OnlineUsers(vec![user(Status::Online)]), ("onlineUsersList", json!([ann("online")]))),
+        (Notice::OnlineUsers(Vec::new()), ("onlineUsersList", json!([]))),
+        (Notice::UserStatus(user(Status::Online)), ("userStatusChanged", ann("online"))),
+        (Notice::UserStatus(user(Status::Offline)), ("userStatusChanged", ann("offline"))),
+        (
+            Notice::Typing { sender_id: "ann".to_owned(), is_typing: false },
+            ("userTyping", json!({"senderId": "ann", "isTyping": false})),
+        ),
+    ] {
+        assert_eq!(notice.encode(Vocabulary::Room), expected);
+        assert!(!notice.is_of_room(), "whoever leaves a room still wants to know");
+    }
 }

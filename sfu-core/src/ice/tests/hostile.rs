@@ -21,7 +21,7 @@ fn random_and_mutated_datagrams_neither_panic_nor_change_anything() {
         };
         mutate(&mut rng, &mut data);
         if data != signed {
-            fuzz::handle_hostile(now, &data);
+            fuzzing::fuzz_ice(now, &data);
         }
     }
 }

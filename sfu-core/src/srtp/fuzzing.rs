@@ -7,7 +7,7 @@ use crate::ids::Ssrc;
 ///
 /// # Panics
 /// When a packet that no key has sealed is accepted, or leaves a trace.
-pub fn open_hostile(data: &[u8]) {
+pub fn fuzz_srtp(data: &[u8]) {
     let (header_len, data) = data.split_first().map_or((12, data), |(&first, rest)| (usize::from(first), rest));
     let ssrc = data.get(8..12).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u32::from_be_bytes(*bytes));
     for profile in ProtectionProfile::ALL {

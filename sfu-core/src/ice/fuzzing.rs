@@ -13,7 +13,7 @@ use crate::transport::tuple::{Protocol, Tuple};
 ///
 /// # Panics
 /// When such a datagram changes anything.
-pub fn handle_hostile(now: Instant, data: &[u8]) {
+pub fn fuzz_ice(now: Instant, data: &[u8]) {
     let mut agent = IceLite::new(&mut StdRng::seed_from_u64(0));
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
     let tuple = Tuple { protocol: Protocol::Udp, local: address, remote: address };
