@@ -91,9 +91,13 @@ test('two people meet, mute, share a screen and leave', async ({ browser, server
 
   await test.step('the camera, off and on again', async () => {
     await bob.getByRole('button', { name: 'Turn camera off' }).click();
+    await bob.keyboard.press('m');
     await expect(bobAtAnns.locator('video')).toHaveCount(0);
     await expect(bobAtAnns.getByText('BR')).toBeVisible();
+    await expect(bobAtAnns.getByText('muted:')).toBeAttached();
     await shoot(ann, 'camera-off');
+    await shoot(bob, 'camera-off-own-view');
+    await bob.keyboard.press('m');
     await bob.getByRole('button', { name: 'Turn camera on' }).click();
     await expectMoving(ann, 'Bob Rivers');
   });
@@ -187,9 +191,10 @@ test('an insecure origin is named as the cause', async ({ browser, server, roomI
 for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
   test(`a call recovers by itself when the server is gone for ten seconds (${signal})`, async ({
     browser,
-    ownServer,
+    startServer,
     roomId,
   }) => {
+    const ownServer = await startServer();
     const link = `${ownServer.url}/?room=${roomId}`;
     const ann = await open(browser, link);
     await join(ann, 'Ann Fields');
