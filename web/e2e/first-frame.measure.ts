@@ -34,6 +34,5 @@ function report(name: string, runs: readonly FirstFrame[]): void {
     console.warn(`consume → ${what}, ${name}, ${RUNS} runs: median ${at(0.5)} ms, min ${at(0)}, max ${at(1)}`);
   };
   line('resumed', (run) => run.resumedMs);
-  line('first packet', (run) => run.firstPacketMs);
   line('first decoded frame', (run) => run.firstFrameMs);
 }

@@ -44,7 +44,7 @@ for (const protocol of ['udp', 'tcp'] as const) {
 
   test(`media flows over IPv6 (${protocol})`, async ({ joinAs, startServer }) => {
     test.skip(!hasIpv6(), 'this machine has no IPv6');
-    const at = await startServer({ LISTEN_IP: '::1' });
+    const at = await startServer({ LISTEN_IP: '::1', HTTP_LISTEN_IP: '127.0.0.1' });
     const ann = await joinAs('ann', 'room by direction', { at, protocol });
     const bob = await joinAs('bob', 'call', { at, protocol });
     const chosen = await expectMedia(ann, bob);
