@@ -64,7 +64,9 @@ pub enum RouterEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransportCloseReason {
-    /// The peer's consent ran out (RFC 7675) and did not come back: no valid connectivity check for a minute.
+    /// The peer's consent ran out: no valid connectivity check for 30 s (RFC 7675), nor in the
+    /// 30 s that it was then given to come back. A transport whose peer has never checked waits for as long as its owner likes:
+    /// browsers begin with the first track, however late that is.
     ConsentExpired,
     /// The peer sent `close_notify`.
     DtlsClosedByPeer,

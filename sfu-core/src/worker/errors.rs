@@ -52,15 +52,6 @@ pub enum ProduceError {
     /// The caller's: the parameters are malformed, or the router cannot take them; the text names the field.
     #[error("rtpParameters: {0}")]
     RtpParameters(#[from] NegotiationError),
-    /// The caller's: `kind` and the codecs disagree.
-    #[error("kind: the codecs of rtpParameters are of another kind")]
-    KindMismatch,
-    /// The caller's: more encodings than any browser sends.
-    #[error("rtpParameters.encodings: at most {limit}")]
-    TooManyEncodings {
-        /// The limit.
-        limit: usize,
-    },
     /// The caller's: packets could not be told apart.
     #[error("rtpParameters.mid: {0:?} is in use by another producer of this transport")]
     MidInUse(String),

@@ -8,6 +8,3 @@ pub const MAX_PRODUCERS_PER_TRANSPORT: usize = 64;
 
 /// Consumers of one transport: audio and video of five hundred others.
 pub const MAX_CONSUMERS_PER_TRANSPORT: usize = 1024;
-
-/// Encodings of one producer: more simulcast layers than any browser sends.
-pub const MAX_ENCODINGS_PER_PRODUCER: usize = 8;

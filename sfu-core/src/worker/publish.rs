@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::core::{Core, ProducerKey, TransportKey};
 use super::errors::{ObjectClosed, ProduceError};
 use super::info::{ProducerInfo, ProducerOptions};
-use super::limits::{MAX_ENCODINGS_PER_PRODUCER, MAX_PRODUCERS_PER_TRANSPORT};
+use super::limits::MAX_PRODUCERS_PER_TRANSPORT;
 use crate::congestion::remb::RembEstimator;
 use crate::congestion::transport_feedback::TransportFeedback;
 use crate::consumer::Consumer;
@@ -37,9 +37,6 @@ impl Core {
         let ProducerOptions { kind, mut rtp_parameters, paused } = options;
         let key = *self.transport_ids.get(&transport).ok_or(ProduceError::Closed)?;
         validate_rtp_parameters(&mut rtp_parameters).map_err(NegotiationError::from)?;
-        if rtp_parameters.encodings.len() > MAX_ENCODINGS_PER_PRODUCER {
-            return Err(ProduceError::TooManyEncodings { limit: MAX_ENCODINGS_PER_PRODUCER });
-        }
         let producer_type = producer_type(&rtp_parameters)?;
         // Reports need one, and what a transport sends belongs together (RFC 3550 section 6.5.1).
         rtp_parameters.rtcp.cname.get_or_insert_with(|| transport.to_string());

@@ -1,10 +1,9 @@
 //! What is refused, and by which name.
 
-use sfu_core::ids::Ssrc;
+use sfu_core::negotiation::InvalidParameters;
+use sfu_core::negotiation::limits::MAX_ENCODINGS;
 use sfu_core::parameters::RtpEncodingParameters;
-use sfu_core::worker::limits::{
-    MAX_CONSUMERS_PER_TRANSPORT, MAX_ENCODINGS_PER_PRODUCER, MAX_PRODUCERS_PER_TRANSPORT, MAX_TRANSPORTS_PER_ROUTER,
-};
+use sfu_core::worker::limits::{MAX_CONSUMERS_PER_TRANSPORT, MAX_PRODUCERS_PER_TRANSPORT, MAX_TRANSPORTS_PER_ROUTER};
 use sfu_core::worker::{ConsumeError, ProduceError, ProducerOptions, TransportRefused, WebRtcTransportOptions};
 
 use crate::harness::vectors::{capabilities, producer};
@@ -67,11 +66,13 @@ fn a_producer_has_so_many_encodings_and_no_more() {
     let (kind, mut parameters) = producer("vp8");
     let encoding =
         |number: usize| RtpEncodingParameters { rid: Some(format!("r{number}")), ..RtpEncodingParameters::default() };
-    parameters.encodings = (0..MAX_ENCODINGS_PER_PRODUCER).map(encoding).collect();
+    parameters.encodings = (0..MAX_ENCODINGS).map(encoding).collect();
     assert!(world.produce_with(peer, kind, parameters.clone()).is_ok());
     parameters.encodings.push(encoding(99));
     let refused = world.produce_with(peer, kind, parameters);
-    assert_eq!(refused, Err(ProduceError::TooManyEncodings { limit: MAX_ENCODINGS_PER_PRODUCER }));
+    let too_many =
+        InvalidParameters::TooMany { field: "encodings".into(), count: MAX_ENCODINGS + 1, limit: MAX_ENCODINGS };
+    assert_eq!(refused, Err(ProduceError::RtpParameters(too_many.into())));
 }
 
 /// Harm prevented: two rooms on one worker hear each other.
@@ -115,7 +116,8 @@ fn a_mid_or_ssrc_that_is_in_use_on_the_transport_is_refused() {
     same_ssrc.encodings[0].ssrc = Some(taken);
     assert_eq!(produce(&mut world, alice, &same_ssrc), Err(ProduceError::SsrcInUse(taken)));
     same_ssrc.encodings[0].ssrc = same_ssrc.encodings[0].rtx.map(|rtx| rtx.ssrc);
-    assert!(matches!(produce(&mut world, alice, &same_ssrc), Err(ProduceError::SsrcInUse(Ssrc(_)))));
+    let refused = produce(&mut world, alice, &same_ssrc);
+    assert!(matches!(refused, Err(ProduceError::RtpParameters(_))), "one SSRC for two streams: {refused:?}");
     assert_eq!(world.core.stats().producers, 1, "nothing has changed");
     assert!(produce(&mut world, bob, &first).is_ok(), "another transport has numbers of its own");
     world.core.close_producer(world.now, id);

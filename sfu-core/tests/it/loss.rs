@@ -90,9 +90,11 @@ fn a_packet_that_ten_subscribers_miss_is_asked_for_once_and_reaches_each() {
 fn what_a_subscriber_loses_is_answered_without_its_publisher() {
     let mut world = World::new(21);
     let alice = world.peer();
-    let bob = world.connected_peer(PeerOptions { down: Link::lossy(0.1), ..PeerOptions::default() });
+    let bob = world.peer();
     let source = world.produce(alice, "vp8");
     let sink = world.consume(bob, source);
+    world.run_for(s(1));
+    *world.network.link(bob, Direction::Down) = Link::lossy(0.1);
     world.run_for(s(20));
     world.assert_complete_before(sink, source, world.now - s(3));
     assert!(world.sink(sink).nacks_sent > 20);

@@ -1,10 +1,12 @@
 //! The media plane as peers see it, on a simulated network and clock.
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
+mod allocation;
 mod call;
 mod continuity;
 mod handshake;
 mod harness;
+mod hostile;
 mod key_frames;
 mod lifecycle;
 mod limits;

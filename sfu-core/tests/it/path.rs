@@ -166,21 +166,17 @@ fn a_peer_that_comes_back_within_the_linger_goes_on() {
     assert!(fresh > 2000, "{fresh}");
 }
 
-/// Harm prevented: transports of clients that never came pile up until the worker is full.
+/// Harm prevented: a client makes its receiving transport when it joins, and uses it when somebody else comes, an hour later.
 #[test]
-fn a_transport_that_nobody_ever_reached_is_closed() {
+fn a_transport_waits_for_its_peers_first_check() {
     let mut world = World::new(86);
-    let peer = world.add_peer(PeerOptions::default());
-    world.peers[peer].ice.is_checking = false;
-    world.run_for(s(61));
-    let reasons: Vec<_> = world
-        .events
-        .iter()
-        .filter_map(|(_, _, event)| match event {
-            RouterEvent::TransportClosed { reason, .. } => Some(reason),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(reasons, [&TransportCloseReason::ConsentExpired]);
-    assert_eq!(world.core.stats().transports, 0);
+    let (alice, bob) = (world.peer(), world.add_peer(PeerOptions::default()));
+    world.peers[bob].ice.is_checking = false;
+    world.run_for(s(3600));
+    assert_eq!(world.core.stats().transports, 2);
+    world.peers[bob].ice.is_checking = true;
+    let source = world.produce(alice, "vp8");
+    let sink = world.consume(bob, source);
+    world.run_for(s(3));
+    world.assert_complete(sink, source);
 }

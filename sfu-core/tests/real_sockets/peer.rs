@@ -214,10 +214,7 @@ async fn create_transport(router: &Router, way: Way) -> WebRtcTransport {
 async fn connect(ip: IpAddr, way: Way, our_role: Option<OurRole>) -> Connection {
     let mut media = MediaEngine::default();
     media
-        .register_codec(
-            RTCRtpCodecParameters { rtp_codec: vp8(), payload_type: PAYLOAD_TYPE, ..Default::default() },
-            RtpCodecKind::Video,
-        )
+        .register_codec(RTCRtpCodecParameters { rtp_codec: vp8(), payload_type: PAYLOAD_TYPE }, RtpCodecKind::Video)
         .expect("VP8");
     let interceptors = register_default_interceptors(Registry::new(), &mut media).expect("interceptors");
     let network = match (way, ip.is_ipv4()) {

@@ -39,6 +39,8 @@ use super::network::{Kind, Link};
 pub const CORE: &str = "192.0.2.1:40000";
 /// The time between two reports of a peer.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Packets that one message asks for at most.
+const NACKED_MAX: usize = 200;
 /// Under which SSRC a peer reports that sends nothing.
 const REPORTER: u32 = 1;
 
@@ -196,8 +198,11 @@ impl Peer {
         }
         for index in 0..self.sinks.len() {
             let sequences = self.sinks[index].poll_nack(now);
-            if !sequences.is_empty() {
-                self.send_nack(self.sinks[index].ssrc, &sequences);
+            for sequences in sequences.chunks(NACKED_MAX) {
+                self.send_nack(self.sinks[index].ssrc, sequences);
+            }
+            if self.sinks[index].poll_broken() {
+                self.send_pli(index);
             }
         }
         if self.reports_at.is_some_and(|at| at <= now) {
@@ -373,7 +378,7 @@ impl Peer {
             for index in 0..self.sources.len() {
                 if let Some(layer) = self.sources[index].layer_mut(nack.media_ssrc) {
                     layer.heard.nacked.push((now, sequence));
-                    if let Some(packet) = self.sources[index].retransmission(nack.media_ssrc, sequence) {
+                    if let Some(packet) = self.sources[index].retransmission(now, nack.media_ssrc, sequence) {
                         self.send_rtp(now, index, packet);
                     }
                 }

@@ -45,6 +45,7 @@ pub struct Sink {
     pub nacks_sent: usize,
     /// Numbers that never came.
     pub given_up: Vec<u64>,
+    given_up_told: usize,
     missing: BTreeMap<u64, Missing>,
     newest: Option<u64>,
     /// What no receiver should see.
@@ -72,6 +73,7 @@ impl Sink {
             reports: Vec::new(),
             nacks_sent: 0,
             given_up: Vec::new(),
+            given_up_told: 0,
             missing: BTreeMap::new(),
             newest: None,
             faults: Vec::new(),
@@ -131,6 +133,13 @@ impl Sink {
             return Vec::new();
         };
         (*first..*last).filter(|number| !self.packets.contains_key(number)).collect()
+    }
+
+    /// Whether a packet was given up since this was asked last, without which pictures cannot be decoded.
+    pub fn poll_broken(&mut self) -> bool {
+        let broken = self.is_video() && self.given_up.len() > self.given_up_told;
+        self.given_up_told = self.given_up.len();
+        broken
     }
 
     /// The sequence numbers to ask for now.

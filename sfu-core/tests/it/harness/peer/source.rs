@@ -15,6 +15,8 @@ use super::payloads::{Media, Place, payload};
 pub const KEY_FRAME_DELAY: Duration = Duration::from_millis(50);
 /// The least time between two key frames (libwebrtc).
 pub const KEY_FRAME_SPACING: Duration = Duration::from_millis(300);
+/// How long a packet is kept for repetition (libwebrtc).
+const HISTORY: Duration = Duration::from_secs(1);
 
 /// The ids of header extensions by their meaning.
 pub type Ids = HashMap<HeaderExtensionUri, u8>;
@@ -222,10 +224,11 @@ impl Source {
     }
 
     /// A packet again (RFC 4588), or as it was when there is no RTX.
-    pub fn retransmission(&mut self, ssrc: u32, sequence: u16) -> Option<Outgoing> {
+    pub fn retransmission(&mut self, now: Instant, ssrc: u32, sequence: u16) -> Option<Outgoing> {
         let index = self.layers.iter().position(|layer| layer.ssrc == ssrc)?;
         let layer = &self.layers[index];
-        let published = layer.sent.iter().rev().find(|published| published.extended as u16 == sequence)?;
+        let mut kept = layer.sent.iter().rev().take_while(|published| now - published.at < HISTORY);
+        let published = kept.find(|published| published.extended as u16 == sequence)?;
         let (Some(rtx_ssrc), Some(payload_type)) = (layer.rtx_ssrc, self.rtx_payload_type) else {
             return Some(self.packet(layer, published));
         };
