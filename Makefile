@@ -81,10 +81,11 @@ test-rust:
 
 .PHONY: test-deny
 test-deny:
+	.ci/check-bans
 	@if cargo deny --version >/dev/null 2>&1; then \
 		cargo deny --locked check; \
 	else \
-		echo "test-deny: SKIPPED, cargo-deny is not installed (cargo install --locked cargo-deny)"; \
+		echo "test-deny: licences and advisories SKIPPED, cargo-deny is not installed (cargo install --locked cargo-deny)"; \
 	fi
 
 .PHONY: test-binary

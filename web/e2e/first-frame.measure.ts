@@ -1,3 +1,4 @@
+import type { FirstFrame } from './harness/main';
 import { expectPicture, publish, test } from './fixtures/test';
 
 const RUNS = 10;
@@ -9,8 +10,8 @@ test('time from consume to the first decoded frame', async ({ joinAs }) => {
   const second = await publish(ann, 'camera', 'video/VP8');
   await expectPicture(warm, first);
   await expectPicture(warm, second);
-  const cold: number[] = [];
-  const connected: number[] = [];
+  const cold: FirstFrame[] = [];
+  const connected: FirstFrame[] = [];
   for (let run = 0; run < RUNS; run += 1) {
     // oxlint-disable-next-line no-await-in-loop
     const watcher = await joinAs(`watcher-${run}`, 'room by direction', { isManual: true });
@@ -26,10 +27,12 @@ test('time from consume to the first decoded frame', async ({ joinAs }) => {
   report('connected transport', connected);
 });
 
-function report(name: string, samples: number[]): void {
-  samples.sort((a, b) => a - b);
-  const at = (part: number): string => (samples[Math.floor((samples.length - 1) * part)] ?? Number.NaN).toFixed(0);
-  console.warn(
-    `consume → first decoded frame, ${name}, ${RUNS} runs: median ${at(0.5)} ms, min ${at(0)}, max ${at(1)}`,
-  );
+function report(name: string, runs: readonly FirstFrame[]): void {
+  const line = (what: string, of: (run: FirstFrame) => number): void => {
+    const samples = runs.map(of).sort((a, b) => a - b);
+    const at = (part: number): string => (samples[Math.floor((samples.length - 1) * part)] ?? Number.NaN).toFixed(0);
+    console.warn(`consume → ${what}, ${name}, ${RUNS} runs: median ${at(0.5)} ms, min ${at(0)}, max ${at(1)}`);
+  };
+  line('resumed', (run) => run.resumedMs);
+  line('first decoded frame', (run) => run.firstFrameMs);
 }

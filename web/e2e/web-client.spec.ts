@@ -83,7 +83,7 @@ test('two people meet, mute, share a screen and leave', async ({ browser, server
   const bobAtAnns = ann.locator('[data-testid=tile][data-name="Bob Rivers"]');
   await test.step('the microphone by keyboard', async () => {
     await bob.keyboard.press('m');
-    await expect(bob.getByRole('button', { name: 'Unmute microphone' })).toHaveAttribute('aria-pressed', 'false');
+    await expect(bob.getByRole('button', { name: 'Unmute microphone' })).toBeVisible();
     await expect(bobAtAnns.getByText('muted:')).toBeAttached();
     await bob.keyboard.press('m');
     await expect(bobAtAnns.getByText('muted:')).not.toBeAttached();
@@ -91,9 +91,13 @@ test('two people meet, mute, share a screen and leave', async ({ browser, server
 
   await test.step('the camera, off and on again', async () => {
     await bob.getByRole('button', { name: 'Turn camera off' }).click();
+    await bob.keyboard.press('m');
     await expect(bobAtAnns.locator('video')).toHaveCount(0);
     await expect(bobAtAnns.getByText('BR')).toBeVisible();
+    await expect(bobAtAnns.getByText('muted:')).toBeAttached();
     await shoot(ann, 'camera-off');
+    await shoot(bob, 'camera-off-own-view');
+    await bob.keyboard.press('m');
     await bob.getByRole('button', { name: 'Turn camera on' }).click();
     await expectMoving(ann, 'Bob Rivers');
   });
@@ -127,6 +131,49 @@ test('two people meet, mute, share a screen and leave', async ({ browser, server
   await expect(ann.getByTestId('people-count')).toHaveText('1');
   await ann.context().close();
   await bob.context().close();
+});
+
+test('a call is joined, used and left by keyboard alone', async ({ browser, server, roomId }) => {
+  const page = await open(browser, `${server.url}/?room=${roomId}`);
+  const press = async (key: string): Promise<void> => page.keyboard.press(key);
+  await press('Tab');
+  await expect(page.getByLabel('Your name')).toBeFocused();
+  // Letters that are shortcuts in the call.
+  await page.keyboard.type('Mavis');
+  await expect(page.locator('form')).toMatchAriaSnapshot(`
+    - textbox "Your name"
+    - textbox "Room"
+    - button "New room"
+    - group "Join with":
+      - button "Microphone" [pressed]
+      - button "Camera" [pressed]
+    - button "Join call"
+    - button "Copy room link"
+  `);
+  await press('Enter');
+  await expect(page.locator('main[data-phase=joined]')).toBeVisible();
+  const controls = page.getByRole('toolbar', { name: 'Call controls' });
+  await expect(controls).toMatchAriaSnapshot(`
+    - toolbar "Call controls":
+      - button "Mute microphone"
+      - button "Turn camera off"
+      - button "Share your screen"
+      - button "Leave call"
+  `);
+  await controls.getByRole('button', { name: 'Mute microphone' }).focus();
+  await press('Space');
+  await expect(controls.getByRole('button', { name: 'Unmute microphone' })).toBeFocused();
+  await press('Tab');
+  await press('Enter');
+  await expect(controls.getByRole('button', { name: 'Turn camera on' })).toBeFocused();
+  // The device takes a moment to open; the focus stays.
+  await press('Enter');
+  await expect(controls.getByRole('button', { name: 'Turn camera off' })).toBeFocused();
+  await press('Tab');
+  await press('Tab');
+  await press('Enter');
+  await expect(page.getByRole('button', { name: 'Join call' })).toBeVisible();
+  await page.context().close();
 });
 
 test('the client meets clients of other vocabularies', async ({ browser, server, roomId, joinAs }) => {
@@ -187,9 +234,10 @@ test('an insecure origin is named as the cause', async ({ browser, server, roomI
 for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
   test(`a call recovers by itself when the server is gone for ten seconds (${signal})`, async ({
     browser,
-    ownServer,
+    startServer,
     roomId,
   }) => {
+    const ownServer = await startServer();
     const link = `${ownServer.url}/?room=${roomId}`;
     const ann = await open(browser, link);
     await join(ann, 'Ann Fields');

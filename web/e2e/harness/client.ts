@@ -66,9 +66,20 @@ export abstract class Client {
     }
   }
 
-  async publish(track: MediaStreamTrack, appData: types.AppData, mimeType?: string): Promise<string> {
+  async publish(
+    track: MediaStreamTrack,
+    appData: types.AppData,
+    mimeType?: string,
+    encodings?: RTCRtpEncodingParameters[],
+  ): Promise<string> {
     const codec = mimeType === undefined ? undefined : this.sendCodec(mimeType);
-    const producer = await this.sendTransport.produce({ track, appData, stopTracks: false, ...(codec && { codec }) });
+    const producer = await this.sendTransport.produce({
+      track,
+      appData,
+      stopTracks: false,
+      ...(codec && { codec }),
+      ...(encodings && { encodings }),
+    });
     this.#producers.set(producer.id, producer);
     return producer.id;
   }
@@ -84,6 +95,11 @@ export abstract class Client {
     // Nobody may be waiting for it; whoever asks later gets the error.
     consuming.catch(() => undefined);
     return consuming;
+  }
+
+  /** One of this client's own producers. */
+  producer(producerId: string): types.Producer {
+    return need(this.#producers.get(producerId), `producer ${producerId}`);
   }
 
   video(producerId: string): HTMLVideoElement | undefined {

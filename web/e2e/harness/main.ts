@@ -14,14 +14,37 @@ export interface Reception {
   mimeType: string;
   bytesReceived: number;
   framesDecoded: number;
+  frameWidth: number;
   videoWidth: number;
   totalAudioEnergy: number;
+}
+
+/** Milliseconds since `consume` was sent. */
+export interface FirstFrame {
+  /** The browser has its track, and the server was told to send. */
+  resumedMs: number;
+  firstFrameMs: number;
+}
+
+/** Where a transport's media goes. */
+export interface Route {
+  protocol: string;
+  address: string;
+  port: number;
 }
 
 const CLIENTS = { call: CallClient, 'room by direction': DirectionClient, 'room by producing': ProducingClient };
 
 /** Small enough that a two-core machine encodes and decodes several of them. */
 const CAMERA: MediaTrackConstraints = { width: 640, height: 360, frameRate: 15 };
+
+/** Chromium makes three layers only of pictures that are large enough. */
+const LAYERED_CAMERA: MediaTrackConstraints = { width: 960, height: 540, frameRate: 10 };
+const LAYERS: RTCRtpEncodingParameters[] = [
+  { rid: 'r0', scaleResolutionDownBy: 4, maxBitrate: 80_000 },
+  { rid: 'r1', scaleResolutionDownBy: 2, maxBitrate: 200_000 },
+  { rid: 'r2', scaleResolutionDownBy: 1, maxBitrate: 600_000 },
+];
 
 let client: Client | undefined;
 const tracks = new Map<string, MediaStreamTrack>();
@@ -58,13 +81,38 @@ export const harness = {
       mimeType: String(codec['mimeType']),
       bytesReceived: Number(inbound['bytesReceived'] ?? 0),
       framesDecoded: Number(inbound['framesDecoded'] ?? 0),
+      frameWidth: Number(inbound['frameWidth'] ?? 0),
       videoWidth: joined().video(producerId)?.videoWidth ?? 0,
       totalAudioEnergy: Number(inbound['totalAudioEnergy'] ?? 0),
     };
   },
 
-  /** The transport protocol that ICE has chosen, in each direction that is connected. */
-  async protocols(): Promise<string[]> {
+  /** The layers of a producer that are sent now, as wide as they are sent: smallest first. */
+  async layerWidths(producerId: string): Promise<number[]> {
+    const stats = Array.from((await joined().producer(producerId).getStats()).values()) as Record<string, unknown>[];
+    const sent = stats.filter(
+      ({ type, active, framesPerSecond }) => type === 'outbound-rtp' && active === true && Number(framesPerSecond) > 0,
+    );
+    return sent.map(({ frameWidth }) => Number(frameWidth)).sort((a, b) => a - b);
+  },
+
+  /** Publishes the camera in three layers. */
+  async publishLayers(): Promise<string> {
+    const stream = await navigator.mediaDevices.getUserMedia({ video: LAYERED_CAMERA });
+    const [track] = stream.getTracks();
+    if (!track) {
+      throw new Error('no camera');
+    }
+    return joined().publish(track, { type: 'camera' }, 'video/VP8', LAYERS);
+  },
+
+  /** Stops sending the layers above this one. */
+  async setTopLayer(producerId: string, layer: number): Promise<void> {
+    await joined().producer(producerId).setMaxSpatialLayer(layer);
+  },
+
+  /** The server's side of the pair that ICE has chosen, for each transport that is connected. */
+  async routes(): Promise<Route[]> {
     const { sendTransport, recvTransport } = joined();
     const reports = await Promise.all([sendTransport.getStats(), recvTransport.getStats()]);
     return reports.flatMap((report) => {
@@ -72,24 +120,25 @@ export const harness = {
       const chosen = stats.find(({ type }) => type === 'transport')?.['selectedCandidatePairId'];
       const pair = stats.find(({ id }) => id === chosen);
       const remote = stats.find(({ id }) => pair !== undefined && id === pair['remoteCandidateId']);
-      return remote ? [String(remote['protocol'])] : [];
+      return remote
+        ? [{ protocol: String(remote['protocol']), address: String(remote['address']), port: Number(remote['port']) }]
+        : [];
     });
   },
 
-  /** Milliseconds from sending `consume` to the first decoded frame. */
-  async timeToFirstFrame(producerId: string): Promise<number> {
+  /** How long it takes from sending `consume` to the first decoded frame, and what of it is spent where. */
+  async timeToFirstFrame(producerId: string): Promise<FirstFrame> {
     const start = performance.now();
     const consumer = await joined().consume(producerId);
-    for (;;) {
-      // Polling as fast as the browser answers is the measurement.
-      // oxlint-disable-next-line no-await-in-loop
-      const stats = Array.from((await consumer.getStats()).values()) as Record<string, unknown>[];
-      if (stats.some(({ type, framesDecoded }) => type === 'inbound-rtp' && Number(framesDecoded) > 0)) {
-        return performance.now() - start;
-      }
-      // oxlint-disable-next-line no-await-in-loop
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
+    const resumedMs = performance.now() - start;
+    // The frames themselves: statistics are answered from a cache that may be 50 ms old.
+    const { readable } = new MediaStreamTrackProcessor({ track: consumer.track });
+    const reader = readable.getReader();
+    const { value: frame } = await reader.read();
+    const firstFrameMs = performance.now() - start;
+    frame?.close();
+    await reader.cancel();
+    return { resumedMs, firstFrameMs };
   },
 
   /** Whether this browser can encode the codec at all. */
@@ -114,6 +163,12 @@ export const harness = {
 export type Harness = typeof harness;
 
 declare global {
+  /** Chromium's; not among TypeScript's types. */
+  class MediaStreamTrackProcessor {
+    constructor(init: { track: MediaStreamTrack });
+    readonly readable: ReadableStream<VideoFrame>;
+  }
+
   interface Window {
     harness: Harness;
   }

@@ -1,9 +1,10 @@
 import type { ButtonHTMLAttributes } from 'react';
 
+/** What cannot be pressed is grey, not faint: its label must still be read. */
 const LOOKS = {
-  primary: 'bg-accent text-ground hover:bg-accent/85 font-semibold',
-  secondary: 'bg-raised text-ink hover:bg-line border border-line font-medium',
-  quiet: 'text-soft hover:text-ink hover:bg-raised font-medium',
+  primary: 'bg-accent text-ground enabled:hover:bg-accent/85 font-semibold disabled:bg-raised disabled:text-soft',
+  secondary: 'bg-raised text-ink enabled:hover:bg-line border border-line font-medium disabled:text-soft',
+  quiet: 'text-soft enabled:hover:text-ink enabled:hover:bg-raised font-medium',
 } as const;
 
 interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
@@ -14,7 +15,7 @@ export function Button({ look = 'secondary', className = '', ...rest }: ButtonPr
   return (
     <button
       type="button"
-      className={`inline-flex items-center justify-center gap-2 rounded-xl px-4 py-2.5 text-sm transition-colors disabled:opacity-50 ${LOOKS[look]} ${className}`}
+      className={`inline-flex items-center justify-center gap-2 rounded-xl px-4 py-2.5 text-sm transition-colors ${LOOKS[look]} ${className}`}
       {...rest}
     />
   );

@@ -2,13 +2,15 @@ import type { LucideIcon } from 'lucide-react';
 
 interface ControlButtonProps {
   icon: LucideIcon;
-  /** What pressing does; read aloud and shown as the tooltip. */
+  /**
+   * What pressing does now; read aloud and shown as the tooltip. A toggle's label changes with its state, which is
+   * therefore not told once more: "mute, pressed" would say the opposite of what is so.
+   */
   label: string;
   shortcut?: string;
-  /** For toggles: whether the thing is on. */
-  pressed?: boolean;
   look: 'plain' | 'off' | 'active' | 'danger';
-  disabled?: boolean;
+  /** Pressing does nothing for the moment. Not disabled: that would take the keyboard's focus away. */
+  busy?: boolean;
   onClick: () => void;
 }
 
@@ -19,17 +21,16 @@ const LOOKS = {
   danger: 'bg-danger-deep hover:bg-danger text-white px-5',
 } as const;
 
-export function ControlButton({ icon: Icon, label, shortcut, pressed, look, disabled, onClick }: ControlButtonProps) {
+export function ControlButton({ icon: Icon, label, shortcut, look, busy = false, onClick }: ControlButtonProps) {
   return (
     <div className="group relative">
       <button
         type="button"
         aria-label={label}
-        aria-pressed={pressed}
         aria-keyshortcuts={shortcut}
-        disabled={disabled}
-        onClick={onClick}
-        className={`flex h-12 min-w-12 items-center justify-center rounded-2xl px-3.5 transition-colors disabled:opacity-50 ${LOOKS[look]}`}
+        aria-disabled={busy}
+        onClick={busy ? undefined : onClick}
+        className={`flex h-12 min-w-12 items-center justify-center rounded-2xl px-3.5 transition-colors aria-disabled:opacity-50 ${LOOKS[look]}`}
       >
         <Icon size={20} aria-hidden />
       </button>

@@ -23,18 +23,16 @@ export function Controls() {
         icon={microphoneOn ? Mic : MicOff}
         label={microphoneOn ? 'Mute microphone' : 'Unmute microphone'}
         shortcut="m"
-        pressed={microphoneOn}
         look={microphoneOn ? 'plain' : 'off'}
-        disabled={opening.microphone}
+        busy={opening.microphone}
         onClick={SHORTCUTS.m}
       />
       <ControlButton
         icon={camera ? Video : VideoOff}
         label={camera ? 'Turn camera off' : 'Turn camera on'}
         shortcut="v"
-        pressed={camera !== null}
         look={camera ? 'plain' : 'off'}
-        disabled={opening.camera}
+        busy={opening.camera}
         onClick={SHORTCUTS.v}
       />
       {CAN_SHARE && (
@@ -42,9 +40,8 @@ export function Controls() {
           icon={screen ? MonitorX : MonitorUp}
           label={screen ? 'Stop sharing' : 'Share your screen'}
           shortcut="s"
-          pressed={screen !== null}
           look={screen ? 'active' : 'plain'}
-          disabled={opening.screen}
+          busy={opening.screen}
           onClick={SHORTCUTS.s}
         />
       )}

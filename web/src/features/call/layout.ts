@@ -9,9 +9,9 @@ export interface GridLayout {
   tile: Size;
 }
 
-/** Tiles may be as wide as a camera's picture, and as narrow as a square: beyond that faces are cut off. */
+/** Tiles may be as wide as a camera's picture, and narrower by a sixth: beyond that people beside the middle are cut off. */
 const TILE_ASPECT_MAX = 16 / 9;
-const TILE_ASPECT_MIN = 1;
+const TILE_ASPECT_MIN = 3 / 2;
 
 /** The grid that shows `count` tiles largest in the given area. Sizes are whole pixels, never negative. */
 export function gridLayout(count: number, area: Size, gap: number): GridLayout {

@@ -23,10 +23,17 @@ export function LandingPage() {
             <Logo size={40} />
             <span className="text-xl font-semibold tracking-tight">Sluice</span>
           </div>
-          <h1 className="mt-6 text-3xl leading-tight font-semibold tracking-tight text-balance sm:text-5xl">
-            {room === '' ? 'Talk face to face. Share a link, that’s all.' : 'You’re invited to a call.'}
+          <h1 className="mt-6 text-3xl leading-tight font-semibold tracking-tight text-balance sm:text-[2.6rem]">
+            {room === '' ? (
+              <>
+                <span className="block">Talk face to face.</span>{' '}
+                <span className="block">Share a link, that’s all.</span>
+              </>
+            ) : (
+              'You’re invited to a call.'
+            )}
           </h1>
-          <p className="mt-4 max-w-md leading-relaxed text-soft">
+          <p className="mt-4 max-w-md leading-relaxed text-pretty text-soft">
             {room === ''
               ? 'Pick a room, send its link, and see each other. No account, nothing to install.'
               : 'Check your name, choose what to join with, and step in.'}
