@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::negotiation::default_media_codecs;
+use crate::parameters::MediaKind;
+use crate::worker::EVENT_QUEUE;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -84,4 +86,44 @@ async fn a_worker_one_of_whose_tasks_panics_is_replaced() {
         assert_eq!(spawned, Ok(()));
     };
     tokio::time::timeout(DEADLINE, death_is_told_and_survived(engine, kill)).await.unwrap();
+}
+
+/// Harm prevented: an owner who stopped reading keeps ghosts for ever, or makes the worker's memory grow.
+#[tokio::test]
+async fn a_router_whose_events_nobody_reads_is_closed_and_says_so_last() {
+    const CONSUMERS: usize = 1024;
+    let engine = start(PortMode::PerTransport, (46_500, 46_599));
+    let (router, mut events) = engine.create_router().await.unwrap();
+    let sender = router.create_webrtc_transport(WebRtcTransportOptions::default()).await.unwrap();
+    let receiver = router.create_webrtc_transport(WebRtcTransportOptions::default()).await.unwrap();
+    let rtp_parameters = serde_json::from_value(serde_json::json!({
+        "codecs": [{ "mimeType": "audio/opus", "payloadType": 111, "clockRate": 48_000, "channels": 2 }],
+        "encodings": [{ "ssrc": 1 }],
+    }));
+    let options = ProducerOptions { kind: MediaKind::Audio, rtp_parameters: rtp_parameters.unwrap(), paused: false };
+    let producer = sender.produce(options).await.unwrap();
+    for _ in 0..CONSUMERS {
+        let rtp_capabilities = engine.rtp_capabilities().clone();
+        let options = ConsumerOptions { producer_id: producer.id(), rtp_capabilities, paused: false };
+        receiver.consume(options).await.unwrap();
+    }
+    // Each tells every consumer's owner.
+    for _ in 0..EVENT_QUEUE / CONSUMERS / 2 {
+        producer.pause().await.unwrap();
+        producer.resume().await.unwrap();
+    }
+    assert_eq!(producer.pause().await, Ok(()), "what brings it over the limit is still carried out");
+    assert_eq!(producer.resume().await, Err(ObjectClosed), "and the router is closed");
+
+    let mut read = 0;
+    let last = loop {
+        match events.next().await {
+            Some(RouterEvent::ConsumerProducerPaused { .. } | RouterEvent::ConsumerProducerResumed { .. }) => read += 1,
+            other => break other,
+        }
+    };
+    assert_eq!(read, EVENT_QUEUE);
+    assert_eq!(last, Some(RouterEvent::Closed { reason: RouterCloseReason::EventsNotRead }));
+    assert_eq!(events.next().await, None);
+    engine.close().await;
 }

@@ -12,6 +12,7 @@ pub mod limits;
 mod load;
 mod media;
 mod outlet;
+mod own_port;
 mod publish;
 mod reports;
 mod service;
@@ -32,7 +33,6 @@ pub use transmit::{MAX_DATAGRAM_BYTES, TransmitQueue};
 
 pub(crate) use self::core::{ConsumerKey, ProducerKey, TransportKey};
 pub(crate) use load::{ExpectedRouter, Load};
-pub(crate) use shell::{
-    BoundSockets, COMMAND_QUEUE, Command, EVENT_QUEUE, EventSink, OwnPort, PortReleased, Shell, run,
-};
+pub(crate) use own_port::{OwnPort, PortReleased};
+pub(crate) use shell::{BoundSockets, COMMAND_QUEUE, Command, EVENT_QUEUE, EventSink, Shell, run};
 pub(crate) use sockets::bind;

@@ -22,6 +22,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::Core;
 use super::load::Load;
+use super::own_port::{OwnPort, PortLease, PortReleased, holding};
 use super::tcp::{self, TcpWriter};
 use super::transmit::{MAX_DATAGRAM_BYTES, TransmitQueue};
 use crate::ids::{RouterId, TransportId};
@@ -53,61 +54,6 @@ pub(crate) struct EventSink {
 pub(crate) struct BoundSockets {
     pub(crate) udp: Vec<(SocketAddr, std::net::UdpSocket)>,
     pub(crate) tcp: Vec<(SocketAddr, std::net::TcpListener)>,
-}
-
-/// The sockets of one transport that has a port for itself. Dropping it closes them soon after.
-pub(crate) struct OwnPort {
-    locals: Vec<SocketAddr>,
-    tasks: Vec<tokio::task::AbortHandle>,
-    lease: Arc<PortLease>,
-}
-
-/// A port's place in the range. Each task that serves the port holds it, so that the port is given back once the last socket
-/// is closed and not before: it would be refused to who takes it next.
-pub(crate) struct PortLease {
-    release: Option<Box<dyn FnOnce() + Send + Sync>>,
-    /// Never sent to: it is dropped after the release.
-    released: Option<watch::Sender<()>>,
-}
-
-/// Resolves once a port is given back.
-pub(crate) struct PortReleased(watch::Receiver<()>);
-
-impl OwnPort {
-    /// `release` is called once the sockets are closed.
-    pub(crate) fn new(release: impl FnOnce() + Send + Sync + 'static) -> Self {
-        let lease = PortLease { release: Some(Box::new(release)), released: Some(watch::channel(()).0) };
-        Self { locals: Vec::new(), tasks: Vec::new(), lease: Arc::new(lease) }
-    }
-
-    fn released(&self) -> Option<PortReleased> {
-        self.lease.released.as_ref().map(|released| PortReleased(released.subscribe()))
-    }
-}
-
-impl PortReleased {
-    /// Waits for it.
-    pub(crate) async fn wait(mut self) {
-        // An error is what is waited for: the sender is gone.
-        while self.0.changed().await.is_ok() {}
-    }
-}
-
-impl Drop for OwnPort {
-    fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
-    }
-}
-
-impl Drop for PortLease {
-    fn drop(&mut self) {
-        if let Some(release) = self.release.take() {
-            release();
-        }
-        drop(self.released.take());
-    }
 }
 
 /// A worker's thread-local half. See the module's page.
@@ -286,6 +232,8 @@ impl Shell {
 
     fn deliver(&self, core: &mut Core, router: RouterId, event: RouterEvent) {
         let full = match self.sinks.borrow().get(&router) {
+            // The last place is kept for the event that says so.
+            Some(sink) if sink.sender.capacity() <= 1 => true,
             Some(sink) => matches!(sink.sender.try_send(event), Err(mpsc::error::TrySendError::Full(_))),
             None => false, // its owner closed it a moment ago
         };
@@ -334,13 +282,6 @@ impl Drop for CrashWatch {
             self.0.crashed.notify_one();
         }
     }
-}
-
-/// Runs `task`, and lets go of `lease` after all that the task holds: also when it is aborted before it ever ran, for arguments
-/// are dropped in their order then.
-async fn holding(task: impl Future<Output = ()>, lease: Option<Arc<PortLease>>) {
-    task.await;
-    drop(lease);
 }
 
 /// Reads one UDP socket for as long as it lives.
