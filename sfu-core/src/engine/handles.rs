@@ -116,6 +116,9 @@ impl Router {
         &self,
         options: WebRtcTransportOptions,
     ) -> Result<Result<TransportInfo, TransportRefused>, CreateTransportError> {
+        if self.worker.is_gone() {
+            return Err(WorkerGone.into());
+        }
         let place = self.worker.place();
         let ports = Arc::clone(&place.ports);
         let (port, sockets) = ports

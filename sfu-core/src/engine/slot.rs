@@ -71,6 +71,11 @@ impl WorkerClient {
         answer.await.map_err(|_| WorkerGone)
     }
 
+    /// Whether this life is over. Its ports may take a moment longer to come back.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.commands.is_closed()
+    }
+
     pub(crate) fn place(&self) -> &Place {
         &self.place
     }

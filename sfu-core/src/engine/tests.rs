@@ -8,21 +8,20 @@ use crate::negotiation::default_media_codecs;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-fn start() -> Engine {
+fn start(port_mode: PortMode, (port_min, port_max): (u16, u16)) -> Engine {
     Engine::start(EngineOptions {
         workers: 1,
         listen: vec![ListenAddress { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), announced: Vec::new() }],
-        port_min: 20_000,
-        port_max: 32_000,
-        port_mode: PortMode::PerWorker,
+        port_min,
+        port_max,
+        port_mode,
         media_codecs: default_media_codecs(),
     })
     .unwrap()
 }
 
 /// Kills the worker of a new router in some way, and looks at what is left.
-async fn death_is_told_and_survived(kill: impl AsyncFnOnce(&Router)) {
-    let engine = start();
+async fn death_is_told_and_survived(engine: Engine, kill: impl AsyncFnOnce(&Router)) {
     let (router, mut events) = engine.create_router().await.unwrap();
     let transport = router.create_webrtc_transport(WebRtcTransportOptions::default()).await.unwrap();
     let port = transport.ice_candidates()[0].port;
@@ -48,22 +47,33 @@ async fn death_is_told_and_survived(kill: impl AsyncFnOnce(&Router)) {
         }
     };
     let transport = router.create_webrtc_transport(WebRtcTransportOptions::default()).await.unwrap();
-    assert_eq!(transport.ice_candidates()[0].port, port, "the worker keeps its port");
+    assert_eq!(transport.ice_candidates()[0].port, port, "no port stays taken");
     engine.close().await;
+}
+
+async fn panic_in_a_command(router: &Router) {
+    let answer = router.worker.call(|_, _| panic!("a fault of ours")).await;
+    assert_eq!(answer, Err::<(), _>(WorkerGone));
 }
 
 #[tokio::test]
 async fn a_worker_that_panics_in_a_command_is_replaced() {
-    let kill = async |router: &Router| {
-        let answer = router.worker.call(|_, _| panic!("a fault of ours")).await;
-        assert_eq!(answer, Err::<(), _>(WorkerGone));
-    };
-    tokio::time::timeout(DEADLINE, death_is_told_and_survived(kill)).await.unwrap();
+    let engine = start(PortMode::PerWorker, (20_000, 32_000));
+    tokio::time::timeout(DEADLINE, death_is_told_and_survived(engine, panic_in_a_command)).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_ports_of_transports_come_back_from_a_worker_that_died() {
+    // A range of one: if it stayed taken there were none.
+    let port = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let engine = start(PortMode::PerTransport, (port, port));
+    tokio::time::timeout(DEADLINE, death_is_told_and_survived(engine, panic_in_a_command)).await.unwrap();
 }
 
 /// Without its timer or a socket a worker would be deaf, and its rooms silent for ever.
 #[tokio::test]
 async fn a_worker_one_of_whose_tasks_panics_is_replaced() {
+    let engine = start(PortMode::PerWorker, (20_000, 32_000));
     let kill = async |router: &Router| {
         let spawned = router
             .worker
@@ -73,5 +83,5 @@ async fn a_worker_one_of_whose_tasks_panics_is_replaced() {
             .await;
         assert_eq!(spawned, Ok(()));
     };
-    tokio::time::timeout(DEADLINE, death_is_told_and_survived(kill)).await.unwrap();
+    tokio::time::timeout(DEADLINE, death_is_told_and_survived(engine, kill)).await.unwrap();
 }

@@ -4,8 +4,8 @@ use crate::ids::Ssrc;
 use crate::srtp::OpenStream;
 use crate::worker::ProducerKey;
 
-/// Sources of one transport: the limit of producers times their encodings with retransmissions would be 1024; what a
-/// peer can make us learn by MID and RID stays below this. At the limit packets of new sources are refused.
+/// Sources of one transport: two for each encoding that it takes (`worker::limits::MAX_ENCODINGS_PER_TRANSPORT`). At the limit
+/// packets of new sources are refused.
 pub(crate) const MAX_INBOUND_STREAMS: usize = 256;
 
 /// A source that belongs to a producer.

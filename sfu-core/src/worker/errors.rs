@@ -61,6 +61,12 @@ pub enum ProduceError {
     /// The caller's: packets could not be told apart.
     #[error("rtpParameters.encodings: rid {0:?} without a mid is in use by another producer of this transport")]
     RidInUse(String),
+    /// The caller's: the encodings of all the transport's producers are as many as it takes.
+    #[error("rtpParameters.encodings: too many on this transport (at most {limit})")]
+    TooManyEncodings {
+        /// The limit.
+        limit: usize,
+    },
     /// The caller's: the transport holds as many as it may.
     #[error("too many producers on this transport (at most {limit})")]
     TooMany {

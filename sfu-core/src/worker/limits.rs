@@ -8,3 +8,7 @@ pub const MAX_PRODUCERS_PER_TRANSPORT: usize = 64;
 
 /// Consumers of one transport: audio and video of five hundred others.
 pub const MAX_CONSUMERS_PER_TRANSPORT: usize = 1024;
+
+/// Encodings of all producers of one transport. Each may have two sources, media and retransmissions, and all of them
+/// are within `transport::inbound::MAX_INBOUND_STREAMS`.
+pub const MAX_ENCODINGS_PER_TRANSPORT: usize = 128;

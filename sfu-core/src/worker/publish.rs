@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::core::{Core, ProducerKey, TransportKey};
 use super::errors::{ObjectClosed, ProduceError};
 use super::info::{ProducerInfo, ProducerOptions};
-use super::limits::MAX_PRODUCERS_PER_TRANSPORT;
+use super::limits::{MAX_ENCODINGS_PER_TRANSPORT, MAX_PRODUCERS_PER_TRANSPORT};
 use crate::congestion::remb::RembEstimator;
 use crate::congestion::transport_feedback::TransportFeedback;
 use crate::consumer::Consumer;
@@ -48,6 +48,11 @@ impl Core {
         let transport = self.transports.get_mut(key).ok_or(ProduceError::Closed)?;
         if transport.producers.len() >= MAX_PRODUCERS_PER_TRANSPORT {
             return Err(ProduceError::TooMany { limit: MAX_PRODUCERS_PER_TRANSPORT });
+        }
+        let taken = |key: &ProducerKey| self.producers.get(*key).map_or(0, |producer| producer.encodings.len());
+        let encodings = transport.producers.iter().map(taken).sum::<usize>() + rtp_parameters.encodings.len();
+        if encodings > MAX_ENCODINGS_PER_TRANSPORT {
+            return Err(ProduceError::TooManyEncodings { limit: MAX_ENCODINGS_PER_TRANSPORT });
         }
         let router = transport.router;
         let producer = Producer::new(ProducerSetup {

@@ -16,6 +16,8 @@ use crate::harness::{Direction, Kind, PeerOptions, World, ms, s};
 
 /// Datagrams of junk in all.
 const JUNK: usize = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
+/// Packets of an authentic peer's nonsense.
+const NONSENSE: u32 = if cfg!(debug_assertions) { 4_000 } else { 20_000 };
 /// Datagrams between two moments in which the calls go on.
 const CHUNK: usize = 500;
 /// What the core may hold more after all of it: what a few handshake repeats and report queues take.
@@ -202,7 +204,7 @@ fn header_extensions_of_a_hostile_publisher_reach_nobody() {
     let mut forger = Forger::new(&world, alice, ssrc);
     let mut rng = SmallRng::seed_from_u64(134);
     let before = world.sink(sink).packets.len();
-    for number in 0..20_000_u32 {
+    for number in 0..NONSENSE {
         let mut header = vec![0x90, 0x80 | 96];
         header.extend((extended as u16).to_be_bytes());
         header.extend((number * 90).to_be_bytes());
@@ -235,7 +237,7 @@ fn header_extensions_of_a_hostile_publisher_reach_nobody() {
         world.run_for(ms(1));
     }
     world.run_for(s(1));
-    assert_eq!(world.pairs(sink, source).len() - before, 20_000);
+    assert_eq!(world.pairs(sink, source).len() - before, NONSENSE as usize);
 }
 
 /// Harm prevented: what is authentic is trusted too far.
@@ -256,8 +258,8 @@ fn authentic_nonsense_stops_no_call() {
     };
     let mut rng = SmallRng::seed_from_u64(136);
     let mut sequence = world.layer(victim).next as u16;
-    for number in 0..10_000 {
-        sequence = sequence.wrapping_add(if number % 100 == 0 { rng.random_range(0..4000) } else { 1 });
+    for number in 0..NONSENSE {
+        sequence = sequence.wrapping_add(if number % 100 == 0 { rng.random_range(1..300) } else { 1 });
         let mut header = vec![0x80 | (rng.random::<u8>() & 0x20), rng.random::<u8>() & 0x80 | 108];
         header.extend(sequence.to_be_bytes());
         header.extend(rng.random::<[u8; 4]>());

@@ -3,7 +3,9 @@
 use sfu_core::negotiation::InvalidParameters;
 use sfu_core::negotiation::limits::MAX_ENCODINGS;
 use sfu_core::parameters::RtpEncodingParameters;
-use sfu_core::worker::limits::{MAX_CONSUMERS_PER_TRANSPORT, MAX_PRODUCERS_PER_TRANSPORT, MAX_TRANSPORTS_PER_ROUTER};
+use sfu_core::worker::limits::{
+    MAX_CONSUMERS_PER_TRANSPORT, MAX_ENCODINGS_PER_TRANSPORT, MAX_PRODUCERS_PER_TRANSPORT, MAX_TRANSPORTS_PER_ROUTER,
+};
 use sfu_core::worker::{ConsumeError, ProduceError, ProducerOptions, TransportRefused, WebRtcTransportOptions};
 
 use crate::harness::vectors::{capabilities, producer};
@@ -73,6 +75,25 @@ fn a_producer_has_so_many_encodings_and_no_more() {
     let too_many =
         InvalidParameters::TooMany { field: "encodings".into(), count: MAX_ENCODINGS + 1, limit: MAX_ENCODINGS };
     assert_eq!(refused, Err(ProduceError::RtpParameters(too_many.into())));
+}
+
+/// Harm prevented: producers are answered with an id, and the packets of the last of them are refused.
+#[test]
+fn a_transport_takes_so_many_encodings_and_no_more() {
+    let mut world = World::new(126);
+    let peer = world.peer();
+    let (kind, mut parameters) = producer("vp8");
+    let encoding =
+        |number: usize| RtpEncodingParameters { rid: Some(format!("r{number}")), ..RtpEncodingParameters::default() };
+    parameters.encodings = (0..MAX_ENCODINGS).map(encoding).collect();
+    for number in 0..MAX_ENCODINGS_PER_TRANSPORT / MAX_ENCODINGS {
+        parameters.mid = Some(number.to_string());
+        world.produce_with(peer, kind, parameters.clone()).unwrap();
+    }
+    parameters.mid = Some("last".to_owned());
+    parameters.encodings.truncate(1);
+    let refused = world.produce_with(peer, kind, parameters);
+    assert_eq!(refused, Err(ProduceError::TooManyEncodings { limit: MAX_ENCODINGS_PER_TRANSPORT }));
 }
 
 /// Harm prevented: two rooms on one worker hear each other.

@@ -172,3 +172,25 @@ fn a_call_goes_on_after_the_path_was_down() {
         }
     }
 }
+
+/// Harm prevented: a key frame overflows the queue of a home uplink, and the picture is broken until somebody asks again.
+#[test]
+fn what_a_short_queue_drops_of_a_burst_is_repaired() {
+    let link = Link { rate: Some((900_000, 6_000)), ..Link::CLEAN };
+    let mut world = World::new(28);
+    let alice = world.connected_peer(PeerOptions { up: link, ..PeerOptions::default() });
+    let bob = world.peer();
+    let source = world.produce(alice, "vp8");
+    let layer = &mut world.source_mut(source).layers[0];
+    (layer.packets, layer.bytes) = (3, 900);
+    let sink = world.consume(bob, source);
+    for _ in 0..10 {
+        world.run_for(s(2));
+        world.peers[bob].send_pli(sink.index);
+        world.settle();
+    }
+    world.run_for(s(2));
+    world.assert_complete_before(sink, source, world.now - s(1));
+    let asked = world.layer(source).heard.nacked.len();
+    assert!(asked >= 10, "the queue never overflowed: {asked}");
+}

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::harness::allocations::count;
+use crate::harness::vectors::producer;
 use crate::harness::{Direction, Kind, Link, PeerOptions, SinkId, SourceId, World, ms, s};
 
 fn room(seed: u64, case: &str) -> (World, SourceId, SinkId) {
@@ -121,6 +123,7 @@ fn streams_that_belong_to_no_producer_are_dropped() {
     let alice = source.peer;
     let refused = world.core.stats().packets_refused;
     let now = world.now;
+    let mut live_bytes = 0;
     for ssrc in 0..500 {
         let layer = &world.peers[alice].sources[0].layers[0];
         let published = layer.sent.last().unwrap().clone();
@@ -130,10 +133,15 @@ fn streams_that_belong_to_no_producer_are_dropped() {
             let mid = world.peers[alice].sources[0].ids[&sfu_core::parameters::HeaderExtensionUri::Mid];
             packet.header.set_extension(mid, bytes::Bytes::from_static(b"nobody")).unwrap();
         }
-        let datagram = world.peers[alice].seal_rtp(now, 0, packet).unwrap();
-        let tuple = world.peers[alice].tuple;
-        world.network.send_up(now, alice, tuple, datagram);
+        let mut datagram = world.peers[alice].seal_rtp(now, 0, packet).unwrap();
+        let (core, tuple) = (&mut world.core, world.peers[alice].tuple);
+        let counted = count(|| core.handle_datagram(now, tuple, &mut datagram));
+        // The feedback on the path covers them, and is the same for any SSRC.
+        live_bytes += if ssrc < 100 { 0 } else { counted.live_bytes };
+        world.settle();
+        world.run_for(ms(10));
     }
+    assert!(live_bytes <= 0, "{live_bytes} bytes for what belongs to nobody");
     world.run_for(s(2));
     assert_eq!(world.core.stats().packets_refused, refused + 500);
     world.assert_complete(sink, source);
@@ -151,4 +159,24 @@ fn a_layer_is_learnt_though_its_first_packets_are_lost() {
     world.run_for(s(3));
     assert!(world.pairs(sink, source).len() > 200);
     assert_watchable(&world, sink, source, ms(40));
+}
+
+/// Harm prevented: clients that signal no SSRC (RFC 8843 lets them) are heard as nobody, or one as the other.
+#[test]
+fn two_sources_without_signalled_ssrcs_are_told_apart_by_mid() {
+    let mut world = World::new(96);
+    let (alice, bob) = (world.peer(), world.peer());
+    let (kind, mut parameters) = producer("vp8");
+    parameters.encodings[0].ssrc = None;
+    parameters.encodings[0].rtx = None;
+    let sources = [0, 1].map(|_| world.produce_with(alice, kind, parameters.clone()).unwrap());
+    for source in sources {
+        world.start(source);
+    }
+    *world.network.link(alice, Direction::Up) = Link::lossy(0.03);
+    let sinks = sources.map(|source| world.consume(bob, source));
+    world.run_for(s(10));
+    for (sink, source) in sinks.into_iter().zip(sources) {
+        world.assert_complete_before(sink, source, world.now - s(2));
+    }
 }

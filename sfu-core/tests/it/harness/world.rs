@@ -104,7 +104,7 @@ impl World {
             let [high, low] = (index as u16).to_be_bytes();
             SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100 + high, low)), 50_000)
         });
-        let peer = Peer::new(self.now, &options, router, &info, address);
+        let peer = Peer::new(self.now, &options, &info, address);
         self.network.add_peer(options.up, options.down);
         self.network.set_home(address, index);
         let transport = peer.transport;
@@ -212,10 +212,6 @@ impl World {
 
     pub fn sink(&self, id: SinkId) -> &Sink {
         &self.peers[id.peer].sinks[id.index]
-    }
-
-    pub fn sink_mut(&mut self, id: SinkId) -> &mut Sink {
-        &mut self.peers[id.peer].sinks[id.index]
     }
 
     // --- time

@@ -94,7 +94,6 @@ pub type Sent = (Tuple, Vec<u8>);
 /// One peer and its transport.
 pub struct Peer {
     pub transport: TransportId,
-    pub router: RouterId,
     pub tuple: Tuple,
     pub ice: IceClient,
     pub dtls: PeerDtls,
@@ -123,18 +122,11 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub fn new(
-        now: Instant,
-        options: &PeerOptions,
-        router: RouterId,
-        info: &TransportInfo,
-        address: SocketAddr,
-    ) -> Self {
+    pub fn new(now: Instant, options: &PeerOptions, info: &TransportInfo, address: SocketAddr) -> Self {
         let (mut dtls, config) = PeerDtls::new(options.dtls_role, &options.profiles);
         dtls.start(now, config);
         Self {
             transport: info.id,
-            router,
             tuple: Tuple { protocol: options.protocol, local: CORE.parse().unwrap(), remote: address },
             ice: IceClient::new(now, info.ice_parameters.clone()),
             dtls,
