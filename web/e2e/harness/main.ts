@@ -23,6 +23,8 @@ export interface Reception {
 export interface FirstFrame {
   /** The browser has its track, and the server was told to send. */
   resumedMs: number;
+  /** ICE and DTLS are through; 0 if they were before. */
+  connectedMs: number;
   firstFrameMs: number;
 }
 
@@ -129,6 +131,13 @@ export const harness = {
   /** How long it takes from sending `consume` to the first decoded frame, and what of it is spent where. */
   async timeToFirstFrame(producerId: string): Promise<FirstFrame> {
     const start = performance.now();
+    const transport = joined().recvTransport;
+    let connectedMs = 0;
+    transport.on('connectionstatechange', (state) => {
+      if (state === 'connected') {
+        connectedMs = performance.now() - start;
+      }
+    });
     const consumer = await joined().consume(producerId);
     const resumedMs = performance.now() - start;
     // The frames themselves: statistics are answered from a cache that may be 50 ms old.
@@ -138,7 +147,7 @@ export const harness = {
     const firstFrameMs = performance.now() - start;
     frame?.close();
     await reader.cancel();
-    return { resumedMs, firstFrameMs };
+    return { resumedMs, connectedMs, firstFrameMs };
   },
 
   /** Whether this browser can encode the codec at all. */
