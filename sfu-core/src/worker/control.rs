@@ -9,7 +9,7 @@ use super::limits::MAX_TRANSPORTS_PER_ROUTER;
 use super::service::DISCONNECTED_LINGER;
 use crate::dtls::{DtlsEvent, Fingerprint, Role};
 use crate::ice::{IceEvent, IceState};
-use crate::ids::{RouterId, TransportId};
+use crate::ids::{ProducerId, RouterId, TransportId};
 use crate::negotiation::validate_dtls_parameters;
 use crate::parameters::{DtlsFingerprint, DtlsParameters, DtlsRole, IceParameters};
 use crate::router::{ConsumerCloseReason, Router, RouterEvent, TransportCloseReason};
@@ -179,7 +179,7 @@ impl Core {
     }
 
     /// Takes a producer out, and its consumers with it, each with an event.
-    pub(super) fn remove_producer(&mut self, router: RouterId, key: ProducerKey) -> Option<crate::ids::ProducerId> {
+    pub(super) fn remove_producer(&mut self, router: RouterId, key: ProducerKey) -> Option<ProducerId> {
         let producer = self.producers.remove(key)?;
         self.producer_ids.remove(&producer.id);
         if let Some(transport) = self.transports.get_mut(producer.transport) {

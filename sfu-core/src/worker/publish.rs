@@ -9,7 +9,7 @@ use super::limits::{MAX_ENCODINGS_PER_TRANSPORT, MAX_PRODUCERS_PER_TRANSPORT};
 use crate::congestion::remb::RembEstimator;
 use crate::congestion::transport_feedback::TransportFeedback;
 use crate::consumer::Consumer;
-use crate::ids::{ProducerId, Ssrc};
+use crate::ids::{ProducerId, Ssrc, TransportId};
 use crate::negotiation::{
     NegotiationError, consumable_rtp_parameters, producer_rtp_parameters_mapping, producer_type,
     validate_rtp_parameters,
@@ -31,7 +31,7 @@ impl Core {
     pub fn produce(
         &mut self,
         now: Instant,
-        transport: crate::ids::TransportId,
+        transport: TransportId,
         options: ProducerOptions,
     ) -> Result<ProducerInfo, ProduceError> {
         let ProducerOptions { kind, mut rtp_parameters, paused } = options;

@@ -6,11 +6,11 @@ use rtc_rtcp::payload_feedbacks::full_intra_request::{FirEntry, FullIntraRequest
 use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc_rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 
-use super::core::{Core, TransportKey};
+use super::core::{ConsumerKey, Core, TransportKey};
 use crate::ids::Ssrc;
 use crate::producer::KeyFrameFeedback;
 use crate::rtcp::incoming::{RtcpEvent, read_datagram};
-use crate::rtcp::outgoing::MAX_RTCP_DATAGRAM_BYTES;
+use crate::rtcp::outgoing::{MAX_RTCP_DATAGRAM_BYTES, OutgoingError};
 use crate::transport::WebRtcTransport;
 
 impl Core {
@@ -86,7 +86,7 @@ impl Core {
         }
     }
 
-    fn outbound(&self, key: TransportKey, ssrc: Ssrc) -> Option<super::core::ConsumerKey> {
+    fn outbound(&self, key: TransportKey, ssrc: Ssrc) -> Option<ConsumerKey> {
         self.transports.get(key)?.outbound.get(&ssrc).copied()
     }
 
@@ -218,7 +218,7 @@ impl Core {
 }
 
 /// A full RTCP queue is a fault of ours (it is flushed in the same turn), and no reason to stop.
-fn queued(result: Result<(), crate::rtcp::outgoing::OutgoingError>) {
+fn queued(result: Result<(), OutgoingError>) {
     if let Err(error) = result {
         tracing::error!(%error, "RTCP of ours was dropped");
     }

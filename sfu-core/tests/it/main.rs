@@ -12,6 +12,7 @@ mod lifecycle;
 mod limits;
 mod loss;
 mod path;
+mod purity;
 mod reports;
 mod rtp_corpus;
 mod simulcast;
