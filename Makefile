@@ -63,6 +63,7 @@ test-format: $(NPM_STAMP)
 .PHONY: test-lint
 test-lint: web
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --workspace --no-deps --quiet
 
 .PHONY: test-web
 test-web: $(NPM_STAMP)
