@@ -76,9 +76,6 @@ impl Core {
         extension_ids(&rtp_parameters, &mut transport.extension_ids);
         self.enable_feedback(key, &rtp_parameters);
         self.producer_ids.insert(id, producer_key);
-        if let Some(router) = self.routers.get_mut(&router) {
-            router.producers.insert(id, producer_key);
-        }
         self.rearm(now, key);
         Ok(ProducerInfo { id, kind, producer_type })
     }

@@ -12,6 +12,7 @@ use crate::consumer::{Consumer, ConsumerSetup, RtxTarget, first_sequence};
 use crate::ids::{ConsumerId, Ssrc, TransportId};
 use crate::negotiation::{NegotiationError, consumer_rtp_parameters, validate_rtp_capabilities};
 use crate::parameters::{MediaKind, RtpParameters};
+use crate::producer::Producer;
 use crate::rtcp::outgoing::Cname;
 use crate::rtp::extensions::ExtensionIds;
 use crate::rtp::writer::ExtensionPlan;
@@ -32,13 +33,11 @@ impl Core {
         let ConsumerOptions { producer_id, mut rtp_capabilities, paused } = options;
         let key = *self.transport_ids.get(&transport).ok_or(ConsumeError::Closed)?;
         let transport = self.transports.get_mut(key).ok_or(ConsumeError::Closed)?;
-        let producer_key = self
-            .routers
-            .get(&transport.router)
-            .and_then(|router| router.producers.get(&producer_id))
-            .copied()
-            .ok_or(ConsumeError::ProducerNotFound(producer_id))?;
-        let producer = self.producers.get_mut(producer_key).ok_or(ConsumeError::ProducerNotFound(producer_id))?;
+        let not_found = ConsumeError::ProducerNotFound(producer_id);
+        let Some(&producer_key) = self.producer_ids.get(&producer_id) else { return Err(not_found) };
+        // Another room's producer is as unknown as none: its id may have leaked.
+        let in_this_room = |producer: &&mut Producer| producer.router == transport.router;
+        let Some(producer) = self.producers.get_mut(producer_key).filter(in_this_room) else { return Err(not_found) };
         if transport.consumers.len() >= MAX_CONSUMERS_PER_TRANSPORT {
             return Err(ConsumeError::TooMany { limit: MAX_CONSUMERS_PER_TRANSPORT });
         }

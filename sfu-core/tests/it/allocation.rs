@@ -5,8 +5,10 @@ use std::time::Duration;
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile::{
     Srtp_Aead_Aes_128_Gcm, Srtp_Aes128_Cm_Hmac_Sha1_80,
 };
+use sfu_core::worker::{ConsumerOptions, ProducerOptions, WebRtcTransportOptions};
 
 use crate::harness::allocations::count;
+use crate::harness::vectors::{capabilities, producer};
 use crate::harness::{Direction, Kind, Link, PeerOptions, World, ms, s};
 
 /// Consumers of one producer, each on a transport of its own.
@@ -59,4 +61,36 @@ fn in_steady_state_a_forwarded_packet_allocates_nothing() {
         assert!(packets >= 200);
         assert!(calls <= DOUBLINGS_MAX, "{calls} allocations for {packets} packets to {CONSUMERS} consumers");
     }
+}
+
+/// Harm prevented: a room that is never empty, where people mute and share all day, eats the machine.
+#[test]
+fn transports_producers_and_consumers_that_come_and_go_leave_nothing() {
+    let mut world = World::new(141);
+    let (router, now) = (world.router, world.now);
+    let (kind, rtp_parameters) = producer("vp8");
+    let rtp_capabilities = capabilities("chromium-156");
+    let core = &mut world.core;
+    let mut come_and_go = |times: usize| {
+        for _ in 0..times {
+            let [sends, receives] = [(); 2]
+                .map(|()| core.create_transport(now, router, WebRtcTransportOptions::default(), None).unwrap().id);
+            for _ in 0..4 {
+                let options = ProducerOptions { kind, rtp_parameters: rtp_parameters.clone(), paused: false };
+                let producer_id = core.produce(now, sends, options).unwrap().id;
+                let rtp_capabilities = rtp_capabilities.clone();
+                core.consume(now, receives, ConsumerOptions { producer_id, rtp_capabilities, paused: false }).unwrap();
+                core.close_producer(now, producer_id);
+            }
+            core.close_transport(now, sends);
+            core.close_transport(now, receives);
+            core.transmits().drain(|_, _| {});
+            while core.poll_event().is_some() {}
+            while core.poll_closed_tuple().is_some() {}
+            while core.poll_closed_transport().is_some() {}
+        }
+    };
+    come_and_go(50);
+    let counted = count(|| come_and_go(500));
+    assert!(counted.live_bytes < 4096, "{} bytes more", counted.live_bytes);
 }
