@@ -145,12 +145,6 @@ impl SendHistory {
         Ok(entry.sent())
     }
 
-    /// Forgets everything and frees the memory: the consumer was paused, or its numbering started anew.
-    pub fn clear(&mut self) {
-        self.entries = Vec::new();
-        self.first = None;
-    }
-
     fn index(&self, sequence: u16) -> Option<usize> {
         let (first, _) = self.first?;
         Some(usize::from(sequence.wrapping_sub(first)) & (self.capacity - 1))
@@ -278,7 +272,5 @@ mod tests {
             history.record(now, sequence.wrapping_add(40_001), sent(1));
         }
         assert_eq!(history.entries.len(), VIDEO_HISTORY_PACKETS);
-        history.clear();
-        assert_eq!(history.entries.capacity(), 0);
     }
 }

@@ -74,7 +74,8 @@ impl IceLite {
 
     /// Whether checks for this local username fragment are for this agent: the current one, and after a restart the one
     /// before, until [`IceEvent::UfragRetired`].
-    pub fn accepts_ufrag(&self, ufrag: &str) -> bool {
+    #[cfg(test)]
+    pub(super) fn accepts_ufrag(&self, ufrag: &str) -> bool {
         self.password_of(ufrag).is_some()
     }
 
