@@ -5,12 +5,13 @@ use std::time::Instant;
 use super::media::Incoming;
 use super::transmit::TransmitQueue;
 use crate::consumer::send_history::Sent;
-use crate::consumer::{Admission, Consumer};
+use crate::consumer::{Admission, Consumer, RtxTarget};
 use crate::rtcp::ntp::NtpTime;
 use crate::rtp::extensions::AbsSendTime;
 use crate::rtp::rtx::write_rtx_packet;
-use crate::rtp::writer::{HeaderRewrite, StampOffsets, write_packet};
+use crate::rtp::writer::{ExtensionPlan, HeaderRewrite, StampOffsets, WrittenPacket, write_packet};
 use crate::transport::WebRtcTransport;
+use crate::transport::tuple::Tuple;
 
 /// Where packets leave.
 pub(super) struct Outlet<'a> {
@@ -38,18 +39,14 @@ impl Outlet<'_> {
             timestamp: admission.timestamp,
             marker: incoming.marker,
         };
-        let stamps =
-            Stamps { abs_send_time: AbsSendTime::from_ntp(self.ntp), wide_sequence: transport.next_wide_sequence };
+        let stamps = self.fresh_stamps(transport);
         let Some((tuple, srtp)) = transport.media_path() else { return };
         let slot = self.transmits.slot();
         let Ok(written) = write_packet(slot, &rewrite, &consumer.plan, &incoming.source) else { return };
         stamps.write(&written.stamps, slot);
         let Ok(len) = srtp.seal.seal_rtp(&mut consumer.seal, slot, written.header_len, written.len) else { return };
-        self.transmits.commit(tuple, len);
-        self.sent += 1;
-        if written.stamps.transport_cc.is_some() {
-            transport.next_wide_sequence = transport.next_wide_sequence.wrapping_add(1);
-        }
+        self.commit(tuple, len);
+        advance_wide_sequence(transport, &written);
         let sent = Sent {
             source_extended: incoming.extended,
             timestamp: admission.timestamp,
@@ -71,8 +68,8 @@ impl Outlet<'_> {
         sent: &Sent,
         incoming: &Incoming<'_>,
     ) {
-        match consumer.rtx {
-            Some(_) => self.resend_in_rtx(transport, consumer, sequence_number, sent, incoming),
+        match &mut consumer.rtx {
+            Some(rtx) => self.resend_in_rtx(transport, rtx, &consumer.plan, sequence_number, sent, incoming),
             None => self.repeat(transport, consumer, sequence_number, sent, incoming),
         }
     }
@@ -80,12 +77,12 @@ impl Outlet<'_> {
     fn resend_in_rtx(
         &mut self,
         transport: &mut WebRtcTransport,
-        consumer: &mut Consumer,
+        rtx: &mut RtxTarget,
+        plan: &ExtensionPlan,
         sequence_number: u16,
         sent: &Sent,
         incoming: &Incoming<'_>,
     ) {
-        let Some(rtx) = &mut consumer.rtx else { return };
         let Some(&(_, payload_type)) = rtx.payload_types.iter().find(|(of, _)| *of == incoming.media.mapped) else {
             return;
         };
@@ -96,21 +93,17 @@ impl Outlet<'_> {
             timestamp: sent.timestamp,
             marker: incoming.marker,
         };
-        let stamps =
-            Stamps { abs_send_time: AbsSendTime::from_ntp(self.ntp), wide_sequence: transport.next_wide_sequence };
+        let stamps = self.fresh_stamps(transport);
         let Some((tuple, srtp)) = transport.media_path() else { return };
         let slot = self.transmits.slot();
-        let Ok(written) = write_rtx_packet(slot, &rewrite, &consumer.plan, &incoming.source, sequence_number) else {
+        let Ok(written) = write_rtx_packet(slot, &rewrite, plan, &incoming.source, sequence_number) else {
             return;
         };
         stamps.write(&written.stamps, slot);
         let Ok(len) = srtp.seal.seal_rtp(&mut rtx.seal, slot, written.header_len, written.len) else { return };
-        self.transmits.commit(tuple, len);
-        self.sent += 1;
+        self.commit(tuple, len);
         rtx.next_sequence = rtx.next_sequence.wrapping_add(1);
-        if written.stamps.transport_cc.is_some() {
-            transport.next_wide_sequence = transport.next_wide_sequence.wrapping_add(1);
-        }
+        advance_wide_sequence(transport, &written);
     }
 
     fn repeat(
@@ -135,9 +128,24 @@ impl Outlet<'_> {
         let Ok(written) = write_packet(slot, &rewrite, &consumer.plan, &incoming.source) else { return };
         stamps.write(&written.stamps, slot);
         if let Ok(len) = srtp.seal.repeat_rtp(&consumer.seal, slot, written.header_len, written.len) {
-            self.transmits.commit(tuple, len);
-            self.sent += 1;
+            self.commit(tuple, len);
         }
+    }
+
+    fn fresh_stamps(&self, transport: &WebRtcTransport) -> Stamps {
+        Stamps { abs_send_time: AbsSendTime::from_ntp(self.ntp), wide_sequence: transport.next_wide_sequence }
+    }
+
+    fn commit(&mut self, tuple: Tuple, len: usize) {
+        self.transmits.commit(tuple, len);
+        self.sent += 1;
+    }
+}
+
+/// A number was used if the packet had a place for it.
+fn advance_wide_sequence(transport: &mut WebRtcTransport, written: &WrittenPacket) {
+    if written.stamps.transport_cc.is_some() {
+        transport.next_wide_sequence = transport.next_wide_sequence.wrapping_add(1);
     }
 }
 
