@@ -47,15 +47,14 @@ impl Core {
         };
         self.stats.packets_received += 1;
         let Some(packet) = datagram.get(..len) else { return };
-        let incoming = self.receive(now, route, packet, header, &extensions);
-        if let Some(incoming) = incoming {
+        if let Some(incoming) = self.receive(now, route, packet, header, &extensions) {
             self.follow_best_encoding(now, route.producer);
             self.forward(now, route, &incoming);
         }
         self.serve_after_packet(now, key, route.producer, route.encoding);
     }
 
-    /// Authenticates a packet and finds its stream. `None`: refused, and nothing has changed.
+    /// Authenticates a packet and finds its stream. `None`: refused; an authentic packet of nobody still counts for the path.
     fn open_packet(
         &mut self,
         now: Instant,

@@ -129,7 +129,7 @@ impl Core {
     ///
     /// # Errors
     /// [`ObjectClosed`].
-    pub fn pause_producer(&mut self, _now: Instant, id: ProducerId) -> Result<(), ObjectClosed> {
+    pub fn pause_producer(&mut self, id: ProducerId) -> Result<(), ObjectClosed> {
         let key = *self.producer_ids.get(&id).ok_or(ObjectClosed)?;
         let producer = self.producers.get_mut(key).ok_or(ObjectClosed)?;
         if !std::mem::replace(&mut producer.paused, true) {

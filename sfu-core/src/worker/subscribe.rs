@@ -78,7 +78,7 @@ impl Core {
     ///
     /// # Errors
     /// [`ObjectClosed`].
-    pub fn pause_consumer(&mut self, _now: Instant, id: ConsumerId) -> Result<(), ObjectClosed> {
+    pub fn pause_consumer(&mut self, id: ConsumerId) -> Result<(), ObjectClosed> {
         let (_, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
         consumer.paused = true;
         consumer.stop();
