@@ -16,12 +16,14 @@ pub mod engine;
 pub mod ice;
 pub mod ids;
 pub mod negotiation;
+pub mod observers;
 pub mod parameters;
 pub mod producer;
 pub mod router;
 pub mod rtcp;
 pub mod rtp;
 pub mod srtp;
+pub mod stats;
 #[cfg(test)]
 mod test_support;
 pub mod transport;

@@ -17,6 +17,7 @@ use crate::parameters::MediaKind;
 use crate::producer::MediaPayload;
 use crate::rtcp::outgoing::Cname;
 use crate::rtcp::schedule::{AUDIO_REPORT_INTERVAL, ReportSchedule, VIDEO_REPORT_INTERVAL};
+use crate::rtp::codecs::FrameInfo;
 use crate::rtp::writer::ExtensionPlan;
 use crate::srtp::SealStream;
 use crate::worker::{ProducerKey, TransportKey};
@@ -83,8 +84,7 @@ pub(crate) struct Candidate {
     pub(crate) media: MediaPayload,
     pub(crate) sequence_number: u16,
     pub(crate) timestamp: u32,
-    /// Whether a decoder that has seen nothing can start here.
-    pub(crate) key_frame: bool,
+    pub(crate) frame: FrameInfo,
     /// Padding alone, sent to probe the publisher's path: says nothing to anybody else.
     pub(crate) is_empty: bool,
     /// The source's sequence numbers started anew.
@@ -152,7 +152,7 @@ impl Consumer {
             // The old layer flows until the new one can be decoded.
             packet.restarted
         } else {
-            if packet.encoding != packet.best || !packet.key_frame {
+            if packet.encoding != packet.best || !packet.frame.key_frame {
                 return None;
             }
             true

@@ -36,7 +36,7 @@ fn packet(encoding: usize, sequence_number: u16, key_frame: bool) -> Candidate {
         media: MediaPayload { codec: Codec::Vp8, mapped: VIDEO, clock_rate_hz: 90_000, nack: true },
         sequence_number,
         timestamp: u32::from(sequence_number) * 3000,
-        key_frame,
+        frame: FrameInfo { key_frame, ..FrameInfo::NONE },
         is_empty: false,
         restarted: false,
     }

@@ -9,6 +9,7 @@ mod codec_parameters;
 mod dtls;
 mod header_extension;
 mod ice;
+mod layers;
 mod mime;
 mod rtp;
 
@@ -18,6 +19,7 @@ pub use codec_parameters::{CodecParameters, ParameterNumber, ParameterValue};
 pub use dtls::{DtlsFingerprint, DtlsParameters, DtlsRole, FingerprintAlgorithm};
 pub use header_extension::HeaderExtensionUri;
 pub use ice::{IceCandidate, IceCandidateType, IceParameters, IceProtocol, IceTcpCandidateType};
+pub use layers::ConsumerLayers;
 pub use mime::{MimeType, MimeTypeError};
 pub use rtp::{
     HeaderExtensionDirection, RtcpFeedback, RtcpParameters, RtpCapabilities, RtpCodecCapability, RtpCodecParameters,

@@ -12,6 +12,7 @@ use super::receive_stream::ReceiveStream;
 use crate::ids::Ssrc;
 use crate::parameters::{MediaKind, RtpEncodingParameters};
 use crate::rtcp::schedule::{AUDIO_REPORT_INTERVAL, ReportSchedule, VIDEO_REPORT_INTERVAL};
+use crate::rtp::codecs::FrameReader;
 
 /// One encoding: named by signalling, filled in by what comes.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub(crate) struct SourceStream {
     pub(crate) rtx: Option<ReceiveStream>,
     /// `None` when the peer did not negotiate NACK.
     pub(crate) nack: Option<NackGenerator>,
+    pub(crate) frames: FrameReader,
     /// Packets for the consumers' retransmissions.
     pub(crate) store: PacketStore,
     pub(crate) reports: ReportSchedule,
@@ -73,6 +75,7 @@ impl Encoding {
                 receive: ReceiveStream::new(ssrc, media.clock_rate_hz),
                 rtx: None,
                 nack: media.nack.then(NackGenerator::default),
+                frames: FrameReader::default(),
                 store: PacketStore::new(packets),
                 reports: ReportSchedule::new(interval, now, rng),
                 loss_told: (0, 0),

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use crate::rtp::codecs::FrameInfo;
+
 /// Packets kept of a video stream: 2 s at 500 packets a second, about 5 Mbit/s. A faster stream is kept for less time.
 /// A power of two.
 pub const VIDEO_STORE_PACKETS: usize = 1024;
@@ -24,8 +26,8 @@ pub struct StoredHeader {
     pub timestamp: u32,
     /// RTP marker bit.
     pub marker: bool,
-    /// Whether the packet starts a key frame.
-    pub key_frame: bool,
+    /// What was read of the frame that it belongs to.
+    pub frame: FrameInfo,
     /// Where the payload without its padding is in the packet.
     pub payload: Range<usize>,
 }
@@ -141,7 +143,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn header(len: usize) -> StoredHeader {
-        StoredHeader { timestamp: 1, marker: true, key_frame: false, payload: 12..len }
+        StoredHeader { timestamp: 1, marker: true, frame: FrameInfo::NONE, payload: 12..len }
     }
 
     fn insert(store: &mut PacketStore, now: Instant, extended: u64, packet: &[u8]) -> bool {

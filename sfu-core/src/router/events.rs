@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::dtls::DtlsState;
 use crate::ice::IceState;
 use crate::ids::{ConsumerId, ProducerId, TransportId};
+use crate::parameters::ConsumerLayers;
+use crate::stats::{ConsumerScore, ProducerScore};
 
 /// An event of a router. Each closing is told exactly once, and never for the object that the caller closed itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,11 +57,80 @@ pub enum RouterEvent {
         /// Which consumer.
         consumer_id: ConsumerId,
     },
+    /// What flows to a video consumer with layers changed; `None`: nothing flows.
+    ConsumerLayersChanged {
+        /// Which consumer.
+        consumer_id: ConsumerId,
+        /// What flows now.
+        layers: Option<ConsumerLayers>,
+    },
+    /// A consumer gets nothing for a reason that is not its owner's or its producer's; it goes on by itself.
+    ConsumerSuspended {
+        /// Which consumer.
+        consumer_id: ConsumerId,
+        /// Why.
+        reason: SuspendReason,
+    },
+    /// A suspended consumer goes on.
+    ConsumerUnsuspended {
+        /// Which consumer.
+        consumer_id: ConsumerId,
+    },
+    /// What anybody uses of a producer changed: layers that are not listed need not be sent.
+    ProducerLayersWanted {
+        /// Which producer.
+        producer_id: ProducerId,
+        /// Spatial layers, ascending.
+        spatial_layers: Vec<u8>,
+    },
+    /// How well a producer's streams arrive changed.
+    ProducerScore {
+        /// Which producer.
+        producer_id: ProducerId,
+        /// For each of its streams that has sent something.
+        scores: Vec<ProducerScore>,
+    },
+    /// How well a consumer's stream arrives changed.
+    ConsumerScore {
+        /// Which consumer.
+        consumer_id: ConsumerId,
+        /// Its own and its producer's.
+        score: ConsumerScore,
+    },
+    /// How loud the audio producers are that are heard at all, loudest first; empty: it has become silent.
+    AudioLevels {
+        /// The levels.
+        levels: Vec<AudioLevel>,
+    },
+    /// Somebody else speaks.
+    ActiveSpeaker {
+        /// The audio producer of who speaks.
+        producer_id: ProducerId,
+    },
     /// The router is gone with everything in it. Always the last event.
     Closed {
         /// Why.
         reason: RouterCloseReason,
     },
+}
+
+/// Why a consumer is suspended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SuspendReason {
+    /// The peer's path does not carry it beside what is more important.
+    Bandwidth,
+    /// Its source is not among those that the room forwards: the latest or the loudest speakers.
+    NotSpeaking,
+}
+
+/// How loud an audio producer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AudioLevel {
+    /// Which producer.
+    pub producer_id: ProducerId,
+    /// Its level in dBov, -127 to 0.
+    pub volume_dbov: i8,
 }
 
 /// Why a transport closed by itself.

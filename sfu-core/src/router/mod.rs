@@ -2,7 +2,9 @@
 
 mod events;
 
-pub use events::{ConsumerCloseReason, RouterCloseReason, RouterEvent, TransportCloseReason};
+pub use events::{
+    AudioLevel, ConsumerCloseReason, RouterCloseReason, RouterEvent, SuspendReason, TransportCloseReason,
+};
 
 use crate::worker::TransportKey;
 

@@ -9,6 +9,8 @@ pub mod demux;
 pub mod extensions;
 pub mod fuzzing;
 pub mod header;
+pub mod layers;
+pub mod red;
 pub mod rtx;
 pub mod writer;
 

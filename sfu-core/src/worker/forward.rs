@@ -107,7 +107,7 @@ fn with_stored(producer: &Producer, stored: &StoredPacket, act: impl FnOnce(&Inc
         marker: stored.header().marker,
         restarted: false,
         media,
-        key_frame: stored.header().key_frame,
+        frame: stored.header().frame,
         source: SourcePacket { packet: stored.bytes(), extensions: &extensions, payload: stored.payload() },
     });
 }
@@ -120,7 +120,7 @@ fn candidate(producer: &Producer, encoding: usize, incoming: &Incoming<'_>) -> C
         // The low half of the unwrapped number is the number on the wire.
         sequence_number: incoming.extended as u16,
         timestamp: incoming.timestamp,
-        key_frame: incoming.key_frame,
+        frame: incoming.frame,
         is_empty: incoming.source.payload.is_empty(),
         restarted: incoming.restarted,
     }

@@ -8,6 +8,7 @@ use crate::producer::nack::NackAction;
 use crate::producer::packet_store::StoredHeader;
 use crate::producer::receive_stream::Arrival;
 use crate::producer::{Assignment, MediaPayload};
+use crate::rtp::codecs::FrameInfo;
 use crate::rtp::extensions::{ExtensionKind, ExtensionValues};
 use crate::rtp::header::RtpHeader;
 use crate::rtp::rtx::unwrap_rtx;
@@ -33,8 +34,8 @@ pub(super) struct Incoming<'a> {
     /// The source's sequence numbers started anew.
     pub(super) restarted: bool,
     pub(super) media: MediaPayload,
-    /// Whether a decoder that has seen nothing can start here.
-    pub(super) key_frame: bool,
+    /// The frame that it belongs to.
+    pub(super) frame: FrameInfo,
     pub(super) source: SourcePacket<'a>,
 }
 
@@ -173,7 +174,12 @@ impl Core {
         };
         let bytes = packet.get(payload.clone())?;
         let descriptor = extensions.bytes(ExtensionKind::DependencyDescriptor, packet);
-        let key_frame = !bytes.is_empty() && media.codec.frame_info(bytes, descriptor).key_frame;
+        let frame = if bytes.is_empty() {
+            FrameInfo::NONE
+        } else {
+            stream.frames.read(media.codec, bytes, descriptor, header.marker)
+        };
+        let key_frame = frame.key_frame;
         let mut give_up = false;
         if let Some(nack) = &mut stream.nack {
             if restarted {
@@ -184,7 +190,7 @@ impl Core {
             }
         }
         if !bytes.is_empty() {
-            let stored = StoredHeader { timestamp: header.timestamp, marker: header.marker, key_frame, payload };
+            let stored = StoredHeader { timestamp: header.timestamp, marker: header.marker, frame, payload };
             stream.store.insert(now, extended, stored, packet);
         }
         if give_up {
@@ -199,7 +205,7 @@ impl Core {
             marker: header.marker,
             restarted,
             media,
-            key_frame,
+            frame,
             source: SourcePacket { packet, extensions, payload: bytes },
         })
     }

@@ -18,8 +18,9 @@ pub(super) fn frame_info(payload: &[u8], dependency_descriptor: Option<&[u8]>) -
         Some(descriptor) => FrameInfo {
             key_frame: by_payload || descriptor.start_of_frame && descriptor.has_structure,
             starts_frame: by_payload || descriptor.start_of_frame,
+            ..FrameInfo::NONE
         },
-        None => FrameInfo { key_frame: by_payload, starts_frame: !continues },
+        None => FrameInfo { key_frame: by_payload, starts_frame: !continues, ..FrameInfo::NONE },
     }
 }
 
@@ -84,9 +85,9 @@ impl Descriptor {
 mod tests {
     use super::*;
 
-    const NONE: FrameInfo = FrameInfo { key_frame: false, starts_frame: false };
-    const KEY: FrameInfo = FrameInfo { key_frame: true, starts_frame: true };
-    const DELTA: FrameInfo = FrameInfo { key_frame: false, starts_frame: true };
+    const NONE: FrameInfo = FrameInfo { key_frame: false, starts_frame: false, ..FrameInfo::NONE };
+    const KEY: FrameInfo = FrameInfo { key_frame: true, starts_frame: true, ..FrameInfo::NONE };
+    const DELTA: FrameInfo = FrameInfo { key_frame: false, starts_frame: true, ..FrameInfo::NONE };
 
     /// OBU headers without size field: sequence header, frame, padding.
     const SEQUENCE: u8 = 0x08;

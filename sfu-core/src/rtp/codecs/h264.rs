@@ -35,9 +35,9 @@ fn nal_unit(nal_type: u8, data: &[u8]) -> FrameInfo {
     // first slice (ITU-T H.264 section 7.3.3).
     let first_slice = data.first().is_some_and(|byte| byte & 0x80 != 0);
     match nal_type {
-        SPS => FrameInfo { key_frame: true, starts_frame: true },
-        IDR => FrameInfo { key_frame: first_slice, starts_frame: first_slice },
-        SLICE => FrameInfo { key_frame: false, starts_frame: first_slice },
+        SPS => FrameInfo { key_frame: true, starts_frame: true, ..FrameInfo::NONE },
+        IDR => FrameInfo { key_frame: first_slice, starts_frame: first_slice, ..FrameInfo::NONE },
+        SLICE => FrameInfo { key_frame: false, starts_frame: first_slice, ..FrameInfo::NONE },
         _ => FrameInfo::default(),
     }
 }
@@ -61,9 +61,9 @@ fn stap_a(mut rest: &[u8]) -> FrameInfo {
 mod tests {
     use super::*;
 
-    const NONE: FrameInfo = FrameInfo { key_frame: false, starts_frame: false };
-    const KEY: FrameInfo = FrameInfo { key_frame: true, starts_frame: true };
-    const DELTA: FrameInfo = FrameInfo { key_frame: false, starts_frame: true };
+    const NONE: FrameInfo = FrameInfo { key_frame: false, starts_frame: false, ..FrameInfo::NONE };
+    const KEY: FrameInfo = FrameInfo { key_frame: true, starts_frame: true, ..FrameInfo::NONE };
+    const DELTA: FrameInfo = FrameInfo { key_frame: false, starts_frame: true, ..FrameInfo::NONE };
 
     #[test]
     fn single_nal_units() {

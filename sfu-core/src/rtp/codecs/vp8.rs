@@ -10,7 +10,7 @@ pub(super) fn frame_info(payload: &[u8]) -> FrameInfo {
     });
     // The payload header is in the first packet of a frame only (section 4.3); its P bit is 0 for a key frame.
     let key_frame = starts_frame && payload_header(payload).is_some_and(|byte| byte & 0x01 == 0);
-    FrameInfo { key_frame, starts_frame }
+    FrameInfo { key_frame, starts_frame, ..FrameInfo::NONE }
 }
 
 /// The first byte after the payload descriptor (section 4.2).
@@ -37,8 +37,8 @@ fn payload_header(payload: &[u8]) -> Option<u8> {
 mod tests {
     use super::*;
 
-    const KEY: FrameInfo = FrameInfo { key_frame: true, starts_frame: true };
-    const DELTA: FrameInfo = FrameInfo { key_frame: false, starts_frame: true };
+    const KEY: FrameInfo = FrameInfo { key_frame: true, starts_frame: true, ..FrameInfo::NONE };
+    const DELTA: FrameInfo = FrameInfo { key_frame: false, starts_frame: true, ..FrameInfo::NONE };
 
     #[test]
     fn the_p_bit_is_found_behind_every_form_of_descriptor() {

@@ -8,7 +8,7 @@ pub(super) fn frame_info(payload: &[u8]) -> FrameInfo {
     let (inter_picture, starts_frame) = (first & 0x40 != 0, first & 0x08 != 0);
     // A layer frame above the base of a key picture has P = 0 too, but needs the base: a decoder starts below it.
     let key_frame = starts_frame && !inter_picture && spatial_layer(payload) == Some(0);
-    FrameInfo { key_frame, starts_frame }
+    FrameInfo { key_frame, starts_frame, ..FrameInfo::NONE }
 }
 
 /// The spatial layer, 0 when the stream has no layers; `None` when the descriptor is truncated, or nothing follows it.
@@ -32,8 +32,8 @@ fn spatial_layer(payload: &[u8]) -> Option<u8> {
 mod tests {
     use super::*;
 
-    const KEY: FrameInfo = FrameInfo { key_frame: true, starts_frame: true };
-    const DELTA: FrameInfo = FrameInfo { key_frame: false, starts_frame: true };
+    const KEY: FrameInfo = FrameInfo { key_frame: true, starts_frame: true, ..FrameInfo::NONE };
+    const DELTA: FrameInfo = FrameInfo { key_frame: false, starts_frame: true, ..FrameInfo::NONE };
 
     #[test]
     fn a_key_frame_starts_a_base_layer_that_refers_to_no_other_picture() {

@@ -1,0 +1,1 @@
+//! What one receiver's path carries.

@@ -1,0 +1,1 @@
+//! Who speaks, and how loud: watching a router's audio producers.
