@@ -12,15 +12,15 @@ use crate::ice::{IceEvent, IceState};
 use crate::ids::{ProducerId, RouterId, TransportId};
 use crate::negotiation::validate_dtls_parameters;
 use crate::parameters::{DtlsFingerprint, DtlsParameters, DtlsRole, IceParameters};
-use crate::router::{ConsumerCloseReason, Router, RouterEvent, TransportCloseReason};
+use crate::router::{ConsumerCloseReason, Router, RouterEvent, RouterOptions, TransportCloseReason};
 use crate::rtcp::outgoing::Cname;
 use crate::transport::{WebRtcTransport, candidates};
 
 impl Core {
     /// Makes an empty router.
-    pub fn create_router(&mut self) -> RouterId {
+    pub fn create_router(&mut self, options: RouterOptions) -> RouterId {
         let id = RouterId::random(&mut self.rng);
-        self.routers.insert(id, Router::default());
+        self.routers.insert(id, Router::new(options));
         id
     }
 

@@ -8,6 +8,7 @@ mod core;
 mod errors;
 mod forward;
 mod info;
+mod layers;
 pub mod limits;
 mod load;
 mod media;

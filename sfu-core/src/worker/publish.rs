@@ -34,7 +34,7 @@ impl Core {
         transport: TransportId,
         options: ProducerOptions,
     ) -> Result<ProducerInfo, ProduceError> {
-        let ProducerOptions { kind, mut rtp_parameters, paused } = options;
+        let ProducerOptions { kind, mut rtp_parameters, paused, is_screen: _ } = options;
         let key = *self.transport_ids.get(&transport).ok_or(ProduceError::Closed)?;
         validate_rtp_parameters(&mut rtp_parameters).map_err(NegotiationError::from)?;
         let producer_type = producer_type(&rtp_parameters)?;

@@ -30,7 +30,7 @@ impl Core {
         transport: TransportId,
         options: ConsumerOptions,
     ) -> Result<ConsumerInfo, ConsumeError> {
-        let ConsumerOptions { producer_id, mut rtp_capabilities, paused } = options;
+        let ConsumerOptions { producer_id, mut rtp_capabilities, paused, preferred_layers } = options;
         let key = *self.transport_ids.get(&transport).ok_or(ConsumeError::Closed)?;
         let transport = self.transports.get_mut(key).ok_or(ConsumeError::Closed)?;
         let not_found = ConsumeError::ProducerNotFound(producer_id);
@@ -61,6 +61,7 @@ impl Core {
             consumer_type: producer.producer_type,
             rtp_parameters: parameters,
             producer_paused: producer.paused,
+            preferred_layers,
         };
         let consumer_key = self.consumers.insert(consumer);
         producer.consumers.push(consumer_key);

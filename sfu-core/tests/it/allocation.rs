@@ -76,10 +76,16 @@ fn transports_producers_and_consumers_that_come_and_go_leave_nothing() {
             let [sends, receives] = [(); 2]
                 .map(|()| core.create_transport(now, router, WebRtcTransportOptions::default(), None).unwrap().id);
             for _ in 0..4 {
-                let options = ProducerOptions { kind, rtp_parameters: rtp_parameters.clone(), paused: false };
+                let options =
+                    ProducerOptions { kind, rtp_parameters: rtp_parameters.clone(), paused: false, is_screen: false };
                 let producer_id = core.produce(now, sends, options).unwrap().id;
                 let rtp_capabilities = rtp_capabilities.clone();
-                core.consume(now, receives, ConsumerOptions { producer_id, rtp_capabilities, paused: false }).unwrap();
+                core.consume(
+                    now,
+                    receives,
+                    ConsumerOptions { producer_id, rtp_capabilities, paused: false, preferred_layers: None },
+                )
+                .unwrap();
                 core.close_producer(now, producer_id);
             }
             core.close_transport(now, sends);
