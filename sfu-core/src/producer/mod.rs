@@ -2,16 +2,21 @@
 
 mod encoding;
 pub mod key_frame_requester;
+mod liveness;
 pub mod nack;
 pub mod packet_store;
 mod payloads;
 pub mod receive_stream;
 pub mod sequence;
+mod wanted;
 
 use std::time::{Duration, Instant};
 
 pub(crate) use encoding::Encoding;
+pub(crate) use liveness::{LiveLayers, Liveness};
 pub(crate) use payloads::{MediaPayload, PayloadEntry, PayloadTable};
+
+pub(crate) use wanted::WantedLayers;
 
 use crate::ids::{PayloadType, ProducerId, RouterId, Ssrc};
 use crate::negotiation::RtpMapping;
