@@ -300,7 +300,7 @@ impl Producer {
     /// [`ObjectClosed`].
     pub async fn pause(&self) -> Result<(), ObjectClosed> {
         let id = self.id();
-        self.worker.call(move |shell, _| shell.core.borrow_mut().pause_producer(id)).await.map_err(|_| ObjectClosed)?
+        self.worker.call(move |shell, now| shell.core.borrow_mut().pause_producer(now, id)).await.map_err(|_| ObjectClosed)?
     }
 
     /// Forwards again; every consumer is told, and a key frame is asked for.
@@ -371,7 +371,7 @@ impl Consumer {
     /// [`ObjectClosed`].
     pub async fn pause(&self) -> Result<(), ObjectClosed> {
         let id = self.id();
-        self.worker.call(move |shell, _| shell.core.borrow_mut().pause_consumer(id)).await.map_err(|_| ObjectClosed)?
+        self.worker.call(move |shell, now| shell.core.borrow_mut().pause_consumer(now, id)).await.map_err(|_| ObjectClosed)?
     }
 
     /// Sends again, from the next key frame on, which is asked for.

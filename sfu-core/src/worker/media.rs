@@ -11,6 +11,7 @@ use crate::producer::{Assignment, MediaPayload};
 use crate::rtp::codecs::FrameInfo;
 use crate::rtp::extensions::{ExtensionKind, ExtensionValues};
 use crate::rtp::header::RtpHeader;
+use crate::rtp::layers::Layers;
 use crate::rtp::rtx::unwrap_rtx;
 use crate::rtp::writer::SourcePacket;
 use crate::srtp::OpenStream;
@@ -49,10 +50,31 @@ impl Core {
         self.stats.packets_received += 1;
         let Some(packet) = datagram.get(..len) else { return };
         if let Some(incoming) = self.receive(now, route, packet, header, &extensions) {
-            self.follow_best_encoding(now, route.producer);
+            self.observe(now, route, &incoming);
             self.forward(now, route, &incoming);
         }
         self.serve_after_packet(now, key, route.producer, route.encoding);
+    }
+
+    /// Takes note of what a packet says beside its media: that a layer is alive, that somebody speaks.
+    fn observe(&mut self, now: Instant, route: Route, incoming: &Incoming<'_>) {
+        let Some(producer) = self.producers.get_mut(route.producer) else { return };
+        match producer.kind {
+            MediaKind::Video => {
+                let layers = producer.layers_of(route.encoding, incoming.frame.layers);
+                producer.rates.handle_packet(now, layers, incoming.source.packet.len());
+                if producer.liveness.handle_packet(now, layers.spatial, incoming.frame.starts_frame) {
+                    self.handle_live_layers(now, route.producer);
+                }
+            }
+            MediaKind::Audio => {
+                producer.rates.handle_packet(now, Layers::default(), incoming.source.packet.len());
+                if let Some(level) = incoming.source.extensions.audio_level {
+                    let router = producer.router;
+                    self.hear(now, router, route.producer, level);
+                }
+            }
+        }
     }
 
     /// Authenticates a packet and finds its stream. `None`: refused; an authentic packet of nobody still counts for the path.

@@ -81,8 +81,10 @@ impl Core {
                     self.key_frame_for(now, key);
                 }
             }
-            // Estimating the peer's downlink comes with layer selection; a source that says goodbye is closed by signalling.
-            RtcpEvent::Remb { .. } | RtcpEvent::TransportFeedback(_) | RtcpEvent::Bye { .. } => {}
+            RtcpEvent::TransportFeedback(feedback) => self.handle_transport_feedback(now, key, &feedback),
+            RtcpEvent::Remb { bitrate_bps, .. } => self.handle_remb(now, key, bitrate_bps),
+            // A source that says goodbye is closed by signalling.
+            RtcpEvent::Bye { .. } => {}
         }
     }
 

@@ -68,9 +68,9 @@ impl Core {
         transport.consumers.push(consumer_key);
         transport.outbound.extend(ssrcs(&info.rtp_parameters).map(|ssrc| (ssrc, consumer_key)));
         self.consumer_ids.insert(id, consumer_key);
-        if !paused {
-            self.want_key_frame(now, producer_key);
-        }
+        self.enable_estimate(now, key, &info.rtp_parameters);
+        self.allocate(now, key);
+        self.start_key_frame_for(now, consumer_key);
         self.rearm(now, key);
         Ok(info)
     }
@@ -79,10 +79,13 @@ impl Core {
     ///
     /// # Errors
     /// [`ObjectClosed`].
-    pub fn pause_consumer(&mut self, id: ConsumerId) -> Result<(), ObjectClosed> {
-        let (_, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
+    pub fn pause_consumer(&mut self, now: Instant, id: ConsumerId) -> Result<(), ObjectClosed> {
+        let (key, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
         consumer.paused = true;
         consumer.stop();
+        let transport = consumer.transport;
+        self.retarget(now, key);
+        self.allocate(now, transport);
         Ok(())
     }
 
@@ -91,10 +94,11 @@ impl Core {
     /// # Errors
     /// [`ObjectClosed`].
     pub fn resume_consumer(&mut self, now: Instant, id: ConsumerId) -> Result<(), ObjectClosed> {
-        let (_, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
+        let (key, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
         if std::mem::replace(&mut consumer.paused, false) {
-            let producer = consumer.producer;
-            self.want_key_frame(now, producer);
+            let transport = consumer.transport;
+            self.allocate(now, transport);
+            self.start_key_frame_for(now, key);
         }
         Ok(())
     }
@@ -117,7 +121,7 @@ impl Core {
         };
         let transport = producer.transport;
         if producer.kind == MediaKind::Video
-            && let Some(encoding) = producer.encodings.get_mut(consumer.source.unwrap_or(producer.best))
+            && let Some(encoding) = producer.encodings.get_mut(consumer.decoding_from())
         {
             encoding.key_frames.request(now);
             self.send_due_key_frame_requests(now, transport);
