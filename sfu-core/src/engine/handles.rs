@@ -300,7 +300,10 @@ impl Producer {
     /// [`ObjectClosed`].
     pub async fn pause(&self) -> Result<(), ObjectClosed> {
         let id = self.id();
-        self.worker.call(move |shell, now| shell.core.borrow_mut().pause_producer(now, id)).await.map_err(|_| ObjectClosed)?
+        self.worker
+            .call(move |shell, now| shell.core.borrow_mut().pause_producer(now, id))
+            .await
+            .map_err(|_| ObjectClosed)?
     }
 
     /// Forwards again; every consumer is told, and a key frame is asked for.
@@ -371,7 +374,10 @@ impl Consumer {
     /// [`ObjectClosed`].
     pub async fn pause(&self) -> Result<(), ObjectClosed> {
         let id = self.id();
-        self.worker.call(move |shell, now| shell.core.borrow_mut().pause_consumer(now, id)).await.map_err(|_| ObjectClosed)?
+        self.worker
+            .call(move |shell, now| shell.core.borrow_mut().pause_consumer(now, id))
+            .await
+            .map_err(|_| ObjectClosed)?
     }
 
     /// Sends again, from the next key frame on, which is asked for.

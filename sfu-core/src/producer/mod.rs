@@ -18,8 +18,8 @@ pub(crate) use payloads::{MediaPayload, PayloadEntry, PayloadTable};
 
 pub(crate) use wanted::WantedLayers;
 
+use crate::congestion::layer_rates::{LayerKind, LayerRates};
 use crate::ids::{PayloadType, ProducerId, RouterId, Ssrc};
-use crate::congestion::layer_rates::LayerRates;
 use crate::negotiation::{RtpMapping, ScalabilityMode};
 use crate::parameters::{MediaKind, ProducerType, RtpParameters};
 use crate::rtp::extensions::{ExtensionIds, ExtensionValues};
@@ -115,7 +115,12 @@ impl Producer {
         let mut ids = ExtensionIds::new();
         extension_ids(parameters, &mut ids);
         let encodings: Vec<Encoding> = parameters.encodings.iter().map(Encoding::new).collect();
-        let spatial_layers = if encodings.len() > 1 { encodings.len() } else { usize::from(scalability(parameters).spatial_layers) };
+        let layer_kind = match producer_type {
+            ProducerType::Svc if encodings.len() == 1 => LayerKind::Svc,
+            _ => LayerKind::Simulcast,
+        };
+        let spatial_layers =
+            if encodings.len() > 1 { encodings.len() } else { usize::from(scalability(parameters).spatial_layers) };
         let feedback = |kind: &str, parameter: &str| {
             parameters.codecs.iter().any(|codec| codec.rtcp_feedback.iter().any(|entry| entry.is(kind, parameter)))
         };
@@ -141,7 +146,7 @@ impl Producer {
             is_screen,
             is_selected: true,
             liveness: Liveness::default(),
-            rates: LayerRates::new(encodings.len() > 1),
+            rates: LayerRates::new(layer_kind),
             wanted: WantedLayers::new(now, spatial_layers),
             encodings,
         }
@@ -182,6 +187,11 @@ impl Producer {
             let rtx = source.rtx_ssrc.map(|ssrc| (ssrc, Assignment { encoding, is_rtx: true }));
             media.into_iter().chain(rtx)
         })
+    }
+
+    /// Whether it is video of a person rather than of a screen.
+    pub(crate) fn is_camera(&self) -> bool {
+        self.kind == MediaKind::Video && !self.is_screen
     }
 
     /// The layers of a packet of an encoding: in a simulcast its spatial layer is the encoding.

@@ -1,6 +1,7 @@
 //! Routers: one room's forwarding table, and the events it tells its owner.
 
 mod events;
+mod observers;
 mod options;
 
 pub use events::{
@@ -8,6 +9,10 @@ pub use events::{
 };
 
 pub use options::RouterOptions;
+
+use std::time::Instant;
+
+use observers::Observers;
 
 use crate::worker::TransportKey;
 
@@ -17,10 +22,13 @@ use crate::worker::TransportKey;
 pub(crate) struct Router {
     pub(crate) options: RouterOptions,
     pub(crate) transports: Vec<TransportKey>,
+    pub(crate) observers: Observers,
+    /// When the worker serves this router next.
+    pub(crate) armed: Option<Instant>,
 }
 
 impl Router {
     pub(crate) fn new(options: RouterOptions) -> Self {
-        Self { options, transports: Vec::new() }
+        Self { observers: Observers::new(&options), options, transports: Vec::new(), armed: None }
     }
 }

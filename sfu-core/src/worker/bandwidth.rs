@@ -112,7 +112,7 @@ impl Core {
         let downlink = &mut transport.downlink;
         downlink.allocated_bps = budget;
         let allocations = downlink.allocator.allocate(now, budget, &demands).to_vec();
-        let desired_bps = downlink.allocator.desired_bps();
+        let desired_bps = downlink.allocator.sufficient_budget_bps();
         if let Some(estimator) = &mut downlink.estimator {
             estimator.set_desired_bps(now, desired_bps);
         }

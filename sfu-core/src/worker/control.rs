@@ -156,7 +156,7 @@ impl Core {
             }
         }
         for producer in std::mem::take(&mut transport.producers) {
-            if let Some(producer_id) = self.remove_producer(router_id, producer) {
+            if let Some(producer_id) = self.remove_producer(now, router_id, producer) {
                 self.tell(router_id, RouterEvent::ProducerClosed { producer_id });
             }
         }
@@ -179,12 +179,13 @@ impl Core {
     }
 
     /// Takes a producer out, and its consumers with it, each with an event.
-    pub(super) fn remove_producer(&mut self, router: RouterId, key: ProducerKey) -> Option<ProducerId> {
+    pub(super) fn remove_producer(&mut self, now: Instant, router: RouterId, key: ProducerKey) -> Option<ProducerId> {
         let producer = self.producers.remove(key)?;
         self.producer_ids.remove(&producer.id);
         if let Some(transport) = self.transports.get_mut(producer.transport) {
             transport.forget_producer(key);
         }
+        self.forget_observed(now, key, &producer);
         for consumer in producer.consumers {
             if let Some(consumer_id) = self.remove_consumer(consumer) {
                 let reason = ConsumerCloseReason::ProducerClosed;

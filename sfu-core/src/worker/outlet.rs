@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use super::media::Incoming;
 use super::transmit::TransmitQueue;
+use crate::congestion::estimator::ProbeId;
 use crate::consumer::send_history::Sent;
 use crate::consumer::{Admission, Consumer, RtxTarget};
 use crate::rtcp::ntp::NtpTime;
 use crate::rtp::extensions::AbsSendTime;
-use crate::congestion::estimator::ProbeId;
 use crate::rtp::rtx::{write_padding_packet, write_rtx_packet};
 use crate::rtp::writer::{ExtensionPlan, HeaderRewrite, StampOffsets, WrittenPacket, write_packet};
 use crate::transport::WebRtcTransport;

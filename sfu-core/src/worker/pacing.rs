@@ -55,17 +55,17 @@ impl Core {
             && let Some(estimator) = &mut transport.downlink.estimator
             && let Some(probe) = estimator.poll_probe(now)
         {
-            transport.downlink.probe = Some((probe.id, ProbeSender::new(now, &probe)));
+            transport.downlink.probe = Some((probe.id, ProbeSender::new(now, probe.rate_bps, probe.bytes)));
         }
         let Some((id, sender)) = &mut transport.downlink.probe else { return };
         let id = *id;
-        let due_bytes = sender.due_bytes(now);
+        let due_bytes = sender.poll(now);
         let sent_bytes = if due_bytes > 0 { self.send_probe_packets(now, key, id, due_bytes) } else { 0 };
         let Some(transport) = self.transports.get_mut(key) else { return };
         if let Some((_, sender)) = &mut transport.downlink.probe {
-            sender.handle_sent(now, sent_bytes);
+            sender.handle_sent(sent_bytes);
             // Nothing that a probe could be made of: no video consumer with a retransmission stream.
-            if sender.is_over(now) || (due_bytes > 0 && sent_bytes == 0) {
+            if sender.is_finished(now) || (due_bytes > 0 && sent_bytes == 0) {
                 transport.downlink.probe = None;
             }
         }

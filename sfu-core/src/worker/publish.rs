@@ -78,6 +78,7 @@ impl Core {
         extension_ids(&rtp_parameters, &mut transport.extension_ids);
         self.enable_feedback(key, &rtp_parameters);
         self.producer_ids.insert(id, producer_key);
+        self.observe_producer(now, producer_key);
         self.rearm(now, key);
         Ok(ProducerInfo { id, kind, producer_type })
     }
@@ -193,7 +194,7 @@ impl Core {
         else {
             return;
         };
-        self.remove_producer(router, key);
+        self.remove_producer(now, router, key);
         self.rearm(now, transport);
     }
 
