@@ -8,6 +8,7 @@ use rand::{CryptoRng, Rng};
 use super::downlink::Downlink;
 use super::inbound::InboundStreams;
 use super::tuple::Tuple;
+use crate::congestion::incoming_cap::IncomingCap;
 use crate::congestion::remb::RembEstimator;
 use crate::congestion::transport_feedback::TransportFeedback;
 use crate::dtls::{Certificate, Dtls, Role, SrtpKeys};
@@ -60,8 +61,8 @@ pub(crate) struct WebRtcTransport {
     pub(crate) rtcp: CompoundBuilder,
     /// The way to the peer.
     pub(crate) downlink: Downlink,
-    /// What the peer is told to send at most, in bits per second.
-    pub(crate) max_incoming_bps: Option<u64>,
+    /// What the peer is told to send at most.
+    pub(crate) incoming_cap: IncomingCap,
     /// When it is closed unless the peer gives its consent again.
     pub(crate) close_at: Option<Instant>,
     /// When the worker serves this transport next.
@@ -70,6 +71,7 @@ pub(crate) struct WebRtcTransport {
 
 impl WebRtcTransport {
     pub(crate) fn new(
+        now: Instant,
         id: TransportId,
         router: RouterId,
         certificate: &Certificate,
@@ -100,7 +102,7 @@ impl WebRtcTransport {
             rtcp: CompoundBuilder::new(rtcp_ssrc, cname, true),
             close_at: None,
             downlink: Downlink::new(options.initial_outgoing_bps, options.max_outgoing_bps),
-            max_incoming_bps: options.max_incoming_bps,
+            incoming_cap: IncomingCap::new(now, options.max_incoming_bps),
             armed: None,
         }
     }

@@ -61,7 +61,7 @@ impl Core {
         let id = TransportId::random(&mut self.rng);
         // RFC 7022 section 4.2: random, so that it links nothing.
         let cname = Cname::new(&id.to_string()).map_err(|_| TransportRefused::RouterClosed)?;
-        let transport = WebRtcTransport::new(id, router_id, &self.certificate, cname, options, &mut self.rng);
+        let transport = WebRtcTransport::new(now, id, router_id, &self.certificate, cname, options, &mut self.rng);
         let info = TransportInfo {
             id,
             ice_parameters: transport.ice_parameters(),

@@ -123,7 +123,10 @@ impl Core {
         bps: Option<u64>,
     ) -> Result<(), ObjectClosed> {
         let (key, transport) = self.transport_mut(id).ok_or(ObjectClosed)?;
-        transport.set_max_incoming_bps(bps);
+        transport.incoming_cap.set(now, bps);
+        if let Some(remb) = &mut transport.remb {
+            remb.set_max_bps(bps.unwrap_or(MAX_REMB_BPS));
+        }
         self.rearm(now, key);
         Ok(())
     }
@@ -140,7 +143,8 @@ impl Core {
             // Its sender estimates by itself: two opinions would fight.
             transport.remb = None;
         } else if wants("goog-remb") && transport.transport_feedback.is_none() {
-            transport.remb.get_or_insert_with(|| RembEstimator::new(MAX_REMB_BPS));
+            let max_bps = transport.incoming_cap.bps().unwrap_or(MAX_REMB_BPS);
+            transport.remb.get_or_insert_with(|| RembEstimator::new(max_bps));
         }
     }
 

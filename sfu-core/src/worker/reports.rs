@@ -194,6 +194,8 @@ impl Core {
             if let Some(packet) = remb.poll_remb(now, rtcp_ssrc, &sources) {
                 queued(transport.rtcp.push_feedback(packet));
             }
+        } else if let Some(packet) = transport.incoming_cap.poll_remb(now, rtcp_ssrc, &sources) {
+            queued(transport.rtcp.push_feedback(packet));
         }
         self.flush_rtcp(key);
     }

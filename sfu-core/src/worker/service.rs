@@ -110,6 +110,9 @@ impl Core {
             for producer in transport.producers.iter().filter_map(|producer| self.producers.get(*producer)) {
                 consider(producer.wanted.poll_timeout());
                 for encoding in producer.encodings.iter().filter(|encoding| encoding.ssrc.is_some()) {
+                    if transport.remb.is_none() {
+                        consider(transport.incoming_cap.poll_timeout());
+                    }
                     consider(encoding.key_frames.poll_timeout());
                     if let Some(stream) = &encoding.stream {
                         consider(Some(stream.reports.poll_timeout()));
