@@ -7,13 +7,15 @@ use std::time::Instant;
 use super::core::{ConsumerKey, Core, ProducerKey};
 use super::media::{Incoming, Route};
 use super::outlet::Outlet;
-use crate::consumer::{Candidate, Consumer};
+use crate::consumer::{Candidate, Consumer, Verdict};
 use crate::ids::Ssrc;
 use crate::parameters::MediaKind;
 use crate::producer::Producer;
 use crate::producer::nack::DEFAULT_RTT;
 use crate::producer::packet_store::StoredPacket;
+use crate::producer::receive_stream::SourceReport;
 use crate::rtp::header::RtpHeader;
+use crate::rtp::layers::Layers;
 use crate::rtp::writer::SourcePacket;
 use crate::transport::WebRtcTransport;
 
@@ -25,7 +27,8 @@ impl Core {
     /// Gives a packet to every consumer that takes it.
     pub(super) fn forward(&mut self, now: Instant, route: Route, incoming: &Incoming<'_>) {
         let Some(producer) = self.producers.get(route.producer).filter(|producer| !producer.paused) else { return };
-        let candidate = candidate(producer, route.encoding, incoming);
+        let reports = |encoding| source_report(producer, encoding);
+        let candidate = candidate(route.encoding, incoming, &reports);
         let mut outlet = Outlet { transmits: &mut self.transmits, now, ntp: self.clock.ntp(now), sent: 0 };
         for &key in &producer.consumers {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
@@ -34,9 +37,8 @@ impl Core {
             if transport.media_path().is_none() {
                 continue;
             }
-            let Some(admission) = consumer.admit(now, &candidate) else { continue };
-            outlet.send(transport, consumer, route.encoding, incoming, admission);
-            if admission.starts && producer.kind == MediaKind::Video {
+            let starts = offer(&mut outlet, producer, transport, consumer, incoming, &candidate);
+            if starts && producer.kind == MediaKind::Video {
                 catch_up(&mut outlet, producer, route.encoding, incoming.extended, transport, consumer);
             }
         }
@@ -49,6 +51,12 @@ impl Core {
             return;
         };
         if producer.refresh_best(now) {
+            let target = Some(Layers { spatial: producer.best as u8, ..Layers::MAX });
+            for &consumer in &producer.consumers {
+                if let Some(consumer) = self.consumers.get_mut(consumer) {
+                    consumer.selector.set_target(target);
+                }
+            }
             self.want_key_frame(now, key);
         }
     }
@@ -75,6 +83,33 @@ impl Core {
     }
 }
 
+/// Gives a packet to a consumer, after the one that waited for it. Whether the consumer's stream starts with it.
+fn offer(
+    outlet: &mut Outlet<'_>,
+    producer: &Producer,
+    transport: &mut WebRtcTransport,
+    consumer: &mut Consumer,
+    incoming: &Incoming<'_>,
+    candidate: &Candidate<'_>,
+) -> bool {
+    if let Some(held) = consumer.take_held(candidate) {
+        let stream = producer.encodings.get(held.encoding).and_then(|encoding| encoding.stream.as_ref());
+        if let Some(stored) = stream.and_then(|stream| stream.store.get(outlet.now, held.extended)) {
+            with_stored(producer, stored, |incoming| {
+                outlet.send(transport, consumer, held.encoding, incoming, held.admission);
+            });
+        }
+    }
+    match consumer.admit(outlet.now, candidate) {
+        Verdict::Drop => false,
+        Verdict::Hold { starts } => starts,
+        Verdict::Send(admission) => {
+            outlet.send(transport, consumer, candidate.encoding, incoming, admission);
+            admission.starts
+        }
+    }
+}
+
 /// Sends what overtook the first packet of a stream: it was refused a moment ago, and would be missing for good.
 fn catch_up(
     outlet: &mut Outlet<'_>,
@@ -85,12 +120,12 @@ fn catch_up(
     consumer: &mut Consumer,
 ) {
     let Some(stream) = producer.encodings.get(encoding).and_then(|encoding| encoding.stream.as_ref()) else { return };
+    let reports = |encoding| source_report(producer, encoding);
     for extended in first + 1..=first + CATCH_UP_PACKETS {
         if let Some(stored) = stream.store.get(outlet.now, extended) {
             with_stored(producer, stored, |incoming| {
-                if let Some(admission) = consumer.admit(outlet.now, &candidate(producer, encoding, incoming)) {
-                    outlet.send(transport, consumer, encoding, incoming, admission);
-                }
+                let candidate = candidate(encoding, incoming, &reports);
+                offer(outlet, producer, transport, consumer, incoming, &candidate);
             });
         }
     }
@@ -112,16 +147,24 @@ fn with_stored(producer: &Producer, stored: &StoredPacket, act: impl FnOnce(&Inc
     });
 }
 
-fn candidate(producer: &Producer, encoding: usize, incoming: &Incoming<'_>) -> Candidate {
+fn candidate<'a>(
+    encoding: usize,
+    incoming: &Incoming<'_>,
+    reports: &'a dyn Fn(usize) -> Option<SourceReport>,
+) -> Candidate<'a> {
     Candidate {
         encoding,
-        best: producer.best,
         media: incoming.media,
-        // The low half of the unwrapped number is the number on the wire.
-        sequence_number: incoming.extended as u16,
+        extended: incoming.extended,
         timestamp: incoming.timestamp,
+        marker: incoming.marker,
         frame: incoming.frame,
         is_empty: incoming.source.payload.is_empty(),
         restarted: incoming.restarted,
+        reports,
     }
+}
+
+fn source_report(producer: &Producer, encoding: usize) -> Option<SourceReport> {
+    producer.encodings.get(encoding)?.stream.as_ref()?.receive.source_report()
 }

@@ -37,12 +37,13 @@ impl Outlet<'_> {
             payload_type: incoming.media.mapped,
             sequence_number: admission.sequence_number,
             timestamp: admission.timestamp,
-            marker: incoming.marker,
+            marker: admission.marker,
         };
         let stamps = self.fresh_stamps(transport);
         let Some((tuple, srtp)) = transport.media_path() else { return };
         let slot = self.transmits.slot();
         let Ok(written) = write_packet(slot, &rewrite, &consumer.plan, &incoming.source) else { return };
+        number_picture(slot, &written, incoming, admission.numbers);
         stamps.write(&written.stamps, slot);
         let Ok(len) = srtp.seal.seal_rtp(&mut consumer.seal, slot, written.header_len, written.len) else { return };
         self.commit(tuple, len);
@@ -54,6 +55,8 @@ impl Outlet<'_> {
             generation: encoding as u16,
             abs_send_time: stamps.abs_send_time,
             wide_sequence: stamps.wide_sequence,
+            marker: admission.marker,
+            numbers: admission.numbers,
         };
         consumer.history.record(self.now, admission.sequence_number, sent);
         consumer.stats.handle_sent(self.now, admission.timestamp, incoming.source.payload.len());
@@ -91,7 +94,7 @@ impl Outlet<'_> {
             payload_type,
             sequence_number: rtx.next_sequence,
             timestamp: sent.timestamp,
-            marker: incoming.marker,
+            marker: sent.marker,
         };
         let stamps = self.fresh_stamps(transport);
         let Some((tuple, srtp)) = transport.media_path() else { return };
@@ -99,6 +102,7 @@ impl Outlet<'_> {
         let Ok(written) = write_rtx_packet(slot, &rewrite, plan, &incoming.source, sequence_number) else {
             return;
         };
+        number_picture(slot, &written, incoming, sent.numbers);
         stamps.write(&written.stamps, slot);
         let Ok(len) = srtp.seal.seal_rtp(&mut rtx.seal, slot, written.header_len, written.len) else { return };
         self.commit(tuple, len);
@@ -119,13 +123,14 @@ impl Outlet<'_> {
             payload_type: incoming.media.mapped,
             sequence_number,
             timestamp: sent.timestamp,
-            marker: incoming.marker,
+            marker: sent.marker,
         };
         // Nothing may differ from what was sealed under this number before.
         let stamps = Stamps { abs_send_time: sent.abs_send_time, wide_sequence: sent.wide_sequence };
         let Some((tuple, srtp)) = transport.media_path() else { return };
         let slot = self.transmits.slot();
         let Ok(written) = write_packet(slot, &rewrite, &consumer.plan, &incoming.source) else { return };
+        number_picture(slot, &written, incoming, sent.numbers);
         stamps.write(&written.stamps, slot);
         if let Ok(len) = srtp.seal.repeat_rtp(&consumer.seal, slot, written.header_len, written.len) {
             self.commit(tuple, len);
@@ -139,6 +144,16 @@ impl Outlet<'_> {
     fn commit(&mut self, tuple: Tuple, len: usize) {
         self.transmits.commit(tuple, len);
         self.sent += 1;
+    }
+}
+
+/// Writes the consumer's picture id and TL0PICIDX into the payload, which is the last of the packet.
+fn number_picture(packet: &mut [u8], written: &WrittenPacket, incoming: &Incoming<'_>, numbers: Option<(u16, u8)>) {
+    let payload_at = written.len - incoming.source.payload.len();
+    if let (Some(places), Some((picture_id, tl0_picture_index)), Some(payload)) =
+        (incoming.frame.numbers, numbers, packet.get_mut(payload_at..written.len))
+    {
+        places.write(payload, picture_id, tl0_picture_index);
     }
 }
 

@@ -182,7 +182,7 @@ impl Core {
         let (best, transport) = (producer.best, producer.transport);
         // A key frame that comes before its consumer can be sent to would be lost, and the next one be a second away.
         let can_use = |consumer: &Consumer| {
-            consumer.wants_key_frame(best)
+            consumer.wanted_key_frame() == Some(best)
                 && self.transports.get(consumer.transport).is_some_and(|transport| transport.media_path().is_some())
         };
         let wanted =
