@@ -33,6 +33,10 @@ pub struct Sent {
     /// The transport-wide sequence number that was stamped (draft-holmer-rmcat-transport-wide-cc-extensions-01
     /// section 2); anything where the peer takes none.
     pub wide_sequence: u16,
+    /// The marker bit.
+    pub marker: bool,
+    /// The picture id, of at most 15 bits, and the TL0PICIDX that were written into the payload.
+    pub numbers: Option<(u16, u8)>,
 }
 
 /// Why a packet is not sent again.
@@ -52,7 +56,7 @@ pub enum ResendRefusal {
     TooOften,
 }
 
-/// A consumer's latest packets by their outgoing sequence number: no payloads, 32 bytes a packet. Memory grows with
+/// A consumer's latest packets by their outgoing sequence number: no payloads, 40 bytes a packet. Memory grows with
 /// use up to the capacity.
 #[derive(Debug, Clone)]
 pub struct SendHistory {
@@ -74,14 +78,22 @@ struct Entry {
     sequence: u16,
     generation: u16,
     wide_sequence: u16,
+    /// [`NO_PICTURE`] where none was written.
+    picture_id: u16,
+    tl0_picture_index: u8,
     resends: u8,
+    marker: bool,
     /// False where nothing was sent yet.
     is_used: bool,
 }
 
+/// No picture id has the highest bit.
+const NO_PICTURE: u16 = u16::MAX;
+
 impl Entry {
     fn new(sequence: u16, sent: Sent, sent_at_ms: u32) -> Self {
-        let Sent { source_extended, timestamp, generation, abs_send_time, wide_sequence } = sent;
+        let Sent { source_extended, timestamp, generation, abs_send_time, wide_sequence, marker, numbers } = sent;
+        let (picture_id, tl0_picture_index) = numbers.unwrap_or((NO_PICTURE, 0));
         Self {
             source_extended,
             timestamp,
@@ -91,14 +103,18 @@ impl Entry {
             sequence,
             generation,
             wide_sequence,
+            picture_id,
+            tl0_picture_index,
             resends: 0,
+            marker,
             is_used: true,
         }
     }
 
     fn sent(&self) -> Sent {
-        let &Self { source_extended, timestamp, generation, abs_send_time, wide_sequence, .. } = self;
-        Sent { source_extended, timestamp, generation, abs_send_time, wide_sequence }
+        let &Self { source_extended, timestamp, generation, abs_send_time, wide_sequence, marker, .. } = self;
+        let numbers = (self.picture_id != NO_PICTURE).then_some((self.picture_id, self.tl0_picture_index));
+        Sent { source_extended, timestamp, generation, abs_send_time, wide_sequence, marker, numbers }
     }
 }
 
@@ -174,6 +190,8 @@ mod tests {
             generation: seed ^ 1,
             abs_send_time: AbsSendTime::from_ntp(NtpTime(source_extended << 20)),
             wide_sequence: seed ^ 0xff00,
+            marker: seed % 2 == 1,
+            numbers: (seed % 3 != 0).then_some((seed ^ 0x5555, seed as u8 ^ 0x77)),
         }
     }
 
@@ -263,7 +281,7 @@ mod tests {
 
     #[test]
     fn memory_is_small_grows_with_use_and_stops_at_the_capacity() {
-        assert!(size_of::<Entry>() <= 32);
+        assert!(size_of::<Entry>() <= 40);
         let now = origin();
         let mut history = SendHistory::new(VIDEO_HISTORY_PACKETS);
         history.record(now, 40_000, sent(1));

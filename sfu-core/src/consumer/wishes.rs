@@ -62,6 +62,13 @@ impl Consumer {
         self.selector.set_preferred(Layers { spatial: layers.spatial_layer, temporal });
     }
 
+    /// Starts with what the owner wishes at most.
+    pub(crate) fn limit_to(&mut self, layers: Option<ConsumerLayers>) {
+        if let Some(layers) = layers {
+            self.set_preferred_layers(layers);
+        }
+    }
+
     /// What the owner wishes at most, as far as there is anything to choose from.
     pub(crate) fn preferred_layers(&self) -> Option<ConsumerLayers> {
         self.has_layers().then(|| wire(self.selector.preferred()))

@@ -45,9 +45,9 @@ impl Core {
             if transport.media_path().is_none() {
                 continue;
             }
-            let starts = offer(&mut outlet, producer, transport, (key, consumer), &candidate, incoming);
+            let starts = offer(&mut outlet, producer, transport, (key, &mut *consumer), &candidate, incoming);
             if starts && producer.kind == MediaKind::Video {
-                catch_up(&mut outlet, producer, transport, (key, consumer), route.encoding, incoming.extended);
+                catch_up(&mut outlet, producer, transport, (key, &mut *consumer), route.encoding, incoming.extended);
             }
             if let Some(layers) = consumer.poll_layers_changed() {
                 let event = RouterEvent::ConsumerLayersChanged { consumer_id: consumer.id, layers };
@@ -116,11 +116,16 @@ fn offer(
             });
         }
     }
-    let Verdict::Forward(admission) = consumer.admit(outlet.now, candidate) else { return false };
-    let (encoding, extended) = (candidate.encoding, candidate.extended);
-    let media = Paced::Media { consumer: key, encoding, extended, admission };
-    send_paced(outlet, transport, consumer, media, incoming);
-    admission.starts
+    match consumer.admit(outlet.now, candidate) {
+        Verdict::Drop => false,
+        Verdict::Hold { starts } => starts,
+        Verdict::Send(admission) => {
+            let (encoding, extended) = (candidate.encoding, candidate.extended);
+            let media = Paced::Media { consumer: key, encoding, extended, admission };
+            send_paced(outlet, transport, consumer, media, incoming);
+            admission.starts
+        }
+    }
 }
 
 /// Sends at once what the path takes at once; queues the rest. Sound never waits.
@@ -164,7 +169,7 @@ fn catch_up(
         if let Some(stored) = stream.store.get(outlet.now, extended) {
             with_stored(producer, stored, |incoming| {
                 let candidate = candidate(encoding, incoming, &reports);
-                offer(outlet, producer, transport, (key, consumer), &candidate, incoming);
+                offer(outlet, producer, transport, (key, &mut *consumer), &candidate, incoming);
             });
         }
     }

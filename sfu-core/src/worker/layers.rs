@@ -62,7 +62,8 @@ impl Core {
             let spatial = producer.liveness.live().best(bound.spatial).unwrap_or(bound.spatial);
             Layers { spatial, temporal: bound.temporal }
         });
-        let changed = consumer.selector.set_target(target);
+        let changed = consumer.selector.target() != target;
+        consumer.selector.set_target(target);
         let consumer_id = consumer.id;
         let before = std::mem::replace(&mut consumer.suspended, suspended);
         let router = producer.router;

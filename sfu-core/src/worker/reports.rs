@@ -168,11 +168,15 @@ impl Core {
         }
         for &key in &transport.consumers {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
-            if !consumer.reports.handle_timeout(now, &mut self.rng) || consumer.paused || consumer.needs_start {
+            if !consumer.reports.handle_timeout(now, &mut self.rng)
+                || consumer.paused
+                || consumer.selector.current().is_none()
+            {
                 continue;
             }
             let source_report = consumer
-                .source
+                .selector
+                .source()
                 .and_then(|source| self.producers.get(consumer.producer)?.encodings.get(source)?.stream.as_ref())
                 .and_then(|stream| stream.receive.source_report());
             let timestamps = &consumer.timestamps;

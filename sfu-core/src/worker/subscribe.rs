@@ -8,13 +8,14 @@ use super::core::{ConsumerKey, Core, ProducerKey, TransportKey};
 use super::errors::{ConsumeError, ObjectClosed};
 use super::info::{ConsumerInfo, ConsumerOptions};
 use super::limits::MAX_CONSUMERS_PER_TRANSPORT;
+use crate::consumer::selector::{Layering, UpSwitch};
 use crate::consumer::{Consumer, ConsumerSetup, RtxTarget, first_sequence};
 use crate::ids::{ConsumerId, Ssrc, TransportId};
-use crate::negotiation::{NegotiationError, consumer_rtp_parameters, validate_rtp_capabilities};
-use crate::parameters::{MediaKind, RtpParameters};
+use crate::negotiation::{NegotiationError, ScalabilityMode, consumer_rtp_parameters, validate_rtp_capabilities};
+use crate::parameters::{ConsumerType, MediaKind, RtpParameters};
 use crate::producer::Producer;
 use crate::rtcp::outgoing::Cname;
-use crate::rtp::extensions::ExtensionIds;
+use crate::rtp::extensions::{ExtensionIds, ExtensionKind};
 use crate::rtp::writer::ExtensionPlan;
 use crate::srtp::SealStream;
 use crate::transport::extension_ids;
@@ -51,17 +52,19 @@ impl Core {
         parameters.mid = Some(transport.next_mid());
         let id = ConsumerId::random(&mut self.rng);
         let kind = producer.kind;
-        let place = Place { id, producer: producer_key, transport: key, kind, paused };
+        let consumer_type = producer.producer_type;
+        let place = Place { id, producer: producer_key, transport: key, kind, consumer_type, paused };
         let setup = setup(place, &parameters, &mut self.rng).ok_or(NegotiationError::NoCompatibleCodecs)?;
-        let consumer = Consumer::new(now, setup, &mut self.rng);
+        let mut consumer = Consumer::new(now, setup, &mut self.rng);
+        consumer.limit_to(preferred_layers);
         let info = ConsumerInfo {
             id,
             producer_id,
             kind,
-            consumer_type: producer.producer_type,
+            consumer_type,
             rtp_parameters: parameters,
             producer_paused: producer.paused,
-            preferred_layers,
+            preferred_layers: consumer.preferred_layers(),
         };
         let consumer_key = self.consumers.insert(consumer);
         producer.consumers.push(consumer_key);
@@ -166,6 +169,7 @@ struct Place {
     producer: ProducerKey,
     transport: TransportKey,
     kind: MediaKind,
+    consumer_type: ConsumerType,
     paused: bool,
 }
 
@@ -187,7 +191,11 @@ fn setup(place: Place, parameters: &RtpParameters, rng: &mut impl RngCore) -> Op
     });
     let mut ids = ExtensionIds::new();
     extension_ids(parameters, &mut ids);
-    let Place { id, producer, transport, kind, paused } = place;
+    // Other codecs have their picture numbers in the payload, where they are rewritten; the descriptor's would contradict them.
+    if !media().any(|codec| codec.mime_type.is_codec("AV1")) {
+        ids.unset(ExtensionKind::DependencyDescriptor);
+    }
+    let Place { id, producer, transport, kind, consumer_type, paused } = place;
     Some(ConsumerSetup {
         id,
         producer,
@@ -200,7 +208,23 @@ fn setup(place: Place, parameters: &RtpParameters, rng: &mut impl RngCore) -> Op
         clock_rate_hz: media().next()?.clock_rate,
         cname: Cname::new(parameters.rtcp.cname.as_deref().unwrap_or_default()).ok()?,
         paused,
+        layering: layering(consumer_type, parameters),
     })
+}
+
+/// Where the layers are, by the mode that was negotiated.
+fn layering(consumer_type: ConsumerType, parameters: &RtpParameters) -> Layering {
+    let mode = parameters.encodings.first().and_then(|encoding| encoding.scalability_mode.as_deref());
+    let ScalabilityMode { spatial_layers, temporal_layers, .. } = ScalabilityMode::parse(mode);
+    match consumer_type {
+        ConsumerType::Simple => Layering::Plain,
+        ConsumerType::Simulcast => Layering::Simulcast { encodings: spatial_layers, temporal_layers },
+        ConsumerType::Svc => {
+            let is_vp9 = parameters.codecs.first().is_some_and(|codec| codec.mime_type.is_codec("VP9"));
+            let up_switch = if is_vp9 { UpSwitch::SpatialSwitch } else { UpSwitch::KeyFrame };
+            Layering::Svc { spatial_layers, temporal_layers, up_switch }
+        }
+    }
 }
 
 fn ssrcs(parameters: &RtpParameters) -> impl Iterator<Item = Ssrc> {
