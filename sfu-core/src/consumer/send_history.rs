@@ -27,7 +27,7 @@ pub struct Sent {
     pub timestamp: u32,
     /// Which of the producer's streams it came from, as the caller numbers them; a stored packet of another stream
     /// may have the same sequence number.
-    pub generation: u16,
+    pub generation: u8,
     /// The time of sending that was stamped; anything where the peer takes none.
     pub abs_send_time: AbsSendTime,
     /// The transport-wide sequence number that was stamped (draft-holmer-rmcat-transport-wide-cc-extensions-01
@@ -64,6 +64,8 @@ pub struct SendHistory {
     entries: Vec<Entry>,
     /// The sequence number and the time of the first packet: the ring's phase and the origin of its millisecond times.
     first: Option<(u16, Instant)>,
+    /// The highest sequence number recorded, once there is a first.
+    newest: u16,
 }
 
 /// [`Sent`] and its times, field by field: as a field of its own it would end in padding.
@@ -76,7 +78,7 @@ struct Entry {
     resent_at_ms: u32,
     /// The outgoing sequence number.
     sequence: u16,
-    generation: u16,
+    generation: u8,
     wide_sequence: u16,
     /// [`NO_PICTURE`] where none was written.
     picture_id: u16,
@@ -121,11 +123,14 @@ impl Entry {
 impl SendHistory {
     /// A history of at most `capacity` packets, rounded up to a power of two and to at most half of all numbers.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.clamp(1, 1 << 15).next_power_of_two(), entries: Vec::new(), first: None }
+        Self { capacity: capacity.clamp(1, 1 << 15).next_power_of_two(), entries: Vec::new(), first: None, newest: 0 }
     }
 
     /// Notes a packet that was sent for the first time.
     pub fn record(&mut self, now: Instant, sequence: u16, sent: Sent) {
+        if self.first.is_none() || sequence.wrapping_sub(self.newest) < 1 << 15 {
+            self.newest = sequence;
+        }
         let (_, origin) = *self.first.get_or_insert((sequence, now));
         let Some(index) = self.index(sequence) else { return };
         if index >= self.entries.len() {
@@ -159,6 +164,16 @@ impl SendHistory {
         entry.resends += 1;
         entry.resent_at_ms = now_ms;
         Ok(entry.sent())
+    }
+
+    /// The packet `back` numbers before the newest, with its number: something to repeat in order to probe the path. `None`:
+    /// not sent, too old, or forgotten.
+    pub fn latest(&self, now: Instant, back: u16) -> Option<(u16, Sent)> {
+        let (_, origin) = self.first?;
+        let sequence = self.newest.wrapping_sub(back);
+        let entry = self.entries.get(self.index(sequence)?)?;
+        let age = Duration::from_millis(u64::from(ms_since(origin, now).wrapping_sub(entry.sent_at_ms)));
+        (entry.is_used && entry.sequence == sequence && age <= MAX_STORED_AGE).then(|| (sequence, entry.sent()))
     }
 
     fn index(&self, sequence: u16) -> Option<usize> {

@@ -13,7 +13,7 @@ mod wanted;
 use std::time::Instant;
 
 pub(crate) use encoding::Encoding;
-pub(crate) use liveness::{LiveLayers, Liveness};
+pub(crate) use liveness::Liveness;
 pub(crate) use payloads::{MediaPayload, PayloadEntry, PayloadTable};
 
 pub(crate) use wanted::WantedLayers;

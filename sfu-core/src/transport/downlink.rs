@@ -102,10 +102,6 @@ impl Downlink {
         }
     }
 
-    pub(crate) fn max_bps(&self) -> Option<u64> {
-        self.max_bps
-    }
-
     /// What the path carries, in bits per second, once that is known or at least assumed.
     pub(crate) fn estimate_bps(&self) -> Option<u64> {
         self.estimator.as_ref().map(|estimator| estimator.estimate_bps())

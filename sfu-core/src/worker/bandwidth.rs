@@ -73,6 +73,36 @@ impl Core {
         }
     }
 
+    /// A receiver report says how long the round trip is, and what is lost.
+    pub(super) fn handle_path_report(
+        &mut self,
+        now: Instant,
+        key: TransportKey,
+        rtt: Option<Duration>,
+        kind: MediaKind,
+        fraction_lost: u8,
+    ) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        let Some(estimator) = &mut transport.downlink.estimator else { return };
+        if let Some(rtt) = rtt {
+            estimator.handle_rtt(now, rtt);
+        }
+        // Transport-wide feedback says it of every packet. A voice's few packets say little of what a video's lose.
+        if transport.downlink.feedback == Some(PathFeedback::Remb) && kind == MediaKind::Video {
+            estimator.handle_loss(now, f64::from(fraction_lost) / 256.0);
+            self.handle_estimate(now, key);
+        }
+    }
+
+    /// Something that was consumed is gone: the others may have its share, soon.
+    pub(super) fn allocate_soon(&mut self, now: Instant, key: TransportKey) {
+        if let Some(transport) = self.transports.get_mut(key) {
+            let downlink = &mut transport.downlink;
+            let soon = now + ALLOCATE_STEP;
+            downlink.allocate_at = Some(downlink.allocate_at.map_or(soon, |at| at.min(soon)));
+        }
+    }
+
     /// The estimate may have changed: paces by it, and shares it out again when that can make a difference.
     pub(super) fn handle_estimate(&mut self, now: Instant, key: TransportKey) {
         let Some(transport) = self.transports.get_mut(key) else { return };

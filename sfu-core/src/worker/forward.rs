@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use super::core::{ConsumerKey, Core, ProducerKey};
+use super::core::{ConsumerKey, Core};
 use super::media::{Incoming, Route};
 use super::outlet::Outlet;
 use super::timers::Wake;

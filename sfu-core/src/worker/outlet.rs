@@ -127,7 +127,7 @@ impl<'a> Outlet<'a> {
         consumer: &mut Consumer,
         padding_bytes: u8,
     ) -> usize {
-        let timestamp = consumer.timestamps.last();
+        let timestamp = consumer.timestamps.newest();
         let Some(rtx) = &mut consumer.rtx else { return 0 };
         let Some(&(_, payload_type)) = rtx.payload_types.first() else { return 0 };
         let rewrite = HeaderRewrite {

@@ -6,6 +6,8 @@ use super::core::{Core, TransportKey};
 use super::forward::with_stored;
 use super::outlet::Outlet;
 use crate::congestion::estimator::ProbeId;
+use crate::congestion::pacer::ProbeSender;
+use crate::parameters::MediaKind;
 use crate::transport::Paced;
 
 /// Padding of a probe packet that repeats nothing: all that its last byte can count (RFC 3550 section 5.1).
@@ -76,9 +78,10 @@ impl Core {
         let mut outlet = Outlet::new(&mut self.transmits, now, self.clock.ntp(now));
         outlet.probe = Some(id);
         let mut sent_bytes = 0;
-        // The consumer that sends most has most to repeat; the first with a retransmission stream must do.
         let with_rtx = transport.consumers.iter().copied().find(|consumer| {
-            self.consumers.get(*consumer).is_some_and(|consumer| consumer.rtx.is_some() && consumer.has_sent())
+            self.consumers
+                .get(*consumer)
+                .is_some_and(|consumer| consumer.rtx.is_some() && consumer.kind == MediaKind::Video)
         });
         let Some(consumer) = with_rtx.and_then(|consumer| self.consumers.get_mut(consumer)) else { return 0 };
         let Some(producer) = self.producers.get(consumer.producer) else { return 0 };

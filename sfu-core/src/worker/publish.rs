@@ -157,8 +157,8 @@ impl Core {
         let producer = self.producers.get_mut(key).ok_or(ObjectClosed)?;
         if !std::mem::replace(&mut producer.paused, true) {
             let (router, consumers) = (producer.router, producer.consumers.clone());
-            for consumer in consumers {
-                if let Some(consumer) = self.consumers.get_mut(consumer) {
+            for key in consumers {
+                if let Some(consumer) = self.consumers.get_mut(key) {
                     consumer.stop();
                     let (consumer_id, transport) = (consumer.id, consumer.transport);
                     self.tell(router, RouterEvent::ConsumerProducerPaused { consumer_id });

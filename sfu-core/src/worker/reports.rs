@@ -58,6 +58,8 @@ impl Core {
                     && consumer.ssrc.0 == report.ssrc
                 {
                     consumer.stats.handle_reception_report(now, &self.clock, &report);
+                    let (rtt, kind) = (consumer.stats.rtt(), consumer.kind);
+                    self.handle_path_report(now, key, rtt, kind, report.fraction_lost);
                 }
             }
             RtcpEvent::Nack { media_ssrc, sequences } => {

@@ -136,7 +136,12 @@ impl Core {
     pub fn close_consumer(&mut self, now: Instant, id: ConsumerId) {
         let Some(&key) = self.consumer_ids.get(&id) else { return };
         let Some(transport) = self.consumers.get(key).map(|consumer| consumer.transport) else { return };
+        let producer = self.consumers.get(key).map(|consumer| consumer.producer);
         self.remove_consumer(key);
+        if let Some(producer) = producer {
+            self.update_wanted(now, producer);
+        }
+        self.allocate_soon(now, transport);
         self.rearm(now, transport);
     }
 
@@ -157,7 +162,7 @@ impl Core {
         Some(consumer.id)
     }
 
-    fn consumer_mut(&mut self, id: ConsumerId) -> Option<(ConsumerKey, &mut Consumer)> {
+    pub(super) fn consumer_mut(&mut self, id: ConsumerId) -> Option<(ConsumerKey, &mut Consumer)> {
         let key = *self.consumer_ids.get(&id)?;
         Some((key, self.consumers.get_mut(key)?))
     }

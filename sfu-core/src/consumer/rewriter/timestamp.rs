@@ -82,6 +82,11 @@ impl TimestampRewriter {
         output
     }
 
+    /// The newest output, 0 before the first.
+    pub fn newest(&self) -> u32 {
+        self.last.map_or(0, |(output, _)| output)
+    }
+
     /// Where the source's `input` lies on the consumer's timeline, as sender reports need it: unlike
     /// [`Self::rewrite`] it counts as nothing sent.
     pub fn map(&self, input: u32) -> u32 {
