@@ -7,9 +7,9 @@ use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile::{
 };
 use sfu_core::worker::{ConsumerOptions, ProducerOptions, WebRtcTransportOptions};
 
-use crate::harness::allocations::count;
-use crate::harness::vectors::{capabilities, producer};
-use crate::harness::{Direction, Kind, Link, PeerOptions, World, ms, s};
+use crate::allocations::count;
+use simulation::vectors::{capabilities, producer};
+use simulation::{Direction, Kind, Link, PeerOptions, World, ms, s};
 
 /// Consumers of one producer, each on a transport of its own.
 const CONSUMERS: usize = 50;

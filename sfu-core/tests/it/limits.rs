@@ -9,8 +9,8 @@ use sfu_core::worker::limits::{
 };
 use sfu_core::worker::{ConsumeError, ProduceError, ProducerOptions, TransportRefused, WebRtcTransportOptions};
 
-use crate::harness::vectors::{capabilities, producer};
-use crate::harness::{PeerOptions, World, s};
+use simulation::vectors::{capabilities, producer};
+use simulation::{PeerOptions, World, s};
 
 #[test]
 fn a_transport_takes_so_many_producers_and_no_more() {
@@ -45,7 +45,7 @@ fn a_transport_takes_so_many_consumers_and_no_more() {
     assert_eq!(refused, Err(ConsumeError::TooMany { limit: MAX_CONSUMERS_PER_TRANSPORT }));
     world.run_for(s(1));
     for index in [0, MAX_CONSUMERS_PER_TRANSPORT - 1] {
-        world.assert_complete(crate::harness::SinkId { peer: bob, index }, source);
+        world.assert_complete(simulation::SinkId { peer: bob, index }, source);
     }
 }
 

@@ -2,10 +2,11 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod allocation;
+mod allocations;
 mod call;
 mod continuity;
 mod handshake;
-mod harness;
+
 mod hostile;
 mod key_frames;
 mod lifecycle;

@@ -8,7 +8,7 @@ use sfu_core::parameters::{MediaKind, RtpCapabilities, RtpParameters};
 
 fn vectors() -> &'static Value {
     static VECTORS: OnceLock<Value> = OnceLock::new();
-    VECTORS.get_or_init(|| serde_json::from_str(include_str!("../../vectors/ortc.json")).unwrap())
+    VECTORS.get_or_init(|| serde_json::from_str(include_str!("../../tests/vectors/ortc.json")).unwrap())
 }
 
 fn read<T: DeserializeOwned>(value: &Value) -> T {
