@@ -202,7 +202,7 @@ mod tests {
         Sent {
             source_extended,
             timestamp: u32::from(seed) << 16 | 9,
-            generation: seed ^ 1,
+            generation: seed as u8 ^ 1,
             abs_send_time: AbsSendTime::from_ntp(NtpTime(source_extended << 20)),
             wide_sequence: seed ^ 0xff00,
             marker: seed % 2 == 1,

@@ -56,7 +56,7 @@ fn a_paused_consumer_gets_nothing_and_goes_on_with_a_key_frame() {
     let sink = world.consume(bob, source);
     world.run_for(s(3));
     let consumer = world.sink(sink).info.id;
-    world.core.pause_consumer(consumer).unwrap();
+    world.core.pause_consumer(world.now, consumer).unwrap();
     world.run_for(ms(50));
     let before = world.sink(sink).packets.len();
     world.run_for(s(5));
@@ -99,7 +99,7 @@ fn a_paused_producer_reaches_nobody_and_goes_on_with_a_key_frame() {
         world.events.clear();
         let (producer, consumer_id) = (world.source(source).producer, world.sink(sink).info.id);
         for _ in 0..2 {
-            world.core.pause_producer(producer).unwrap();
+            world.core.pause_producer(world.now, producer).unwrap();
         }
         world.settle();
         world.run_for(ms(50));
