@@ -149,7 +149,7 @@ fn packets_around_a_new_structure_are_read_by_their_own_in_any_order() {
     assert_eq!(read(&old, &before[3]), Some((layers(0, 2), false)));
 }
 
-/// Its structure comes with every key frame, mostly the same: that must not push the one before out.
+/// A structure comes with every key frame, mostly the same: that must not push the one before out.
 #[test]
 fn a_repeated_structure_replaces_nothing() {
     let mut stream = Stream::started(L3T3_KEY);
@@ -160,6 +160,35 @@ fn a_repeated_structure_replaces_nothing() {
     }
     assert!(stream.reader.previous.is_none());
     assert_eq!(stream.reader.current.as_ref().unwrap().0 & 0xffff, 100);
+}
+
+/// Harm prevented: an encoding that was paused for most of a turn of the frame numbers would stay dark after it.
+#[test]
+fn a_repeated_structure_that_seems_late_holds_from_there_on() {
+    let mut stream = Stream::started(L1T3);
+    stream.encoder = Encoder::new(L1T3, 50);
+    for picture in 0..5 {
+        let frame = stream.encoder.picture(picture == 0).remove(0);
+        assert!(stream.read(&frame).is_some(), "{frame:?}");
+    }
+}
+
+/// A structure that comes with anything but a key frame is used for that frame, and not kept.
+#[test]
+fn a_structure_is_taken_from_a_key_frame_only() {
+    let mut stream = Stream::started(L1T3);
+    let mut other = Stream::new(L2T1, 101);
+    other.structure.id_offset = 20;
+    other.encoder.picture(true);
+    let delta = other.encoder.picture(false).remove(0);
+    let descriptor = other.structure.describe(&delta, WHOLE, true, None);
+    let read = stream.reader.read(&descriptor).frame.unwrap();
+    assert!(!read.key_frame && read.layers == layers(0, 0));
+    assert_eq!(other.describe(&delta).len(), 3);
+    assert_eq!(stream.reader.read(&other.describe(&delta)).frame, None);
+    let far_back = Frame { number: 60_000, ..delta };
+    let descriptor = other.structure.describe(&far_back, WHOLE, true, None);
+    assert_eq!(stream.reader.read(&descriptor).frame, None, "nor does it start a new numbering");
 }
 
 #[test]
