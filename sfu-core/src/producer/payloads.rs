@@ -30,7 +30,6 @@ pub(crate) struct RedPayload {
 
 /// A packet of redundant audio, read once for consumers of both kinds.
 #[derive(Debug, Clone, Copy)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the worker forwards redundant audio with it"))]
 pub(crate) struct RedPacket {
     meaning: RedPayload,
     header: RedHeader,
