@@ -137,7 +137,7 @@ fn a_bad_value_is_named_with_its_variable() {
         ),
         (
             &["MEDIA_CODECS=opus,vp7"],
-            "MEDIA_CODECS is `opus,vp7`: there is no codec `vp7`, only opus, pcmu, pcma, vp8, vp9, h264, av1",
+            "MEDIA_CODECS is `opus,vp7`: there is no codec `vp7`, only opus, pcmu, pcma, vp8, vp9, h264, av1, red",
         ),
         (&["MEDIA_CODECS=opus,OPUS"], "MEDIA_CODECS is `opus,OPUS`: the codec `OPUS` is there twice"),
     ] {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::codecs::CodecView;
 use super::h264::ProfileLevelId;
 use super::media_codec::{MediaCodec, SupportedFormat};
+use super::red;
 use crate::ids::PayloadType;
 use crate::parameters::{
     CodecParameters, HeaderExtensionDirection, HeaderExtensionUri, MediaKind, MimeType, ParameterValue, RtcpFeedback,
@@ -86,6 +87,14 @@ pub enum CodecListError {
         /// The type and parameter.
         feedback: String,
     },
+    /// Redundant audio before the codec that it carries, or without it. Clients send the first audio codec of the list.
+    #[error("codec {index} ({mime_type}): audio/opus must stand before it")]
+    MissingPrimaryCodec {
+        /// Which entry.
+        index: usize,
+        /// Its codec.
+        mime_type: MimeType,
+    },
     /// Matches an earlier entry, so it would never be chosen.
     #[error("codec {index} ({mime_type}): the same codec as entry {earlier}")]
     Duplicate {
@@ -153,6 +162,14 @@ pub fn router_rtp_capabilities(media_codecs: &[MediaCodec]) -> Result<RtpCapabil
         if let Some(earlier) = accepted.iter().position(|other| view(&entry).matches(view(other)).is_some()) {
             return Err(CodecListError::Duplicate { index, mime_type, earlier });
         }
+        let parameters = if red::is_red(&mime_type) {
+            let opus = codecs.iter().find(|codec| red::is_carried(&codec.mime_type));
+            let carried = opus.and_then(|opus| opus.preferred_payload_type);
+            let missing = || CodecListError::MissingPrimaryCodec { index, mime_type: mime_type.clone() };
+            red::parameters(carried.ok_or_else(missing)?)
+        } else {
+            entry.parameters.clone()
+        };
         let mut next_free = || {
             let payload_type = free.pop_front().map(PayloadType);
             payload_type.ok_or_else(|| CodecListError::TooMany { index, mime_type: mime_type.clone() })
@@ -177,7 +194,7 @@ pub fn router_rtp_capabilities(media_codecs: &[MediaCodec]) -> Result<RtpCapabil
             preferred_payload_type: Some(payload_type),
             clock_rate: format.clock_rate,
             channels: format.channels,
-            parameters: entry.parameters.clone(),
+            parameters,
             rtcp_feedback,
         });
         accepted.push(entry);

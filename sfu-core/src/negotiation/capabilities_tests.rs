@@ -92,7 +92,7 @@ fn the_default_list_is_good() {
     let capabilities = router_rtp_capabilities(&default_media_codecs()).unwrap();
     let names: Vec<_> =
         capabilities.codecs.iter().map(|codec| codec.mime_type.name()).filter(|name| *name != "rtx").collect();
-    assert_eq!(names, ["opus", "PCMU", "PCMA", "VP8", "VP9", "VP9", "H264", "H264", "AV1"]);
+    assert_eq!(names, ["opus", "PCMU", "PCMA", "VP8", "VP9", "VP9", "H264", "H264", "AV1", "red"]);
     let text = capabilities.codecs.iter().find_map(|codec| codec.parameters.text("profile-level-id"));
     assert_eq!(text, Some("42e01f"));
 }

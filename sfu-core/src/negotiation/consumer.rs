@@ -4,7 +4,7 @@ use rand::RngCore;
 
 use super::codecs::CodecView;
 use super::validate::check_capabilities;
-use super::{NegotiationError, ScalabilityMode, nth_ssrc, random_rtx_ssrc, random_ssrc};
+use super::{NegotiationError, ScalabilityMode, nth_ssrc, random_rtx_ssrc, random_ssrc, red};
 use crate::parameters::{
     HeaderExtensionUri, RtcpFeedback, RtpCapabilities, RtpCodecParameters, RtpEncodingParameters,
     RtpHeaderExtensionParameters, RtpParameters, RtxParameters,
@@ -13,7 +13,8 @@ use crate::parameters::{
 /// Whether a side with these capabilities can receive a producer, given what is consumable of it.
 pub fn can_consume(consumable: &RtpParameters, capabilities: &RtpCapabilities) -> Result<bool, NegotiationError> {
     check_capabilities(capabilities)?;
-    let first_match = consumable.codecs.iter().find(|codec| {
+    // Redundant audio is of no use without the codec that it carries.
+    let first_match = consumable.codecs.iter().filter(|codec| !red::is_red(&codec.mime_type)).find(|codec| {
         capabilities.codecs.iter().any(|capability| CodecView::from(capability).matches((*codec).into()).is_some())
     });
     Ok(first_match.is_some_and(|codec| !codec.mime_type.is_rtx()))
@@ -54,6 +55,9 @@ pub fn consumer_rtp_parameters(
     codecs.retain(|codec| {
         !codec.mime_type.is_rtx() || codec.associated_payload_type().is_some_and(|apt| media_types.contains(&apt))
     });
+    // Nor is redundant audio without the codec that it carries.
+    let carried: Vec<_> = codecs.iter().filter(|codec| red::is_carried(&codec.mime_type)).cloned().collect();
+    codecs.retain(|codec| !red::is_red(&codec.mime_type) || red::primary_codec(codec, &carried).is_some());
     if codecs.first().is_none_or(|codec| codec.mime_type.is_rtx()) {
         return Err(NegotiationError::NoCompatibleCodecs);
     }

@@ -30,7 +30,8 @@ pub struct MediaCodec {
 }
 
 /// What a router offers unless it is configured otherwise: Opus, PCMU, PCMA, VP8, VP9 profiles 0 and 2, H264 constrained
-/// baseline and main, AV1.
+/// baseline and main, AV1, and redundant audio. That comes last, so that Opus stays what clients choose first and no other
+/// codec's payload type depends on it.
 pub fn default_media_codecs() -> Vec<MediaCodec> {
     let h264 = |profile_level_id: &str| {
         let parameters: [(&str, ParameterValue); 3] = [
@@ -54,6 +55,7 @@ pub fn default_media_codecs() -> Vec<MediaCodec> {
         h264("42e01f"),
         h264("4d0032"),
         of_format(&AV1),
+        of_format(&RED),
     ]
 }
 
@@ -99,9 +101,9 @@ impl SupportedFormat {
     }
 }
 
-static SUPPORTED: [&SupportedFormat; 7] = [&OPUS, &PCMU, &PCMA, &VP8, &VP9, &H264, &AV1];
+static SUPPORTED: [&SupportedFormat; 8] = [&OPUS, &RED, &PCMU, &PCMA, &VP8, &VP9, &H264, &AV1];
 
-static OPUS: SupportedFormat = SupportedFormat {
+const OPUS_FORMAT: SupportedFormat = SupportedFormat {
     kind: MediaKind::Audio,
     name: "opus",
     clock_rate: 48_000,
@@ -110,6 +112,11 @@ static OPUS: SupportedFormat = SupportedFormat {
     parameters: &[],
     feedback: &[("nack", ""), ("transport-cc", "")],
 };
+
+static OPUS: SupportedFormat = OPUS_FORMAT;
+
+/// Its parameters are the payload type of Opus, which a router allocates.
+static RED: SupportedFormat = SupportedFormat { name: "red", ..OPUS_FORMAT };
 
 static PCMU: SupportedFormat = g711("PCMU", PayloadType(0));
 

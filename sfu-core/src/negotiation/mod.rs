@@ -14,6 +14,7 @@ mod consumer;
 mod h264;
 mod media_codec;
 mod producer;
+pub(crate) mod red;
 mod scalability;
 mod validate;
 
@@ -59,6 +60,12 @@ pub enum NegotiationError {
     #[error("no RTX codec for capability codec PT {payload_type}")]
     NoRtxCodec {
         /// The media codec's payload type with the router.
+        payload_type: PayloadType,
+    },
+    /// Redundant audio whose parameters name no Opus codec beside it.
+    #[error("missing opus codec found for RED PT {payload_type}")]
+    MissingPrimaryCodec {
+        /// The payload type of the redundant audio with the producer.
         payload_type: PayloadType,
     },
     /// A codec of the other kind of media.

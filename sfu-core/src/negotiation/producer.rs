@@ -4,7 +4,7 @@ use rand::RngCore;
 use serde::{Deserialize, Serialize};
 
 use super::codecs::CodecView;
-use super::{NegotiationError, ScalabilityMode, nth_ssrc, random_ssrc};
+use super::{NegotiationError, ScalabilityMode, nth_ssrc, random_ssrc, red};
 use crate::ids::{PayloadType, Ssrc};
 use crate::parameters::{
     CodecParameters, HeaderExtensionUri, MediaKind, MimeType, ProducerType, RtcpParameters, RtpCapabilities,
@@ -80,6 +80,13 @@ pub fn producer_rtp_parameters_mapping(
         adjustment.apply(&mut codec.parameters);
         codecs.push(CodecMapping { payload_type: codec.payload_type, mapped_payload_type });
     }
+    if let Some(alone) = parameters
+        .codecs
+        .iter()
+        .find(|codec| red::is_red(&codec.mime_type) && red::primary_codec(codec, &parameters.codecs).is_none())
+    {
+        return Err(NegotiationError::MissingPrimaryCodec { payload_type: alone.payload_type });
+    }
     let mut mapping = RtpMapping { codecs, encodings: Vec::new() };
     // Apart from the media codecs, so that no retransmissions of retransmissions are found.
     let mut rtx_codecs = Vec::new();
@@ -134,8 +141,15 @@ pub fn consumable_rtp_parameters(
             .iter()
             .find(|capability| capability.preferred_payload_type == Some(payload_type))
             .ok_or(NegotiationError::ForeignMapping)?;
-        // The parameters stay the producer's: they describe what it really sends.
-        codecs.push(in_use(capability, payload_type, codec.parameters.clone()));
+        // The parameters stay the producer's: they describe what it really sends. But payload types are ours.
+        let codec_parameters = if red::is_red(&codec.mime_type) {
+            let primary = red::primary_codec(codec, &parameters.codecs);
+            let carried = primary.and_then(|primary| mapping.mapped_payload_type(primary.payload_type));
+            red::parameters(carried.ok_or(NegotiationError::ForeignMapping)?)
+        } else {
+            codec.parameters.clone()
+        };
+        codecs.push(in_use(capability, payload_type, codec_parameters));
         if let Some(rtx) = rtx_codec_of(capabilities, payload_type)
             && let Some(rtx_payload_type) = rtx.preferred_payload_type
         {

@@ -162,7 +162,7 @@ impl Producer {
     ) -> Option<Assignment> {
         use crate::rtp::extensions::ExtensionKind::{RepairedRid, Rid};
         let is_rtx = match self.payloads.get(payload_type)? {
-            PayloadEntry::Media(_) => false,
+            PayloadEntry::Media(_) | PayloadEntry::Red(_) => false,
             PayloadEntry::Rtx { .. } => true,
         };
         let rid = if is_rtx {

@@ -17,7 +17,7 @@ use crate::rtcp::ntp::NtpTime;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("rtp_header", fuzz_rtp_header),
     ("rtp_extensions", fuzz_rtp_extensions),
     ("rtp_forward", fuzz_rtp_forward),
@@ -27,6 +27,7 @@ pub const TARGETS: [Target; 9] = [
     ("h264", fuzz_h264),
     ("av1", fuzz_av1),
     ("dependency_descriptors", fuzz_dependency_descriptors),
+    ("red", super::red::fuzz_red),
 ];
 
 /// `data` is a datagram: header and payload lie inside it, and what is RTP is classified as such.

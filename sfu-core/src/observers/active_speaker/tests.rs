@@ -14,7 +14,7 @@ enum Sound {
     Noise(u8),
     /// A fast rise, then 40 dB fainter every 200 ms.
     Slam,
-    /// 300 ms, then nothing.
+    /// 340 ms, then nothing.
     Cough,
     /// Packets of digital silence, as of a muted microphone.
     Muted,
@@ -29,12 +29,15 @@ impl Sound {
             Self::Speech(level) => level + [0, 3, 6, 2, 5][(at_ms / 20 % 5) as usize],
             Self::Noise(level) => level + (at_ms / 20 % 3) as u8,
             Self::Slam => (5 + at_ms / 5).min(127) as u8,
-            Self::Cough if at_ms < 300 => 15,
+            Self::Cough if at_ms < 340 => 15,
             Self::Cough | Self::Muted => SILENCE,
             Self::Nothing => return None,
         })
     }
 }
+
+/// How long it lasts in ms, and what everybody does.
+type Scene<'a> = (u64, &'a [Sound]);
 
 /// A conversation: every scene lasts so many ms, and has everybody's sound by their number.
 struct Conversation {
@@ -72,7 +75,7 @@ impl Conversation {
 #[test]
 fn conversations_have_the_speakers_that_a_listener_would_name() {
     use Sound::{Cough, Muted, Noise, Nothing, Slam, Speech};
-    let table: [(&str, &[(u64, &[Sound])], &[usize]); 14] = [
+    let table: [(&str, &[Scene<'_>], &[usize]); 14] = [
         ("a monologue", &[(20_000, &[Speech(25), Muted])], &[0]),
         (
             "turns",
