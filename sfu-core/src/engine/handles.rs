@@ -155,7 +155,7 @@ impl Router {
 #[derive(Debug, Clone)]
 pub struct WebRtcTransport {
     info: Arc<TransportInfo>,
-    worker: WorkerClient,
+    pub(super) worker: WorkerClient,
 }
 
 impl WebRtcTransport {
@@ -254,7 +254,7 @@ async fn released(closing: impl Future<Output = Result<Vec<PortReleased>, Worker
 #[derive(Debug, Clone)]
 pub struct Producer {
     info: Arc<ProducerInfo>,
-    worker: WorkerClient,
+    pub(super) worker: WorkerClient,
 }
 
 impl Producer {
@@ -300,7 +300,7 @@ impl Producer {
 #[derive(Debug, Clone)]
 pub struct Consumer {
     info: Arc<ConsumerInfo>,
-    worker: WorkerClient,
+    pub(super) worker: WorkerClient,
 }
 
 impl Consumer {

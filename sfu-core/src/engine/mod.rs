@@ -8,6 +8,7 @@ mod handles;
 mod options;
 mod ports;
 mod slot;
+mod stats;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,10 @@ pub use handles::{Consumer, Producer, Router, RouterEvents, WebRtcTransport};
 pub use options::{EngineOptions, ListenAddress, PortMode};
 
 pub use crate::router::{ConsumerCloseReason, RouterCloseReason, RouterEvent, TransportCloseReason};
+pub use crate::stats::{
+    ConsumerScore, ProducerScore, StreamStat, StreamTraceType, TraceEvent, TraceInfo, TraceTarget, TransportStat,
+    TransportTraceType,
+};
 pub use crate::worker::{
     ConnectError, ConsumeError, ConsumerOptions, ObjectClosed, ProduceError, ProducerOptions, TransportRefused,
     WebRtcTransportOptions, WorkerStats,
