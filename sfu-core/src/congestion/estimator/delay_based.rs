@@ -43,9 +43,10 @@ impl DelayBased {
         }
     }
 
-    /// The verdict on what arrived since the last one.
-    pub(super) fn judge(&mut self) -> PathUsage {
-        let has_grown = std::mem::take(&mut self.has_grown);
+    /// The verdict on what arrived since the last one. In the shadow of a probe, the queue that the probe made is no
+    /// reason to send less, unless it stands.
+    pub(super) fn judge(&mut self, is_after_probe: bool) -> PathUsage {
+        let has_grown = std::mem::take(&mut self.has_grown) && !is_after_probe;
         let queue_ms = self.queue_ms();
         let stands = self.stands(queue_ms);
         if (has_grown && queue_ms >= self.gate_ms()) || stands {
