@@ -27,6 +27,9 @@ const MAX_INHERENT: f64 = 0.35;
 /// in four hundred by chance, for one observation's noise must not lower an estimate.
 const MIN_EVIDENCE: f64 = 6.0;
 
+/// The same while no queue is to be seen: losses in bursts may well fall together with a higher rate once.
+const MIN_EVIDENCE_WITHOUT_QUEUE: f64 = 15.0;
+
 /// Bandwidths tried, evenly spaced from the least carried rate to the largest sent.
 const CANDIDATES: u32 = 16;
 
@@ -175,7 +178,8 @@ impl LossBased {
         }
         let finished = self.experiment.take();
         let unbounded = self.fit(None);
-        let best = self.best_bandwidth().filter(|best| best.likelihood > unbounded.likelihood + MIN_EVIDENCE);
+        let needed = if has_queue { MIN_EVIDENCE } else { MIN_EVIDENCE_WITHOUT_QUEUE };
+        let best = self.best_bandwidth().filter(|best| best.likelihood > unbounded.likelihood + needed);
         match best {
             Some(best) => {
                 self.inherent = best.inherent;

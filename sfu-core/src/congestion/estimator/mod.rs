@@ -70,6 +70,11 @@ const MAX_RTT: Duration = Duration::from_secs(2);
 /// The wait for feedback that is part of every round trip.
 const FEEDBACK_INTERVAL: Duration = Duration::from_millis(100);
 
+/// A full packet, and the most that its own time on the path is taken to be: that of 100 kbit/s, below which packets are
+/// rarely full.
+const PACKET_BITS: f64 = 9_600.0;
+const MAX_PACKET_MS: f64 = 96.0;
+
 /// What was sent this long after a probe may have waited behind it.
 const PROBE_SHADOW_US: i64 = 250_000;
 
@@ -237,7 +242,7 @@ impl BandwidthEstimator {
         self.has_feedback = true;
         self.awaiting_since = (newest + 1 < self.history.end()).then_some(now);
         self.measure_rtt(now);
-        self.usage = self.delays.judge(self.is_after_probe());
+        self.usage = self.delays.judge(self.gate_ms(), self.is_after_probe());
         self.control_rate(now);
         self.settle_losses();
         while let Some(result) = self.probing.poll_result(self.newest_acknowledged_us, self.estimate()) {
@@ -396,7 +401,7 @@ impl BandwidthEstimator {
             usage: self.usage,
             queue_ms: self.delays.queue_ms(),
             backlog_bytes: self.backlog_bytes(now),
-            gate_ms: self.delays.gate_ms(),
+            gate_ms: self.gate_ms(),
             acknowledged_bps: self.acknowledged.rate_bps(),
             short_acknowledged_bps: self.acknowledged.short_rate_bps(),
             inherent_loss: self.losses.inherent_loss(),
@@ -413,7 +418,7 @@ impl BandwidthEstimator {
     fn settle_losses(&mut self) {
         let Self { history, losses, .. } = self;
         history.settle(self.newest_acknowledged_us - REORDER_GRACE_US, |packet| losses.handle_packet(packet));
-        let has_queue = self.delays.queue_ms() >= self.delays.gate_ms();
+        let has_queue = self.delays.queue_ms() >= self.gate_ms();
         self.losses.update(self.rate.target_bps(), has_queue);
     }
 
@@ -444,6 +449,12 @@ impl BandwidthEstimator {
             self.receiver.estimate_bps().unwrap_or(self.rate.target_bps())
         };
         bps.clamp(self.options.min_bps as f64, self.options.max_bps as f64)
+    }
+
+    /// The queue from which on it is one: jitter, and the time that a packet takes itself, which on a thin path is long.
+    fn gate_ms(&self) -> f64 {
+        let packet_ms = self.acknowledged.rate_bps().map_or(0.0, |bps| PACKET_BITS * 1_000.0 / bps.max(1) as f64);
+        self.delays.gate_ms() + packet_ms.min(MAX_PACKET_MS)
     }
 
     /// Whether the packets that feedback tells of were sent in the shadow of a probe.

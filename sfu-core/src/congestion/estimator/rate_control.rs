@@ -134,7 +134,7 @@ impl RateControl {
         }
         if let Some(drain) = self.drain {
             let is_late = now >= drain.until;
-            let is_drained = conditions.queue_ms < conditions.gate_ms.min(DRAIN_FROM_MS);
+            let is_drained = conditions.queue_ms < conditions.gate_ms.max(DRAIN_FROM_MS);
             if is_late || is_drained {
                 self.drain = None;
                 self.target_bps = self.target_bps.max(drain.resume_bps);
@@ -160,7 +160,7 @@ impl RateControl {
     fn decrease(&mut self, now: Instant, conditions: &Conditions) {
         self.last_decrease = Some(now);
         let carried = match (conditions.carried_bps(), conditions.short_carried_bps()) {
-            (Some(long), Some(short)) if conditions.queue_ms > DRAIN_FROM_MS => Some(long.min(short)),
+            (_, Some(short)) if conditions.queue_ms > DRAIN_FROM_MS => Some(short),
             (long, _) => long,
         };
         let Some(carried) = carried else {
@@ -193,12 +193,10 @@ impl RateControl {
         self.capacity.handle_carried(carried);
         let seconds = elapsed.min(Duration::from_secs(1)).as_secs_f64();
         let responses = seconds / (conditions.rtt + FEEDBACK_DELAY).as_secs_f64();
-        let raised = if self.capacity.is_known() {
+        let raised = if self.capacity.is_known() || conditions.queue_ms >= conditions.gate_ms {
             self.target_bps + (ADDITIVE_BITS * responses).max(ADDITIVE_SHARE * self.target_bps * seconds)
-        } else if conditions.queue_ms < conditions.gate_ms {
-            self.target_bps * MULTIPLICATIVE.powf(responses)
         } else {
-            self.target_bps
+            self.target_bps * MULTIPLICATIVE.powf(responses)
         };
         self.target_bps = raised.min(limit);
     }

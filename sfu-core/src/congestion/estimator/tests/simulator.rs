@@ -382,7 +382,7 @@ impl Simulation {
                 s.loss_based_bps.map(|b| b / 1000),
                 s.queue_ms,
                 (self.free_at_us - now_us).max(0) / 1000,
-                flow.estimator.delays.gate_ms(),
+                flow.estimator.gate_ms(),
                 s.usage,
                 s.fraction_lost,
                 s.inherent_loss,
