@@ -16,3 +16,4 @@ mod purity;
 mod reports;
 mod rtp_corpus;
 mod simulcast;
+mod stats;
