@@ -312,4 +312,19 @@ mod tests {
         }
         assert_eq!(history.entries.len(), VIDEO_HISTORY_PACKETS);
     }
+
+    #[test]
+    fn resends_are_counted_by_packet() {
+        let now = origin();
+        let mut history = SendHistory::new(8);
+        history.record(now, 5, sent(1));
+        history.record(now, 6, sent(2));
+        for resends in 0..3 {
+            assert_eq!(history.resends(5), resends);
+            history.lookup_for_nack(now + RTT * u32::from(resends), 5, RTT).unwrap();
+        }
+        assert_eq!((history.resends(6), history.resends(7)), (0, 0));
+        history.record(now, 13, sent(3));
+        assert_eq!((history.resends(5), history.resends(13)), (0, 0), "another took its place");
+    }
 }

@@ -378,4 +378,48 @@ mod tests {
         let totals = stats.totals();
         assert_eq!((totals.nack_count, totals.nacked_packets, totals.pli_count, totals.fir_count), (2, 4, 1, 1));
     }
+
+    #[test]
+    fn the_score_follows_the_peers_reports() {
+        let (start, clock, mut stats) = setup();
+        let report = |stats: &mut SendStats, total_lost| {
+            for _ in 0..100 {
+                stats.handle_sent(start, 0, 1000, 1030);
+            }
+            stats.handle_reception_report(start, &clock, &ReceptionReport { total_lost, ..ReceptionReport::default() });
+            stats.last_interval().lost
+        };
+        assert_eq!((report(&mut stats, 0), stats.score()), (0, 10));
+        assert_eq!((report(&mut stats, 50), stats.score()), (50, 4));
+        assert_eq!(report(&mut stats, 40), 0, "late ones came");
+        assert_eq!(report(&mut stats, 0xff_fffe), 0, "more duplicates than losses");
+        assert_eq!(report(&mut stats, 10), 10);
+        for _ in 0..10 {
+            stats.handle_resent(true);
+            stats.handle_resent(false);
+        }
+        report(&mut stats, 20);
+        let interval = Interval { expected: 100, lost: 10, repaired: 10, retransmitted: 20 };
+        assert_eq!(stats.last_interval(), interval);
+        assert_eq!((stats.totals().packets_retransmitted, stats.totals().packets_repaired), (20, 10));
+    }
+
+    #[test]
+    fn a_score_is_news_when_any_part_of_it_changed() {
+        let (start, clock, mut stats) = setup();
+        let score = |score, producer_score, producer_scores: &[u8]| {
+            Some(ConsumerScore { score, producer_score, producer_scores: producer_scores.to_vec() })
+        };
+        let news = |stats: &mut SendStats, source, scores: &[u8]| stats.score_news(source, scores.iter().copied());
+        assert_eq!(news(&mut stats, None, &[0, 0]), score(10, 0, &[0, 0]), "the first is news");
+        assert_eq!(news(&mut stats, None, &[0, 0]), None);
+        assert_eq!(news(&mut stats, None, &[10, 9]), score(10, 0, &[10, 9]));
+        assert_eq!(news(&mut stats, Some(1), &[10, 9]), score(10, 9, &[10, 9]));
+        assert_eq!(news(&mut stats, Some(1), &[9, 9]), score(10, 9, &[9, 9]));
+        assert_eq!(news(&mut stats, Some(7), &[9, 9]), score(10, 0, &[9, 9]), "no such encoding");
+        stats.handle_sent(start, 0, 1000, 1030);
+        let report = ReceptionReport { total_lost: 1, ..ReceptionReport::default() };
+        stats.handle_reception_report(start, &clock, &report);
+        assert_eq!(news(&mut stats, Some(7), &[9, 9]), score(0, 0, &[9, 9]));
+    }
 }

@@ -24,6 +24,9 @@ pub(crate) struct Encoding {
     /// There from the first packet on.
     pub(crate) stream: Option<SourceStream>,
     pub(crate) key_frames: KeyFrameRequester,
+    /// PLIs and FIRs sent: they may be before the first packet comes.
+    pub(crate) plis_sent: u64,
+    pub(crate) firs_sent: u64,
     /// The source sends nothing, or little, while it is silent (RFC 7587 section 3.1.3).
     has_dtx: bool,
 }
@@ -53,6 +56,8 @@ impl Encoding {
             rtx_ssrc: encoding.rtx.map(|rtx| rtx.ssrc),
             stream: None,
             key_frames: KeyFrameRequester::default(),
+            plis_sent: 0,
+            firs_sent: 0,
             has_dtx: has_dtx || encoding.dtx == Some(true),
         }
     }

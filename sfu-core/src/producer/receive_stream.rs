@@ -84,10 +84,6 @@ pub struct ReceiveStats {
     pub nack_count: u64,
     /// Packets asked for by them.
     pub nacked_packets: u64,
-    /// PLIs sent.
-    pub pli_count: u64,
-    /// FIRs sent.
-    pub fir_count: u64,
 }
 
 /// One SSRC as it is received. A stream's RTX SSRC has a `ReceiveStream` of its own.
@@ -238,16 +234,6 @@ impl ReceiveStream {
     pub fn handle_nack_sent(&mut self, packets: usize) {
         self.totals.nack_count += 1;
         self.totals.nacked_packets += packets as u64;
-    }
-
-    /// Counts a PLI sent.
-    pub fn handle_pli_sent(&mut self) {
-        self.totals.pli_count += 1;
-    }
-
-    /// Counts a FIR sent.
-    pub fn handle_fir_sent(&mut self) {
-        self.totals.fir_count += 1;
     }
 
     /// Ends an interval of the score. Call with the regular reports.

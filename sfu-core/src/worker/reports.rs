@@ -11,7 +11,6 @@ use super::core::{ConsumerKey, Core, TransportKey};
 use super::stats::score_news;
 use crate::ids::Ssrc;
 use crate::producer::KeyFrameFeedback;
-use crate::producer::receive_stream::ReceiveStream;
 use crate::rtcp::incoming::{RtcpEvent, read_datagram};
 use crate::rtcp::ntp::NtpTime;
 use crate::rtcp::outgoing::{MAX_RTCP_DATAGRAM_BYTES, OutgoingError};
@@ -146,15 +145,14 @@ impl Core {
             for encoding in &mut producer.encodings {
                 let Some(ssrc @ Ssrc(media_ssrc)) = encoding.ssrc else { continue };
                 let Some(request) = encoding.key_frames.poll_request(now) else { continue };
-                let receive = encoding.stream.as_mut().map(|stream| &mut stream.receive);
                 match feedback {
                     KeyFrameFeedback::Pli => {
-                        receive.into_iter().for_each(ReceiveStream::handle_pli_sent);
+                        encoding.plis_sent += 1;
                         self.traces.tell(traced, ntp, TraceDirection::Out, TraceInfo::Pli { ssrc });
                         queued(transport.rtcp.push_feedback(PictureLossIndication { sender_ssrc, media_ssrc }));
                     }
                     KeyFrameFeedback::Fir => {
-                        receive.into_iter().for_each(ReceiveStream::handle_fir_sent);
+                        encoding.firs_sent += 1;
                         self.traces.tell(traced, ntp, TraceDirection::Out, TraceInfo::Fir { ssrc });
                         let fir = vec![FirEntry { ssrc: media_ssrc, sequence_number: request.fir_sequence }];
                         queued(transport.rtcp.push_feedback(FullIntraRequest { sender_ssrc, media_ssrc, fir }));

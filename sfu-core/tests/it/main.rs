@@ -17,3 +17,4 @@ mod purity;
 mod reports;
 mod rtp_corpus;
 mod simulcast;
+mod stats;
