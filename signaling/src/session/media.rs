@@ -26,7 +26,7 @@ impl Session {
     ) -> Result<Reply, SignalError> {
         let used_for = decode::<CreateTransport>(payload)?.transport_use()?;
         let peer = self.peer.clone();
-        let options = self.shared.transport.clone();
+        let options = self.shared.transport;
         let membership = self.enter(room).await?;
         if membership.transports.len() >= TRANSPORTS_PER_PEER_MAX {
             return Err(SignalError::TooManyTransports);
