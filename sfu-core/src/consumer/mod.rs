@@ -12,7 +12,7 @@ use rand::{Rng, RngCore};
 use self::rewriter::{SequenceRewriter, TimestampRewriter};
 use self::send_history::{AUDIO_HISTORY_PACKETS, SendHistory, VIDEO_HISTORY_PACKETS};
 use self::send_stats::SendStats;
-use crate::ids::{ConsumerId, PayloadType, Ssrc};
+use crate::ids::{ConsumerId, PayloadType, RouterId, Ssrc};
 use crate::parameters::MediaKind;
 use crate::producer::MediaPayload;
 use crate::rtcp::outgoing::Cname;
@@ -20,6 +20,7 @@ use crate::rtcp::schedule::{AUDIO_REPORT_INTERVAL, ReportSchedule, VIDEO_REPORT_
 use crate::rtp::codecs::FrameInfo;
 use crate::rtp::writer::ExtensionPlan;
 use crate::srtp::SealStream;
+use crate::stats::{TraceTarget, Traced, Traces};
 use crate::worker::{ProducerKey, TransportKey};
 
 /// Where a consumer's retransmissions go when RTX was negotiated (RFC 4588).
@@ -73,6 +74,7 @@ pub(crate) struct Consumer {
     pub(crate) source: Option<usize>,
     /// Whether the next packet forwarded must be one that a decoder can start with.
     pub(crate) needs_start: bool,
+    pub(crate) traces: Traces,
 }
 
 /// A producer's packet as a consumer looks at it.
@@ -125,11 +127,17 @@ impl Consumer {
             timestamps: TimestampRewriter::new(rng.random()),
             source: None,
             needs_start: true,
+            traces: Traces::default(),
         }
     }
 
     pub(crate) fn takes(&self, payload_type: PayloadType) -> bool {
         self.payload_types & bit(payload_type) != 0
+    }
+
+    /// Who hears what of it.
+    pub(crate) fn traced(&self, router: RouterId) -> Traced {
+        Traced { router, target: TraceTarget::Consumer(self.id), traces: self.traces }
     }
 
     /// Nothing more is sent until a packet comes that a decoder can start with.

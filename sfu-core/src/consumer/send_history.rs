@@ -145,6 +145,12 @@ impl SendHistory {
         Ok(entry.sent())
     }
 
+    /// How often a packet was sent again; 0 for one that is not known.
+    pub fn resends(&self, sequence: u16) -> u8 {
+        let entry = self.index(sequence).and_then(|index| self.entries.get(index));
+        entry.filter(|entry| entry.is_used && entry.sequence == sequence).map_or(0, |entry| entry.resends)
+    }
+
     fn index(&self, sequence: u16) -> Option<usize> {
         let (first, _) = self.first?;
         Some(usize::from(sequence.wrapping_sub(first)) & (self.capacity - 1))

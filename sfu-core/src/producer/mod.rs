@@ -20,8 +20,9 @@ pub(crate) use wanted::WantedLayers;
 
 use crate::ids::{PayloadType, ProducerId, RouterId, Ssrc};
 use crate::negotiation::RtpMapping;
-use crate::parameters::{MediaKind, ProducerType, RtpParameters};
+use crate::parameters::{MediaKind, ProducerType, RtpCodecParameters, RtpParameters};
 use crate::rtp::extensions::{ExtensionIds, ExtensionValues};
+use crate::stats::{TraceTarget, Traced, Traces};
 use crate::transport::extension_ids;
 use crate::worker::{ConsumerKey, TransportKey};
 
@@ -60,6 +61,7 @@ pub(crate) struct Producer {
     pub(crate) consumers: Vec<ConsumerKey>,
     /// The encoding that is forwarded: the best live one. Consumers change to it at its next key frame.
     pub(crate) best: usize,
+    pub(crate) traces: Traces,
 }
 
 /// What a producer is made with.
@@ -94,7 +96,8 @@ impl Producer {
         let payloads = PayloadTable::new(parameters, mapping);
         let mut ids = ExtensionIds::new();
         extension_ids(parameters, &mut ids);
-        let encodings = parameters.encodings.iter().map(Encoding::new).collect();
+        let has_dtx = parameters.codecs.iter().any(has_dtx);
+        let encodings = parameters.encodings.iter().map(|encoding| Encoding::new(encoding, has_dtx)).collect();
         let feedback = |kind: &str, parameter: &str| {
             parameters.codecs.iter().any(|codec| codec.rtcp_feedback.iter().any(|entry| entry.is(kind, parameter)))
         };
@@ -119,7 +122,13 @@ impl Producer {
             paused,
             consumers: Vec::new(),
             best: 0,
+            traces: Traces::default(),
         }
+    }
+
+    /// Who hears what of it.
+    pub(crate) fn traced(&self) -> Traced {
+        Traced { router: self.router, target: TraceTarget::Producer(self.id), traces: self.traces }
     }
 
     /// Finds the encoding of a packet whose SSRC is not known yet: by RID, by the RID it repairs, or, with one encoding
@@ -172,4 +181,9 @@ impl Producer {
         let best = self.encodings.iter().rposition(alive).unwrap_or(self.best);
         std::mem::replace(&mut self.best, best) != best
     }
+}
+
+/// RFC 7587 section 7.1.
+fn has_dtx(codec: &RtpCodecParameters) -> bool {
+    codec.parameters.integer("usedtx") == Some(1)
 }

@@ -16,6 +16,7 @@ use crate::parameters::IceParameters;
 use crate::rtcp::outgoing::{Cname, CompoundBuilder};
 use crate::rtp::extensions::ExtensionIds;
 use crate::srtp::{KeyError, OpenContext, OpenRtcpStreams, SealContext};
+use crate::stats::{Traces, TransportCounters};
 use crate::worker::{ConsumerKey, ProducerKey};
 
 /// SRTP in both directions, once DTLS has given verified keys.
@@ -63,6 +64,8 @@ pub(crate) struct WebRtcTransport {
     pub(crate) close_at: Option<Instant>,
     /// When the worker serves this transport next.
     pub(crate) armed: Option<Instant>,
+    pub(crate) counters: TransportCounters,
+    pub(crate) traces: Traces,
 }
 
 impl WebRtcTransport {
@@ -97,6 +100,8 @@ impl WebRtcTransport {
             close_at: None,
             next_wide_sequence: 0,
             armed: None,
+            counters: TransportCounters::default(),
+            traces: Traces::default(),
         }
     }
 

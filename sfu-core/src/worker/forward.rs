@@ -26,7 +26,8 @@ impl Core {
     pub(super) fn forward(&mut self, now: Instant, route: Route, incoming: &Incoming<'_>) {
         let Some(producer) = self.producers.get(route.producer).filter(|producer| !producer.paused) else { return };
         let candidate = candidate(producer, route.encoding, incoming);
-        let mut outlet = Outlet { transmits: &mut self.transmits, now, ntp: self.clock.ntp(now), sent: 0 };
+        let ntp = self.clock.ntp(now);
+        let mut outlet = Outlet { transmits: &mut self.transmits, traces: &mut self.traces, now, ntp, sent: 0 };
         for &key in &producer.consumers {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
             let Some(transport) = self.transports.get_mut(consumer.transport) else { continue };
@@ -59,7 +60,8 @@ impl Core {
         consumer.stats.handle_nack(sequences.len());
         let Some(producer) = self.producers.get(consumer.producer) else { return };
         let Some(transport) = self.transports.get_mut(consumer.transport) else { return };
-        let mut outlet = Outlet { transmits: &mut self.transmits, now, ntp: self.clock.ntp(now), sent: 0 };
+        let ntp = self.clock.ntp(now);
+        let mut outlet = Outlet { transmits: &mut self.transmits, traces: &mut self.traces, now, ntp, sent: 0 };
         let rtt = consumer.stats.rtt().unwrap_or(DEFAULT_RTT);
         for &sequence in sequences {
             let Ok(sent) = consumer.history.lookup_for_nack(now, sequence, rtt) else { continue };

@@ -63,6 +63,7 @@ impl Core {
         datagram: &mut [u8],
     ) -> Option<(RtpHeader, ExtensionValues, Route, usize)> {
         let transport = self.transports.get_mut(key)?;
+        transport.counters.handle_received(datagram.len());
         let srtp = transport.srtp.as_ref()?;
         let header = RtpHeader::parse(datagram).ok()?;
         let (len, known) = match transport.inbound.get_mut(header.ssrc) {
@@ -96,6 +97,9 @@ impl Core {
         }
         if let Some(remb) = &mut transport.remb {
             remb.handle_packet(now, len);
+        }
+        if let Some(route) = route {
+            transport.counters.handle_rtp_received(datagram.len(), route.is_rtx);
         }
         Some((header, extensions, route?, len))
     }
@@ -189,6 +193,7 @@ impl Core {
                 give_up = nack.handle_packet(now, extended, route.is_rtx, starts_anew) == NackAction::KeyFrameNeeded;
             }
         }
+        stream.receive.handle_layers(now, frame.layers, packet.len());
         if !bytes.is_empty() {
             let stored = StoredHeader { timestamp: header.timestamp, marker: header.marker, frame, payload };
             stream.store.insert(now, extended, stored, packet);
@@ -199,7 +204,7 @@ impl Core {
         if key_frame {
             encoding.key_frames.handle_key_frame();
         }
-        Some(Incoming {
+        let incoming = Incoming {
             extended,
             timestamp: header.timestamp,
             marker: header.marker,
@@ -207,6 +212,10 @@ impl Core {
             media,
             frame,
             source: SourcePacket { packet, extensions, payload: bytes },
-        })
+        };
+        if producer.traces.wants_packets() {
+            self.trace_received(now, route, &incoming);
+        }
+        Some(incoming)
     }
 }

@@ -19,6 +19,7 @@ mod reports;
 mod service;
 mod shell;
 mod sockets;
+mod stats;
 mod subscribe;
 mod tcp;
 mod timers;

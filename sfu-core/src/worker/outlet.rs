@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::media::Incoming;
+use super::stats::sent_packet;
 use super::transmit::TransmitQueue;
 use crate::consumer::send_history::Sent;
 use crate::consumer::{Admission, Consumer, RtxTarget};
@@ -10,12 +11,14 @@ use crate::rtcp::ntp::NtpTime;
 use crate::rtp::extensions::AbsSendTime;
 use crate::rtp::rtx::write_rtx_packet;
 use crate::rtp::writer::{ExtensionPlan, HeaderRewrite, StampOffsets, WrittenPacket, write_packet};
+use crate::stats::{SentKind, TraceDirection, TraceQueue};
 use crate::transport::WebRtcTransport;
 use crate::transport::tuple::Tuple;
 
 /// Where packets leave.
 pub(super) struct Outlet<'a> {
     pub(super) transmits: &'a mut TransmitQueue,
+    pub(super) traces: &'a mut TraceQueue,
     pub(super) now: Instant,
     pub(super) ntp: NtpTime,
     /// Packets that left.
@@ -46,7 +49,8 @@ impl Outlet<'_> {
         stamps.write(&written.stamps, slot);
         let Ok(len) = srtp.seal.seal_rtp(&mut consumer.seal, slot, written.header_len, written.len) else { return };
         self.commit(tuple, len);
-        advance_wide_sequence(transport, &written);
+        transport.counters.handle_sent(len, SentKind::Rtp);
+        let wide_sequence = advance_wide_sequence(transport, &written);
         let sent = Sent {
             source_extended: incoming.extended,
             timestamp: admission.timestamp,
@@ -56,7 +60,12 @@ impl Outlet<'_> {
             wide_sequence: stamps.wide_sequence,
         };
         consumer.history.record(self.now, admission.sequence_number, sent);
-        consumer.stats.handle_sent(self.now, admission.timestamp, incoming.source.payload.len());
+        consumer.stats.handle_sent(self.now, admission.timestamp, incoming.source.payload.len(), written.len);
+        if consumer.traces.wants_packets() {
+            let packet = sent_packet(consumer.kind, &rewrite, written.len, wide_sequence, incoming);
+            let info = consumer.traces.packet(packet, false);
+            self.traces.tell(consumer.traced(transport.router), self.ntp, TraceDirection::Out, info);
+        }
     }
 
     /// Sends a packet again: in the RTX stream, or, when the peer has none, as the very bytes that were sent first.
@@ -68,9 +77,24 @@ impl Outlet<'_> {
         sent: &Sent,
         incoming: &Incoming<'_>,
     ) {
-        match &mut consumer.rtx {
-            Some(rtx) => self.resend_in_rtx(transport, rtx, &consumer.plan, sequence_number, sent, incoming),
-            None => self.repeat(transport, consumer, sequence_number, sent, incoming),
+        let original = HeaderRewrite {
+            ssrc: consumer.ssrc,
+            payload_type: incoming.media.mapped,
+            sequence_number,
+            timestamp: sent.timestamp,
+            marker: incoming.marker,
+        };
+        let resent = match &mut consumer.rtx {
+            Some(rtx) => self.resend_in_rtx(transport, rtx, &consumer.plan, &original, incoming),
+            None => self.repeat(transport, consumer, &original, sent, incoming),
+        };
+        let Some((written, wide_sequence)) = resent else { return };
+        // Looking it up for the NACK has counted this time.
+        consumer.stats.handle_resent(consumer.history.resends(sequence_number) <= 1);
+        if consumer.traces.wants_packets() {
+            let packet = sent_packet(consumer.kind, &original, written.len, wide_sequence, incoming);
+            let info = consumer.traces.packet(packet, consumer.rtx.is_some());
+            self.traces.tell(consumer.traced(transport.router), self.ntp, TraceDirection::Out, info);
         }
     }
 
@@ -79,57 +103,42 @@ impl Outlet<'_> {
         transport: &mut WebRtcTransport,
         rtx: &mut RtxTarget,
         plan: &ExtensionPlan,
-        sequence_number: u16,
-        sent: &Sent,
+        original: &HeaderRewrite,
         incoming: &Incoming<'_>,
-    ) {
-        let Some(&(_, payload_type)) = rtx.payload_types.iter().find(|(of, _)| *of == incoming.media.mapped) else {
-            return;
-        };
-        let rewrite = HeaderRewrite {
-            ssrc: rtx.ssrc,
-            payload_type,
-            sequence_number: rtx.next_sequence,
-            timestamp: sent.timestamp,
-            marker: incoming.marker,
-        };
+    ) -> Option<(WrittenPacket, Option<u16>)> {
+        let &(_, payload_type) = rtx.payload_types.iter().find(|(of, _)| *of == original.payload_type)?;
+        let rewrite = HeaderRewrite { ssrc: rtx.ssrc, payload_type, sequence_number: rtx.next_sequence, ..*original };
         let stamps = self.fresh_stamps(transport);
-        let Some((tuple, srtp)) = transport.media_path() else { return };
+        let (tuple, srtp) = transport.media_path()?;
         let slot = self.transmits.slot();
-        let Ok(written) = write_rtx_packet(slot, &rewrite, plan, &incoming.source, sequence_number) else {
-            return;
-        };
+        let written = write_rtx_packet(slot, &rewrite, plan, &incoming.source, original.sequence_number).ok()?;
         stamps.write(&written.stamps, slot);
-        let Ok(len) = srtp.seal.seal_rtp(&mut rtx.seal, slot, written.header_len, written.len) else { return };
+        let len = srtp.seal.seal_rtp(&mut rtx.seal, slot, written.header_len, written.len).ok()?;
         self.commit(tuple, len);
+        transport.counters.handle_sent(len, SentKind::Rtx);
         rtx.next_sequence = rtx.next_sequence.wrapping_add(1);
-        advance_wide_sequence(transport, &written);
+        let wide_sequence = advance_wide_sequence(transport, &written);
+        Some((written, wide_sequence))
     }
 
     fn repeat(
         &mut self,
-        transport: &WebRtcTransport,
+        transport: &mut WebRtcTransport,
         consumer: &Consumer,
-        sequence_number: u16,
+        original: &HeaderRewrite,
         sent: &Sent,
         incoming: &Incoming<'_>,
-    ) {
-        let rewrite = HeaderRewrite {
-            ssrc: consumer.ssrc,
-            payload_type: incoming.media.mapped,
-            sequence_number,
-            timestamp: sent.timestamp,
-            marker: incoming.marker,
-        };
+    ) -> Option<(WrittenPacket, Option<u16>)> {
         // Nothing may differ from what was sealed under this number before.
         let stamps = Stamps { abs_send_time: sent.abs_send_time, wide_sequence: sent.wide_sequence };
-        let Some((tuple, srtp)) = transport.media_path() else { return };
+        let (tuple, srtp) = transport.media_path()?;
         let slot = self.transmits.slot();
-        let Ok(written) = write_packet(slot, &rewrite, &consumer.plan, &incoming.source) else { return };
+        let written = write_packet(slot, original, &consumer.plan, &incoming.source).ok()?;
         stamps.write(&written.stamps, slot);
-        if let Ok(len) = srtp.seal.repeat_rtp(&consumer.seal, slot, written.header_len, written.len) {
-            self.commit(tuple, len);
-        }
+        let len = srtp.seal.repeat_rtp(&consumer.seal, slot, written.header_len, written.len).ok()?;
+        self.commit(tuple, len);
+        transport.counters.handle_sent(len, SentKind::Rtp);
+        Some((written, written.stamps.transport_cc.map(|_| sent.wide_sequence)))
     }
 
     fn fresh_stamps(&self, transport: &WebRtcTransport) -> Stamps {
@@ -142,11 +151,12 @@ impl Outlet<'_> {
     }
 }
 
-/// A number was used if the packet had a place for it.
-fn advance_wide_sequence(transport: &mut WebRtcTransport, written: &WrittenPacket) {
-    if written.stamps.transport_cc.is_some() {
-        transport.next_wide_sequence = transport.next_wide_sequence.wrapping_add(1);
-    }
+/// A number was used if the packet had a place for it: that number.
+fn advance_wide_sequence(transport: &mut WebRtcTransport, written: &WrittenPacket) -> Option<u16> {
+    written.stamps.transport_cc?;
+    let used = transport.next_wide_sequence;
+    transport.next_wide_sequence = used.wrapping_add(1);
+    Some(used)
 }
 
 /// What is known only at the moment of sending.

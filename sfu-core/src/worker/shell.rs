@@ -232,6 +232,10 @@ impl Shell {
 
     fn deliver(&self, core: &mut Core, router: RouterId, event: RouterEvent) {
         let full = match self.sinks.borrow().get(&router) {
+            Some(sink) if event.is_droppable_behind(sink.sender.max_capacity() - sink.sender.capacity()) => {
+                core.count_dropped_event();
+                false
+            }
             // The last place is kept for the event that says so.
             Some(sink) if sink.sender.capacity() <= 1 => true,
             Some(sink) => matches!(sink.sender.try_send(event), Err(mpsc::error::TrySendError::Full(_))),
