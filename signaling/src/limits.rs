@@ -39,7 +39,8 @@ pub const ERROR_TEXT_BYTES_MAX: usize = 512;
 /// once. Beyond it an event is answered with an error and not carried out.
 pub const PENDING_EVENTS_MAX: usize = 1_024;
 
-/// Announcements for one socket that wait until its current event is done. Beyond it the socket has lost touch with its
+/// Announcements for one socket that wait until its current event is done. Traces, which may be of every packet, are dropped
+/// beyond half of it. Beyond it the socket has lost touch with its
 /// room's state and is disconnected, so that its client starts afresh.
 pub const PENDING_NOTICES_MAX: usize = 8_192;
 

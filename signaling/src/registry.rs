@@ -213,6 +213,7 @@ async fn follow(mut events: RouterEvents, registry: Arc<Registry>, room: Arc<Roo
             RouterEvent::ProducerScore { producer_id, scores } => {
                 room.announce(|state| state.producer_news(producer_id, ProducerNews::Score(scores)));
             }
+            RouterEvent::Trace { target, event } => room.announce(|state| state.trace(target, event)),
             RouterEvent::AudioLevels { levels } => room.announce(|state| state.audio_levels(&levels)),
             RouterEvent::ActiveSpeaker { producer_id } => room.announce(|state| state.speaks(producer_id)),
             // Pausing is announced where it is asked for: the room's model knows which consumers it touches, and a

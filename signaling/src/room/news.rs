@@ -6,7 +6,7 @@ use serde::Serialize;
 use sfu_core::engine::{AudioLevel, SuspendReason};
 use sfu_core::ids::{ConsumerId, ProducerId};
 use sfu_core::parameters::ConsumerLayers;
-use sfu_core::stats::{ConsumerScore, ProducerScore};
+use sfu_core::stats::{ConsumerScore, ProducerScore, TraceEvent, TraceTarget};
 
 use super::{Deliveries, RoomState};
 use crate::wire::notice::{Loudness, Notice};
@@ -113,6 +113,16 @@ impl RoomState {
             ConsumerNews::Score(score) => Some(Notice::ConsumerScore(id, score)),
         };
         notice.map(|notice| (consumer.owner.clone(), Arc::new(notice))).into_iter().collect()
+    }
+
+    /// Tells the owner of an object what happened to it.
+    pub(crate) fn trace(&self, target: TraceTarget, event: Box<TraceEvent>) -> Deliveries {
+        let owner = match &target {
+            TraceTarget::Transport(id) => self.transports.get(id),
+            TraceTarget::Producer(id) => self.producers.get(id).map(|producer| &producer.owner),
+            TraceTarget::Consumer(id) => self.consumers.get(id).map(|consumer| &consumer.owner),
+        };
+        owner.map(|owner| (owner.clone(), Arc::new(Notice::Trace(target, event)))).into_iter().collect()
     }
 
     /// Tells everybody how loud those are who are heard.

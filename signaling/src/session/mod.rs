@@ -192,6 +192,8 @@ impl Session {
             "setPriority" => self.set_priority(room, payload).await,
             "setMaxIncomingBitrate" => self.set_max_incoming_bitrate(room, payload).await,
             "setMaxOutgoingBitrate" => self.set_max_outgoing_bitrate(room, payload).await,
+            "getStats" => self.stats(room, payload).await,
+            "enableTraceEvent" => self.enable_trace_event(room, payload).await,
             "requestKeyFrame" => self.request_key_frame(room, payload).await,
             "typing" => self.typing(payload),
             "sendMessage" => self.send_message(room, payload),

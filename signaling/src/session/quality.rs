@@ -1,13 +1,15 @@
 //! What a socket asks of the quality of its media, and what it is told of it on request.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Session;
 use super::media::closed;
 use crate::error::SignalError;
 use crate::wire::decode;
 use crate::wire::reply::Reply;
-use crate::wire::request::{SetMaxBitrate, SetPreferredLayers, SetPriority};
+use crate::wire::request::{
+    Object, OfObject, SetMaxBitrate, SetPreferredLayers, SetPriority, StreamTraces, TransportTraces,
+};
 
 impl Session {
     /// `setPreferredLayers`.
@@ -54,6 +56,51 @@ impl Session {
         let limit = request.limit_bps(self.shared.transport.max_outgoing_bps);
         let transport = self.membership_in(room)?.transport(&request.transport_id)?;
         transport.handle.set_max_outgoing_bps(limit).await?;
+        Ok(Reply::Done)
+    }
+
+    /// `getStats` of what is the socket's own.
+    pub(super) async fn stats(&mut self, room: Option<String>, payload: Value) -> Result<Reply, SignalError> {
+        let object = decode::<OfObject>(payload)?.object()?;
+        let membership = self.membership_in(room)?;
+        let stats = match object {
+            Object::Transport(id) => json!([membership.transport(&id)?.handle.get_stats().await?]),
+            Object::Producer(id) => {
+                let stats = membership.producer(&id)?.handle.get_stats().await;
+                json!(stats.map_err(|source| closed("producerId", id, source))?)
+            }
+            Object::Consumer(id) => {
+                let stats = membership.consumer(&id)?.handle.get_stats().await;
+                json!(stats.map_err(|source| closed("consumerId", id, source))?)
+            }
+        };
+        Ok(Reply::Stats(stats))
+    }
+
+    /// `enableTraceEvent` of what is the socket's own: these types from now on, and no others.
+    pub(super) async fn enable_trace_event(
+        &mut self,
+        room: Option<String>,
+        payload: Value,
+    ) -> Result<Reply, SignalError> {
+        let object = decode::<OfObject>(payload.clone())?.object()?;
+        let membership = self.membership_in(room)?;
+        match object {
+            Object::Transport(id) => {
+                let types = decode::<TransportTraces>(payload)?.types;
+                membership.transport(&id)?.handle.enable_trace_event(types).await?;
+            }
+            Object::Producer(id) => {
+                let types = decode::<StreamTraces>(payload)?.types;
+                let enabled = membership.producer(&id)?.handle.enable_trace_event(types).await;
+                enabled.map_err(|source| closed("producerId", id, source))?;
+            }
+            Object::Consumer(id) => {
+                let types = decode::<StreamTraces>(payload)?.types;
+                let enabled = membership.consumer(&id)?.handle.enable_trace_event(types).await;
+                enabled.map_err(|source| closed("consumerId", id, source))?;
+            }
+        }
         Ok(Reply::Done)
     }
 }

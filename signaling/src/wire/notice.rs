@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sfu_core::ids::{ConsumerId, ProducerId};
 use sfu_core::parameters::ConsumerLayers;
-use sfu_core::stats::{ConsumerScore, ProducerScore};
+use sfu_core::stats::{ConsumerScore, ProducerScore, TraceEvent, TraceTarget};
 
 use crate::presence::{Status, UserStatus};
 use crate::room::{Identity, PauseReason, ProducerInfo};
@@ -42,6 +42,8 @@ pub(crate) enum Notice {
     ActiveSpeaker(ProducerInfo),
     /// How loud those are who are heard, loudest first.
     AudioLevels(Vec<Loudness>),
+    /// Something happened to an object of this socket's that it asked to see.
+    Trace(TraceTarget, Box<TraceEvent>),
     /// A chat message.
     Message(Message),
     /// Everybody who is online.
@@ -135,6 +137,15 @@ impl Notice {
             Self::AudioLevels(levels) => {
                 let level = |Loudness { producer, user_id, volume_dbov }: &Loudness| json!({"producerId": producer, "userId": user_id, "volume": volume_dbov});
                 ("audioLevels", levels.iter().map(level).collect())
+            }
+            Self::Trace(target, event) => {
+                let mut payload = json!(event);
+                match target {
+                    TraceTarget::Transport(id) => payload["transportId"] = json!(id),
+                    TraceTarget::Producer(id) => payload["producerId"] = json!(id),
+                    TraceTarget::Consumer(id) => payload["consumerId"] = json!(id),
+                }
+                ("trace", payload)
             }
             Self::Message(message) => (
                 "messageReceived",

@@ -5,6 +5,7 @@ use std::num::NonZeroU8;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use sfu_core::engine::{StreamTraceType, TransportTraceType};
 use sfu_core::ids::{ConsumerId, ProducerId, TransportId};
 use sfu_core::parameters::{ConsumerLayers, DtlsParameters, MediaKind, RtpCapabilities, RtpParameters};
 
@@ -229,33 +230,45 @@ impl SetMaxBitrate {
     }
 }
 
-/// `getStats`.
+/// `getStats`, which is about one object of any kind; and a part of `enableTraceEvent`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct GetStats {
+pub(crate) struct OfObject {
     transport_id: Option<TransportId>,
     producer_id: Option<ProducerId>,
     consumer_id: Option<ConsumerId>,
 }
 
-/// What statistics are asked of.
+/// One object of media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StatsOf {
+pub(crate) enum Object {
     Transport(TransportId),
     Producer(ProducerId),
     Consumer(ConsumerId),
 }
 
-impl GetStats {
+impl OfObject {
     /// The one object that is named.
-    pub(crate) fn object(&self) -> Result<StatsOf, SignalError> {
+    pub(crate) fn object(&self) -> Result<Object, SignalError> {
         match (self.transport_id, self.producer_id, self.consumer_id) {
-            (Some(id), None, None) => Ok(StatsOf::Transport(id)),
-            (None, Some(id), None) => Ok(StatsOf::Producer(id)),
-            (None, None, Some(id)) => Ok(StatsOf::Consumer(id)),
+            (Some(id), None, None) => Ok(Object::Transport(id)),
+            (None, Some(id), None) => Ok(Object::Producer(id)),
+            (None, None, Some(id)) => Ok(Object::Consumer(id)),
             _ => Err(SignalError::BadPayload("transportId, producerId, consumerId: expected one of them".to_owned())),
         }
     }
+}
+
+/// `enableTraceEvent`: which types of the transport that the payload names.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TransportTraces {
+    pub(crate) types: Vec<TransportTraceType>,
+}
+
+/// `enableTraceEvent`: which types of the producer or consumer that the payload names.
+#[derive(Debug, Deserialize)]
+pub(crate) struct StreamTraces {
+    pub(crate) types: Vec<StreamTraceType>,
 }
 
 /// `sendMessage`.

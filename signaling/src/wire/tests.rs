@@ -1,7 +1,7 @@
 use serde_json::json;
 use sfu_core::ids::{ConsumerId, ProducerId, Ssrc};
 use sfu_core::parameters::{ConsumerLayers, MediaKind};
-use sfu_core::stats::{ConsumerScore, ProducerScore};
+use sfu_core::stats::{ConsumerScore, ProducerScore, TraceDirection, TraceEvent, TraceInfo, TraceTarget};
 
 use super::notice::{Loudness, Notice};
 use super::request::*;
@@ -90,7 +90,10 @@ fn an_error_names_the_field_with_its_path() {
         (refusal::<SetMaxBitrate>(json!({"transportId": ID})), "missing field `bitrate`"),
         (refusal::<SetMaxBitrate>(json!({"transportId": ID, "bitrate": -1})), "bitrate: invalid value"),
         (refusal::<SetMaxBitrate>(json!({"transportId": ID, "bitrate": "1M"})), "bitrate: invalid type"),
-        (refusal::<GetStats>(json!({"producerId": 1})), "producerId: invalid type"),
+        (refusal::<OfObject>(json!({"producerId": 1})), "producerId: invalid type"),
+        (refusal::<StreamTraces>(json!({"consumerId": ID})), "missing field `types`"),
+        (refusal::<StreamTraces>(json!({"types": ["nack", "bwe"]})), "types[1]: unknown variant `bwe`"),
+        (refusal::<TransportTraces>(json!({"types": ["nack"]})), "types[0]: unknown variant `nack`"),
         (refusal::<JoinRoom>(json!({"userId": 7})), "userId: invalid type"),
         (refusal::<JoinRoom>(json!({"rtpCapabilities": 7})), "rtpCapabilities: invalid type"),
         (refusal::<SendMessage>(json!({"message": ["a"]})), "message: invalid type"),
@@ -226,11 +229,11 @@ fn a_client_lowers_the_servers_limit_of_bitrate_and_never_lifts_it() {
 }
 
 #[test]
-fn statistics_are_of_one_object() {
-    let object = |payload| decode::<GetStats>(payload).unwrap().object().map_err(|error| error.to_string());
-    assert_eq!(object(json!({"transportId": ID})), Ok(StatsOf::Transport(ID.parse().unwrap())));
-    assert_eq!(object(json!({"producerId": ID})), Ok(StatsOf::Producer(ID.parse().unwrap())));
-    assert_eq!(object(json!({"consumerId": ID, "producerId": null})), Ok(StatsOf::Consumer(ID.parse().unwrap())));
+fn one_object_is_named() {
+    let object = |payload| decode::<OfObject>(payload).unwrap().object().map_err(|error| error.to_string());
+    assert_eq!(object(json!({"transportId": ID})), Ok(Object::Transport(ID.parse().unwrap())));
+    assert_eq!(object(json!({"producerId": ID})), Ok(Object::Producer(ID.parse().unwrap())));
+    assert_eq!(object(json!({"consumerId": ID, "producerId": null})), Ok(Object::Consumer(ID.parse().unwrap())));
     for payload in [json!({}), json!({"producerId": ID, "consumerId": ID})] {
         assert_eq!(object(payload), Err("transportId, producerId, consumerId: expected one of them".to_owned()));
     }
@@ -320,6 +323,8 @@ fn news_of_media_is_the_same_in_both_vocabularies() {
         kind: MediaKind::Audio,
         app_data: json!({}).into(),
     };
+    let info = TraceInfo::Nack { ssrc: Ssrc(7), packets: 2 };
+    let trace = Box::new(TraceEvent { timestamp: 5, direction: TraceDirection::In, info });
     let loudness = Loudness { producer, user_id: "ann".to_owned(), volume_dbov: -40 };
     for (notice, event, payload) in [
         (
@@ -380,6 +385,17 @@ fn news_of_media_is_the_same_in_both_vocabularies() {
             json!([{"producerId": ID, "userId": "ann", "volume": -40}]),
         ),
         (Notice::AudioLevels(Vec::new()), "audioLevels", json!([])),
+        (
+            Notice::Trace(TraceTarget::Consumer(consumer), trace.clone()),
+            "trace",
+            json!({
+                "consumerId": ID,
+                "timestamp": 5,
+                "direction": "in",
+                "type": "nack",
+                "info": {"ssrc": 7, "packets": 2},
+            }),
+        ),
     ] {
         for vocabulary in [Vocabulary::Call, Vocabulary::Room] {
             assert_eq!(notice.encode(vocabulary), (event, payload.clone()));

@@ -2,8 +2,9 @@
 
 use sfu_core::engine::AudioLevel;
 use sfu_core::engine::SuspendReason::{Bandwidth, NotSpeaking};
+use sfu_core::ids::Ssrc;
 use sfu_core::parameters::ConsumerLayers;
-use sfu_core::stats::ConsumerScore;
+use sfu_core::stats::{ConsumerScore, TraceDirection, TraceEvent, TraceInfo, TraceTarget};
 
 use super::*;
 
@@ -74,6 +75,26 @@ fn news_reaches_the_owner_alone() {
         [(ProducerNews::LayersWanted(vec![0]), "producerLayersWanted"), (ProducerNews::Score(Vec::new()), "score")]
     {
         assert_eq!(told(&scene.room.producer_news(producer, news)), [("alice", event)]);
+    }
+}
+
+#[test]
+fn what_happens_to_an_object_is_shown_to_its_owner_alone() {
+    let mut scene = Scene::new();
+    let (producer, _) = scene.produce("alice");
+    let (consumer, _) = scene.consume("bob", producer);
+    let (transport, unknown) = (TransportId::random(&mut scene.rng), TransportId::random(&mut scene.rng));
+    scene.room.add_transport(transport, &peer("carol"));
+    let info = TraceInfo::Pli { ssrc: Ssrc(1) };
+    let event = Box::new(TraceEvent { timestamp: 0, direction: TraceDirection::In, info });
+    for (target, owner) in [
+        (TraceTarget::Transport(transport), Some("carol")),
+        (TraceTarget::Producer(producer), Some("alice")),
+        (TraceTarget::Consumer(consumer), Some("bob")),
+        (TraceTarget::Transport(unknown), None),
+    ] {
+        let deliveries = scene.room.trace(target, event.clone());
+        assert_eq!(told(&deliveries), owner.map(|owner| (owner, "trace")).into_iter().collect::<Vec<_>>());
     }
 }
 
