@@ -403,6 +403,17 @@ describe('publishing', () => {
     expect(rtpSender?.active).toEqual([true]);
   });
 
+  it('never stops a voice: the first word to somebody who comes would be lost', async () => {
+    const { socket, session, devices } = setUp();
+    session.setLocal('microphone', { track: fakeTrack('audio'), enabled: true });
+    session.start();
+    await settle();
+    const { id = '', rtpSender } = devices.made[0]?.send?.producers[0] ?? {};
+    socket.receive('producerLayersWanted', { producerId: id, spatialLayers: [] });
+    await settle();
+    expect(rtpSender?.active).toEqual([true]);
+  });
+
   it('tells when the server refuses a source, and the call goes on', async () => {
     const { session } = setUp((event) => (event === 'produce' ? { error: 'too many producers' } : undefined));
     const failures: unknown[] = [];
