@@ -43,6 +43,10 @@ impl Core {
             }
         }
         self.stats.packets_sent += outlet.sent;
+        if incoming.restarted {
+            // Nothing of the old run helps a decoder with the new one.
+            self.want_key_frame(now, route.producer);
+        }
     }
 
     /// Changes to the best live encoding of a simulcast producer: consumers follow at its next key frame, which is asked for.
