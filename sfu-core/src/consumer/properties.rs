@@ -31,7 +31,6 @@ const PERFECT: Network = Network { loses: false, reorders: false };
 
 #[derive(Debug, Clone)]
 struct Frame {
-    layers: Layers,
     /// What it is predicted from.
     references: Vec<usize>,
     packets: usize,
@@ -125,7 +124,7 @@ impl Encoder {
             latest[temporal] = Some(frame);
             let layers = Layers { spatial, temporal: temporal as u8 };
             let count = rng.random_range(1..4);
-            frames.push(Frame { layers, references, packets: count });
+            frames.push(Frame { references, packets: count });
             for index in 0..count {
                 let ends_frame = index + 1 == count;
                 let numbers = PictureNumbers {

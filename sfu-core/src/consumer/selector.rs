@@ -353,13 +353,10 @@ impl LayerSelector {
             // With all layers the sender's own marker is right.
             return Some(layers.spatial < self.layering.highest().spatial);
         }
-        match self.newest.filter(|newest| packet.extended < newest.extended) {
-            None => None,
-            // Late: what follows was seen, or is missing itself, and then most likely of this picture.
-            Some(newest) => Some(
-                newest.extended == packet.extended + 1 && !(newest.is_wanted && newest.timestamp == packet.timestamp),
-            ),
-        }
+        // Late: what follows was seen, or is missing itself, and then most likely of this picture.
+        self.newest.filter(|newest| packet.extended < newest.extended).map(|newest| {
+            newest.extended == packet.extended + 1 && !(newest.is_wanted && newest.timestamp == packet.timestamp)
+        })
     }
 
     fn at(&self, extended: u64) -> Option<Layers> {

@@ -62,8 +62,8 @@ trait Sent {
 impl Sent for Verdict {
     fn sent(self) -> Option<Admission> {
         match self {
-            Verdict::Send(admission) => Some(admission),
-            Verdict::Drop | Verdict::Hold { .. } => None,
+            Self::Send(admission) => Some(admission),
+            Self::Drop | Self::Hold { .. } => None,
         }
     }
 }
