@@ -58,6 +58,10 @@ impl Core {
             }
         }
         self.stats.packets_sent += outlet.sent;
+        if incoming.restarted {
+            // Nothing of the old run helps a decoder with the new one.
+            self.want_key_frame(now, route.producer);
+        }
     }
 
     /// Answers a NACK from the producer's store.
