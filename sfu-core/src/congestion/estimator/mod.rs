@@ -75,6 +75,9 @@ const FEEDBACK_INTERVAL: Duration = Duration::from_millis(100);
 const PACKET_BITS: f64 = 9_600.0;
 const MAX_PACKET_MS: f64 = 96.0;
 
+/// Where packets wait no longer than this and a packet's own time, losses are not those of a full queue, most likely.
+const TRACE_OF_QUEUE_MS: f64 = 4.0;
+
 /// What was sent this long after a probe may have waited behind it.
 const PROBE_SHADOW_US: i64 = 250_000;
 
@@ -418,7 +421,7 @@ impl BandwidthEstimator {
     fn settle_losses(&mut self) {
         let Self { history, losses, .. } = self;
         history.settle(self.newest_acknowledged_us - REORDER_GRACE_US, |packet| losses.handle_packet(packet));
-        let has_queue = self.delays.queue_ms() >= self.gate_ms();
+        let has_queue = self.delays.queue_ms() >= TRACE_OF_QUEUE_MS + self.packet_ms();
         self.losses.update(self.rate.target_bps(), has_queue);
     }
 
@@ -453,8 +456,12 @@ impl BandwidthEstimator {
 
     /// The queue from which on it is one: jitter, and the time that a packet takes itself, which on a thin path is long.
     fn gate_ms(&self) -> f64 {
+        self.delays.gate_ms() + self.packet_ms()
+    }
+
+    fn packet_ms(&self) -> f64 {
         let packet_ms = self.acknowledged.rate_bps().map_or(0.0, |bps| PACKET_BITS * 1_000.0 / bps.max(1) as f64);
-        self.delays.gate_ms() + packet_ms.min(MAX_PACKET_MS)
+        packet_ms.min(MAX_PACKET_MS)
     }
 
     /// Whether the packets that feedback tells of were sent in the shadow of a probe.

@@ -59,7 +59,7 @@ const GO_ON: f64 = 0.7;
 
 /// Time between probes while more is wanted, at first and at most: it doubles with each that failed.
 const FIRST_INTERVAL: Duration = Duration::from_secs(2);
-const MAX_INTERVAL: Duration = Duration::from_secs(10);
+const MAX_INTERVAL: Duration = Duration::from_secs(6);
 
 /// No probe within this time of a decrease: the queue has to be empty, or it is measured as well.
 const QUIET_AFTER_DECREASE: Duration = Duration::from_millis(1_500);
