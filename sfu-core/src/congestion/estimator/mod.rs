@@ -67,9 +67,6 @@ const INITIAL_RTT: Duration = Duration::from_millis(100);
 /// A round trip told or measured is taken as no more than this.
 const MAX_RTT: Duration = Duration::from_secs(2);
 
-/// The wait for feedback that is part of every round trip.
-const FEEDBACK_INTERVAL: Duration = Duration::from_millis(100);
-
 /// A full packet, and the most that its own time on the path is taken to be: that of 100 kbit/s, below which packets are
 /// rarely full.
 const PACKET_BITS: f64 = 9_600.0;
@@ -403,13 +400,16 @@ impl BandwidthEstimator {
         let conditions = Conditions {
             usage: self.usage,
             queue_ms: self.delays.queue_ms(),
-            backlog_bytes: self.backlog_bytes(now),
+            in_flight_bytes: self.history.total_bytes().saturating_sub(self.acknowledged_bytes) as f64,
+            acknowledged_at: self.origin
+                + Duration::from_micros(u64::try_from(self.newest_acknowledged_us).unwrap_or(0)),
             gate_ms: self.gate_ms(),
             acknowledged_bps: self.acknowledged.rate_bps(),
             short_acknowledged_bps: self.acknowledged.short_rate_bps(),
             inherent_loss: self.losses.inherent_loss(),
             sent_bps: self.sent.bitrate_bps(now),
             rtt: self.rtt(),
+            least_rtt: self.least_rtt.unwrap_or(INITIAL_RTT),
         };
         match self.rate.handle_conditions(now, &conditions) {
             Step::Kept => {}
@@ -467,14 +467,6 @@ impl BandwidthEstimator {
     /// Whether the packets that feedback tells of were sent in the shadow of a probe.
     fn is_after_probe(&self) -> bool {
         self.last_probe_us.is_some_and(|at| self.newest_acknowledged_us - at <= PROBE_SHADOW_US)
-    }
-
-    /// Bytes sent and not acknowledged, less what is on its way without any queue.
-    fn backlog_bytes(&self, now: Instant) -> f64 {
-        let in_flight = self.history.total_bytes().saturating_sub(self.acknowledged_bytes) as f64;
-        let Some(least_rtt) = self.least_rtt else { return 0.0 };
-        let without_queue = self.sent.bitrate_bps(now) as f64 / 8.0 * (least_rtt + FEEDBACK_INTERVAL).as_secs_f64();
-        (in_flight - without_queue).max(0.0)
     }
 
     fn may_probe(&self, now: Instant) -> bool {

@@ -169,7 +169,8 @@ impl Probing {
     /// The rate fell: the next probe is not for now, and soon after.
     pub(super) fn handle_decrease(&mut self, now: Instant) {
         self.waiting.clear();
-        self.next_at = Some(now + QUIET_AFTER_DECREASE.max(self.interval));
+        let quiet_until = now + QUIET_AFTER_DECREASE;
+        self.next_at = self.next_at.map(|at| at.max(quiet_until));
     }
 
     pub(super) fn poll_probe(&mut self, now: Instant, estimate_bps: f64, may_probe: bool) -> Option<Probe> {
