@@ -28,7 +28,7 @@ const MAX_INHERENT: f64 = 0.35;
 const MIN_EVIDENCE: f64 = 6.0;
 
 /// The same while no queue is to be seen: losses in bursts may well fall together with a higher rate once.
-const MIN_EVIDENCE_WITHOUT_QUEUE: f64 = 10.0;
+const MIN_EVIDENCE_WITHOUT_QUEUE: f64 = 8.0;
 
 /// Bandwidths tried, evenly spaced from the least carried rate to the largest sent.
 const CANDIDATES: u32 = 16;
@@ -176,7 +176,9 @@ impl LossBased {
         let finished = self.experiment.take();
         let unbounded = self.fit(None);
         let needed = if has_queue { MIN_EVIDENCE } else { MIN_EVIDENCE_WITHOUT_QUEUE };
-        let best = self.best_bandwidth().filter(|best| best.likelihood > unbounded.likelihood + needed);
+        let best = self
+            .best_bandwidth()
+            .filter(|best| (best.likelihood - unbounded.likelihood) / self.dispersion(best) > needed);
         match best {
             Some(best) => {
                 self.inherent = best.inherent;
@@ -298,17 +300,25 @@ impl LossBased {
             passed += weight * observation.packets * (1.0 - excess);
         }
         let inherent = if passed > 0.0 { (lost / passed).clamp(0.0, MAX_INHERENT) } else { 0.0 };
-        let likelihood = self
-            .weighted()
-            .map(|(weight, observation)| {
-                let excess = observation.excess(bandwidth_bps);
-                // No loss is impossible and none is certain.
-                let loss = (inherent + (1.0 - inherent) * excess).clamp(0.001, 0.999);
-                let received = observation.packets - observation.lost;
-                weight * (observation.lost * loss.ln() + received * (1.0 - loss).ln())
-            })
-            .sum();
-        Fit { bandwidth_bps, inherent, likelihood }
+        let mut fit = Fit { bandwidth_bps, inherent, likelihood: 0.0 };
+        for (weight, observation) in self.weighted() {
+            let loss = fit.loss(observation);
+            let received = observation.packets - observation.lost;
+            fit.likelihood += weight * (observation.lost * loss.ln() + received * (1.0 - loss).ln());
+        }
+        fit
+    }
+
+    /// How much more the losses vary around a fit than losses of single packets would, at least 1. Losses that come in
+    /// bursts are fewer events than packets, and prove less (quasi-likelihood).
+    fn dispersion(&self, fit: &Fit) -> f64 {
+        let (sum, weights) = self.weighted().fold((0.0, 0.0), |(sum, weights), (weight, observation)| {
+            let loss = fit.loss(observation);
+            let error = observation.lost - observation.packets * loss;
+            let variance = observation.packets * loss * (1.0 - loss);
+            (sum + weight * error * error / variance.max(0.1), weights + weight)
+        });
+        if weights > 0.0 { (sum / weights).max(1.0) } else { 1.0 }
     }
 
     fn weighted(&self) -> impl Iterator<Item = (f64, &Observation)> {
@@ -322,6 +332,13 @@ struct Fit {
     bandwidth_bps: f64,
     inherent: f64,
     likelihood: f64,
+}
+
+impl Fit {
+    /// The share of an observation's packets that is lost by this fit. No loss is impossible and none is certain.
+    fn loss(&self, observation: &Observation) -> f64 {
+        (self.inherent + (1.0 - self.inherent) * observation.excess(self.bandwidth_bps)).clamp(0.001, 0.999)
+    }
 }
 
 impl Observation {
