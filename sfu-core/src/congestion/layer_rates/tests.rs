@@ -113,12 +113,16 @@ fn one_key_frame_does_not_move_the_rate() {
 }
 
 #[test]
-fn a_stream_that_begins_with_a_key_frame_is_known_after_a_second() {
-    let mut rates = LayerRates::new(LayerKind::Simulcast);
-    rates.handle_packet(origin(), layers(0, 0), 100_000);
-    send(&mut rates, layers(0, 0), 800_000, 0, 1010);
-    let rate = rates.cumulative(origin() + ms(1010), layers(0, 0));
-    assert!(near(rate.bps, 800_000), "{rate:?}");
+fn a_key_frame_in_the_first_second_is_not_taken_for_the_rate() {
+    // The stream's own first one, and one that its first viewer asked for.
+    for key_frame_at in [0, 700] {
+        let mut rates = LayerRates::new(LayerKind::Simulcast);
+        send(&mut rates, layers(0, 0), 800_000, 0, key_frame_at);
+        rates.handle_packet(origin() + ms(key_frame_at), layers(0, 0), 100_000);
+        send(&mut rates, layers(0, 0), 800_000, key_frame_at, 1010);
+        let rate = rates.cumulative(origin() + ms(1010), layers(0, 0));
+        assert!(near(rate.bps, 800_000), "{rate:?}");
+    }
 }
 
 #[test]
