@@ -5,6 +5,7 @@ mod allocation;
 mod allocations;
 mod call;
 mod continuity;
+mod decoder_models;
 mod handshake;
 
 mod hostile;
