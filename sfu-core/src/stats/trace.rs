@@ -222,6 +222,11 @@ impl Traces {
         Self(types.iter().fold(0, |bits, kind| bits | transport_bit(*kind)))
     }
 
+    /// Whether there is nothing to tell.
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// Whether each packet must be looked at.
     pub(crate) fn wants_packets(self) -> bool {
         self.0 & (bit(StreamTraceType::Rtp) | bit(StreamTraceType::Keyframe)) != 0

@@ -7,6 +7,7 @@ use crate::congestion::estimator::{BandwidthEstimator, EstimatorOptions, PathUsa
 use crate::congestion::pacer::{Pacer, ProbeSender};
 use crate::consumer::Admission;
 use crate::consumer::send_history::Sent;
+use crate::stats::BweTrace;
 use crate::worker::ConsumerKey;
 
 /// Probes never ask for more than this; no call uses it.
@@ -107,6 +108,23 @@ impl Downlink {
         if let Some(estimator) = &mut self.estimator {
             estimator.set_max_bps(now, max_bps.unwrap_or(MAX_ESTIMATE_BPS).max(MIN_ESTIMATE_BPS));
         }
+    }
+
+    /// The most that the path is used for, by configuration, in bits per second.
+    pub(crate) fn max_bps(&self) -> Option<u64> {
+        self.max_bps
+    }
+
+    /// The estimate and what bounds it, once there is one.
+    pub(crate) fn trace(&self) -> Option<BweTrace> {
+        let available_bitrate = self.estimate_bps()?;
+        Some(BweTrace {
+            desired_bitrate: self.allocator.sufficient_budget_bps(),
+            min_bitrate: MIN_ESTIMATE_BPS,
+            max_bitrate: self.max_bps.unwrap_or(MAX_ESTIMATE_BPS),
+            start_bitrate: self.initial_bps,
+            available_bitrate,
+        })
     }
 
     /// What the path carries, in bits per second, once that is known or at least assumed.

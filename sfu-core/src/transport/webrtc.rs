@@ -18,7 +18,7 @@ use crate::parameters::IceParameters;
 use crate::rtcp::outgoing::{Cname, CompoundBuilder};
 use crate::rtp::extensions::ExtensionIds;
 use crate::srtp::{KeyError, OpenContext, OpenRtcpStreams, SealContext};
-use crate::stats::{Traces, TransportCounters};
+use crate::stats::{TraceTarget, Traced, Traces, TransportCounters};
 use crate::worker::{ConsumerKey, ProducerKey, WebRtcTransportOptions};
 
 /// SRTP in both directions, once DTLS has given verified keys.
@@ -110,6 +110,11 @@ impl WebRtcTransport {
             counters: TransportCounters::default(),
             traces: Traces::default(),
         }
+    }
+
+    /// Who hears what of it.
+    pub(crate) fn traced(&self) -> Traced {
+        Traced { router: self.router, target: TraceTarget::Transport(self.id), traces: self.traces }
     }
 
     pub(crate) fn ice_parameters(&self) -> IceParameters {

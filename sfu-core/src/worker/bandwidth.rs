@@ -110,6 +110,9 @@ impl Core {
         let Some(transport) = self.transports.get_mut(key) else { return };
         let downlink = &mut transport.downlink;
         downlink.pacer.set_rate(now, downlink.estimate_bps());
+        self.trace_estimate(now, key);
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        let downlink = &mut transport.downlink;
         let (before, after) = (downlink.allocated_bps, downlink.budget_bps());
         let differs = match (before, after) {
             (Some(before), Some(after)) => before.abs_diff(after) * 50 > before,

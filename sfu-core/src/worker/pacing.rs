@@ -8,6 +8,7 @@ use super::outlet::Outlet;
 use crate::congestion::estimator::ProbeId;
 use crate::congestion::pacer::ProbeSender;
 use crate::parameters::MediaKind;
+use crate::stats::{TraceDirection, TraceInfo};
 use crate::transport::Paced;
 
 /// Padding of a probe packet that repeats nothing: all that its last byte can count (RFC 3550 section 5.1).
@@ -58,6 +59,8 @@ impl Core {
             && let Some(probe) = estimator.poll_probe(now)
         {
             transport.downlink.probe = Some((probe.id, ProbeSender::new(now, probe.rate_bps, probe.bytes)));
+            let info = TraceInfo::Probation { target_bitrate: probe.rate_bps };
+            self.traces.tell(transport.traced(), self.clock.ntp(now), TraceDirection::Out, info);
         }
         let Some((id, sender)) = &mut transport.downlink.probe else { return };
         let id = *id;

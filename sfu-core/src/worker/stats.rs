@@ -151,6 +151,14 @@ impl Core {
         self.traces.tell(producer.traced(), self.clock.ntp(now), TraceDirection::In, info);
     }
 
+    /// Tells what a transport's path is estimated to carry, if its owner asked for that.
+    pub(super) fn trace_estimate(&mut self, now: Instant, key: TransportKey) {
+        let Some(transport) = self.transports.get(key).filter(|transport| !transport.traces.is_empty()) else { return };
+        if let Some(trace) = transport.downlink.trace() {
+            self.traces.tell(transport.traced(), self.clock.ntp(now), TraceDirection::Out, TraceInfo::Bwe(trace));
+        }
+    }
+
     /// Tells what a producer's peer said, if its owner asked for that.
     pub(super) fn trace_producer_feedback(&mut self, now: Instant, key: ProducerKey, info: TraceInfo) {
         if let Some(producer) = self.producers.get(key) {
@@ -179,8 +187,11 @@ pub(super) fn score_news(producer: &Producer, consumer: &mut Consumer) -> Option
 /// What is known of a transport's path.
 fn bandwidth(transport: &WebRtcTransport) -> Bandwidth {
     Bandwidth {
+        available_outgoing_bitrate: transport.downlink.estimate_bps(),
+        // With transport-wide feedback it is the peer who estimates, and does not tell.
         available_incoming_bitrate: transport.remb.as_ref().map(|remb| remb.estimate_bps()),
-        ..Bandwidth::default()
+        max_incoming_bitrate: transport.incoming_cap.bps(),
+        max_outgoing_bitrate: transport.downlink.max_bps(),
     }
 }
 

@@ -4,10 +4,10 @@ use sfu_core::ids::{ConsumerId, ProducerId, Ssrc};
 use sfu_core::router::RouterEvent;
 use sfu_core::stats::{
     ConsumerScore, RtpTrace, StreamDirection, StreamStat, StreamTraceType, TraceDirection, TraceEvent, TraceInfo,
-    TraceTarget, TransportStat,
+    TraceTarget, TransportStat, TransportTraceType,
 };
 
-use simulation::vectors::{producer, without_rtx};
+use simulation::vectors::{capabilities, producer, without_rtx};
 use simulation::{Direction, Kind, Link, PeerOptions, SinkId, SourceId, World, ms, s};
 
 fn transport_stat(world: &World, peer: usize) -> TransportStat {
@@ -348,6 +348,37 @@ fn reports_and_requests_are_traced_where_they_come_and_where_they_leave() {
     assert_eq!(stats.nack_count, count(&of_producer, Out, nack) as u64);
 }
 
+/// Harm prevented: an owner cannot see why a picture became small.
+#[test]
+fn the_estimate_of_a_path_and_its_probes_are_told() {
+    let mut world = World::new(214);
+    let alice = world.peer();
+    let bob = world.connected_peer(PeerOptions {
+        down: Link { rate: Some((400_000, 20_000)), ..Link::CLEAN },
+        ..PeerOptions::default()
+    });
+    let source = world.produce(alice, "vp8");
+    world.consume(bob, source);
+    let transport = world.peers[bob].transport;
+    world.core.trace_transport(transport, &[TransportTraceType::Bwe, TransportTraceType::Probation]).unwrap();
+    world.run_for(s(10));
+    let stat = transport_stat(&world, bob);
+    let available = stat.bandwidth.available_outgoing_bitrate.unwrap();
+    assert!((100_000..600_000).contains(&available), "{available}");
+    assert!(stat.probation_bytes_sent > 0 && stat.bytes_sent > stat.rtp_bytes_sent + stat.probation_bytes_sent);
+    let told = traces(&world, TraceTarget::Transport(transport));
+    assert!(told.iter().any(|event| matches!(event.info, TraceInfo::Probation { target_bitrate: 1.. })));
+    let estimates = told.iter().filter_map(|event| match event.info {
+        TraceInfo::Bwe(bwe) => Some(bwe.available_bitrate),
+        _ => None,
+    });
+    assert_eq!(estimates.last(), Some(available));
+    world.core.set_max_outgoing_bps(world.now, transport, Some(150_000)).unwrap();
+    let bandwidth = transport_stat(&world, bob).bandwidth;
+    assert_eq!(bandwidth.max_outgoing_bitrate, Some(150_000));
+    assert!(bandwidth.available_outgoing_bitrate.unwrap() <= 150_000);
+}
+
 /// A peer without RTX gets the same packet again, which is no retransmission stream's.
 #[test]
 fn repeats_to_a_peer_without_rtx_count_as_retransmissions_too() {
@@ -357,7 +388,7 @@ fn repeats_to_a_peer_without_rtx_count_as_retransmissions_too() {
     let (kind, parameters) = producer("vp8");
     let source = world.produce_with(alice, kind, without_rtx(parameters)).unwrap();
     world.start(source);
-    let sink = world.consume_as(bob, source, simulation::vectors::capabilities("no-rtx"), false).unwrap();
+    let sink = world.consume_as(bob, source, capabilities("no-rtx"), false).unwrap();
     world.run_for(s(10));
     let outbound = &consumer_stats(&world, sink)[0];
     assert!(outbound.rtx_ssrc.is_none() && outbound.counts.packets_repaired > 20, "{:?}", outbound.counts);
