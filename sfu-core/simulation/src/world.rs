@@ -68,7 +68,7 @@ impl World {
             clock: WallClock::new(origin, UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
             rng: StdRng::seed_from_u64(seed),
         });
-        let router = core.create_router(RouterOptions::default());
+        let router = core.create_router(quiet());
         Self {
             seed,
             origin,
@@ -397,6 +397,11 @@ impl Drop for World {
 fn certificate() -> Certificate {
     static CERTIFICATE: OnceLock<Certificate> = OnceLock::new();
     CERTIFICATE.get_or_init(|| Certificate::generate().unwrap()).clone()
+}
+
+/// A room whose events are those that a test causes, not a remark on each sound.
+fn quiet() -> RouterOptions {
+    RouterOptions { audio_levels: None, active_speaker: false, ..RouterOptions::default() }
 }
 
 /// A made-up beginning.

@@ -69,6 +69,7 @@ impl Wire {
             consumer_type: ConsumerType::Simple,
             rtp_parameters: parameters,
             producer_paused: false,
+            preferred_layers: None,
         };
         let sink = Sink::new(origin, info);
         Self { now: origin, source, sink, next: 65_000, lost: Vec::new(), asked: Vec::new() }

@@ -353,10 +353,7 @@ fn reports_and_requests_are_traced_where_they_come_and_where_they_leave() {
 fn the_estimate_of_a_path_and_its_probes_are_told() {
     let mut world = World::new(214);
     let alice = world.peer();
-    let bob = world.connected_peer(PeerOptions {
-        down: Link { rate: Some((400_000, 20_000)), ..Link::CLEAN },
-        ..PeerOptions::default()
-    });
+    let bob = world.connected_peer(PeerOptions { down: Link::thin(400_000, 400), ..PeerOptions::default() });
     let source = world.produce(alice, "vp8");
     world.consume(bob, source);
     let transport = world.peers[bob].transport;
