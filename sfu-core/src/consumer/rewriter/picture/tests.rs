@@ -79,7 +79,7 @@ fn the_history_reaches_exactly_as_far_as_stated() {
     assert_eq!(rewriter.rewrite(numbers(101, 0), false), Some((101, 0)));
 }
 
-/// Forty short ids ahead may be 88 behind to who does not know the order.
+/// A short id twenty ahead is 108 behind to who does not know the order.
 #[test]
 fn the_order_of_packets_tells_a_long_loss_from_a_late_picture() {
     let mut rewriter = compact(short(0));
