@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sfu_core::engine::{Engine, Router, RouterEvent, RouterEvents};
+use sfu_core::engine::{Engine, Router, RouterEvent, RouterEvents, RouterOptions};
 use tokio::sync::OnceCell;
 
 use crate::error::SignalError;
@@ -158,7 +158,7 @@ impl Registry {
 /// The room's router, made by the first who needs it.
 pub(crate) async fn router(registry: &Arc<Registry>, room: &Arc<Room>, engine: &Engine) -> Result<Router, SignalError> {
     let make = async || {
-        let (router, events) = engine.create_router().await?;
+        let (router, events) = engine.create_router(RouterOptions::default()).await?;
         tracing::info!(room = room.name, router = %router.id(), "router created");
         tokio::spawn(follow(events, registry.clone(), room.clone()));
         Ok(router)

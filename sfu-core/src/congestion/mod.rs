@@ -2,6 +2,8 @@
 
 pub mod allocation;
 pub mod estimator;
+pub mod incoming_cap;
+pub mod layer_rates;
 pub mod pacer;
 pub mod rate;
 pub mod remb;

@@ -72,6 +72,12 @@ impl RembEstimator {
         }
     }
 
+    /// Never tells a sender more than this from now on (nor less than [`MIN_ESTIMATE_BPS`]).
+    pub fn set_max_bps(&mut self, max_bps: u64) {
+        self.max_bps = max_bps.max(MIN_ESTIMATE_BPS) as f64;
+        self.estimate_bps = self.estimate_bps.min(self.max_bps);
+    }
+
     /// Counts a received packet of any stream on the transport.
     pub fn handle_packet(&mut self, now: Instant, size_bytes: usize) {
         self.received.handle_bytes(now, size_bytes);

@@ -1,23 +1,29 @@
 //! One producer as it is sent to one peer: rewriting, retransmission, reports.
 
 pub mod rewriter;
+pub(crate) mod selector;
 pub mod send_history;
 pub mod send_stats;
+mod wishes;
 
 use std::num::NonZeroU32;
 use std::time::Instant;
 
 use rand::{Rng, RngCore};
 
-use self::rewriter::{SequenceRewriter, TimestampRewriter};
+use self::rewriter::{ClockReports, Numbering, PictureRewriter, SequenceRewriter, TimestampRewriter};
+use self::selector::{Decision, LayerSelector, Layering};
 use self::send_history::{AUDIO_HISTORY_PACKETS, SendHistory, VIDEO_HISTORY_PACKETS};
 use self::send_stats::SendStats;
 use crate::ids::{ConsumerId, PayloadType, Ssrc};
 use crate::parameters::MediaKind;
 use crate::producer::MediaPayload;
+use crate::producer::receive_stream::SourceReport;
+use crate::router::SuspendReason;
 use crate::rtcp::outgoing::Cname;
 use crate::rtcp::schedule::{AUDIO_REPORT_INTERVAL, ReportSchedule, VIDEO_REPORT_INTERVAL};
 use crate::rtp::codecs::FrameInfo;
+use crate::rtp::layers::Layers;
 use crate::rtp::writer::ExtensionPlan;
 use crate::srtp::SealStream;
 use crate::worker::{ProducerKey, TransportKey};
@@ -47,6 +53,7 @@ pub(crate) struct ConsumerSetup {
     pub(crate) clock_rate_hz: u32,
     pub(crate) cname: Cname,
     pub(crate) paused: bool,
+    pub(crate) layering: Layering,
 }
 
 /// A consumer.
@@ -63,32 +70,41 @@ pub(crate) struct Consumer {
     pub(crate) plan: ExtensionPlan,
     pub(crate) cname: Cname,
     pub(crate) paused: bool,
+    /// Among those of its transport when not everything fits: higher goes first.
+    pub(crate) priority: u8,
+    /// What the peer's path allows; `None`: nothing.
+    pub(crate) allowed: Option<Layers>,
+    /// Why nothing flows, if that is not its owner's doing or its producer's.
+    pub(crate) suspended: Option<SuspendReason>,
     pub(crate) seal: SealStream,
     pub(crate) history: SendHistory,
     pub(crate) stats: SendStats,
     pub(crate) reports: ReportSchedule,
+    pub(crate) selector: LayerSelector,
     sequences: SequenceRewriter,
     pub(crate) timestamps: TimestampRewriter,
-    /// The encoding that is being forwarded. Kept over pauses, for the timeline is its.
-    pub(crate) source: Option<usize>,
-    /// Whether the next packet forwarded must be one that a decoder can start with.
-    pub(crate) needs_start: bool,
+    /// There from the first packet of a codec with picture ids.
+    pictures: Option<Box<PictureRewriter>>,
+    /// Waits for the next packet to tell its marker. Its sequence number is given when it leaves.
+    held: Option<Held>,
 }
 
 /// A producer's packet as a consumer looks at it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Candidate {
+#[derive(Clone, Copy)]
+pub(crate) struct Candidate<'a> {
     pub(crate) encoding: usize,
-    /// The encoding to change to when its key frame comes.
-    pub(crate) best: usize,
     pub(crate) media: MediaPayload,
-    pub(crate) sequence_number: u16,
+    /// The unwrapped sequence number; its low half is the number on the wire.
+    pub(crate) extended: u64,
     pub(crate) timestamp: u32,
+    pub(crate) marker: bool,
     pub(crate) frame: FrameInfo,
     /// Padding alone, sent to probe the publisher's path: says nothing to anybody else.
     pub(crate) is_empty: bool,
     /// The source's sequence numbers started anew.
     pub(crate) restarted: bool,
+    /// The latest sender report of an encoding.
+    pub(crate) reports: &'a dyn Fn(usize) -> Option<SourceReport>,
 }
 
 /// What a packet becomes for one consumer.
@@ -96,8 +112,35 @@ pub(crate) struct Candidate {
 pub(crate) struct Admission {
     pub(crate) sequence_number: u16,
     pub(crate) timestamp: u32,
+    pub(crate) marker: bool,
+    /// The picture id and the TL0PICIDX to be written into the payload; the latter only where the payload has one.
+    pub(crate) numbers: Option<(u16, u8)>,
     /// The stream starts, or starts anew, with this packet.
     pub(crate) starts: bool,
+}
+
+/// What is to be done with a packet for one consumer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing, now or ever.
+    Drop,
+    /// It is to be sent.
+    Send(Admission),
+    /// It comes out of [`Consumer::take_held`] with one of the next packets.
+    Hold {
+        /// The stream starts, or starts anew, with this packet.
+        starts: bool,
+    },
+}
+
+/// A packet that waited, to be sent from the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) encoding: usize,
+    pub(crate) extended: u64,
+    pub(crate) admission: Admission,
+    /// As the source sent it.
+    timestamp: u32,
 }
 
 impl Consumer {
@@ -117,14 +160,18 @@ impl Consumer {
             plan: setup.plan,
             cname: setup.cname,
             paused: setup.paused,
+            priority: 1,
+            allowed: Some(Layers::MAX),
+            suspended: None,
             seal: SealStream::new(setup.ssrc),
             history: SendHistory::new(packets),
             stats: SendStats::new(setup.ssrc, setup.clock_rate_hz),
             reports: ReportSchedule::new(interval, now, rng),
             sequences: SequenceRewriter::new(first_sequence(rng)),
+            selector: LayerSelector::new(setup.layering),
             timestamps: TimestampRewriter::new(rng.random()),
-            source: None,
-            needs_start: true,
+            pictures: None,
+            held: None,
         }
     }
 
@@ -134,54 +181,124 @@ impl Consumer {
 
     /// Nothing more is sent until a packet comes that a decoder can start with.
     pub(crate) fn stop(&mut self) {
-        self.needs_start = true;
+        self.selector.stop();
+        // It has no number yet: nobody will miss it.
+        self.held = None;
     }
 
-    /// Whether a key frame of `best` would get this consumer going, or further.
-    pub(crate) fn wants_key_frame(&self, best: usize) -> bool {
-        !self.paused && self.kind == MediaKind::Video && (self.needs_start || self.source != Some(best))
-    }
-
-    /// Decides about a packet and gives it its numbers. `None`: not for this consumer, now or ever.
-    pub(crate) fn admit(&mut self, now: Instant, packet: &Candidate) -> Option<Admission> {
-        if self.paused || !self.takes(packet.media.mapped) {
+    /// A packet that was held and now knows, by the producer's `next` packet, whether it is the last of its picture. To be
+    /// asked before `next` is given to [`Self::admit`], for it goes first.
+    pub(crate) fn take_held(&mut self, next: &Candidate<'_>) -> Option<Held> {
+        let mut held = self.held?;
+        // Of another stream, from before it, or nothing to this consumer: none of them can tell.
+        if next.encoding != held.encoding || next.extended <= held.extended || self.is_nothing(next) {
             return None;
         }
-        let current = self.source == Some(packet.encoding) && !self.needs_start;
-        let starts = if current {
-            // The old layer flows until the new one can be decoded.
-            packet.restarted
-        } else {
-            if packet.encoding != packet.best || !packet.frame.key_frame {
-                return None;
-            }
+        held.admission.marker = if next.restarted {
             true
+        } else if next.timestamp == held.timestamp && self.selector.wants(next) {
+            false
+        } else {
+            // What is missing between the two is most likely the layer above, and will come: a picture that was ended before it
+            // would be decoded without, and all that is predicted from it would be lost.
+            self.selector.is_next(next)
         };
-        if packet.is_empty {
-            if current {
-                self.sequences.skip(packet.sequence_number);
-            }
-            return None;
-        }
-        if starts {
-            self.start(now, packet);
-        }
-        let sequence_number = self.sequences.rewrite(packet.sequence_number)?;
-        let timestamp = self.timestamps.rewrite(packet.timestamp, now);
-        Some(Admission { sequence_number, timestamp, starts })
+        self.held = None;
+        // The low half of the unwrapped number is the number on the wire.
+        held.admission.sequence_number = self.sequences.rewrite(held.extended as u16)?;
+        Some(held)
     }
 
-    fn start(&mut self, now: Instant, packet: &Candidate) {
-        self.sequences.resync(packet.sequence_number);
-        if (self.source != Some(packet.encoding) || packet.restarted)
-            && let Some(clock_rate) = NonZeroU32::new(packet.media.clock_rate_hz)
-        {
-            self.timestamps.switch_source(packet.timestamp, now, clock_rate);
+    /// Decides about a packet and gives it its numbers.
+    pub(crate) fn admit(&mut self, now: Instant, packet: &Candidate<'_>) -> Verdict {
+        if self.paused {
+            return Verdict::Drop;
         }
-        self.source = Some(packet.encoding);
-        self.needs_start = false;
+        let sequence_number = packet.extended as u16;
+        if self.is_nothing(packet) {
+            if self.selector.leave_out(packet) {
+                self.sequences.skip(sequence_number);
+            }
+            return Verdict::Drop;
+        }
+        let source = self.selector.source();
+        let was_newest = self.selector.is_newest(packet);
+        let decision = self.selector.decide(packet);
+        let (marker, starts) = match decision {
+            Decision::Forward { marker, starts } => (marker, starts),
+            Decision::Hold { starts } => (false, starts),
+            Decision::Drop => {
+                if source == Some(packet.encoding) {
+                    self.skip(packet, was_newest);
+                }
+                return Verdict::Drop;
+            }
+        };
+        if starts {
+            self.start(now, packet, source);
+        }
+        let Ok(numbers) = self.picture_numbers(packet, was_newest || starts) else {
+            self.sequences.skip(sequence_number);
+            return Verdict::Drop;
+        };
+        let mut admission = Admission { sequence_number, timestamp: 0, marker, numbers, starts };
+        if decision == (Decision::Hold { starts }) {
+            admission.timestamp = self.timestamps.rewrite(packet.timestamp, now);
+            let Candidate { encoding, extended, timestamp, .. } = *packet;
+            self.held = Some(Held { encoding, extended, admission, timestamp });
+            return Verdict::Hold { starts };
+        }
+        let Some(sequence_number) = self.sequences.rewrite(sequence_number) else { return Verdict::Drop };
+        admission.sequence_number = sequence_number;
+        admission.timestamp = self.timestamps.rewrite(packet.timestamp, now);
+        Verdict::Send(admission)
+    }
+
+    /// Whether a packet says nothing to this peer: padding, or a codec that it did not negotiate.
+    fn is_nothing(&self, packet: &Candidate<'_>) -> bool {
+        packet.is_empty || !self.takes(packet.media.mapped)
+    }
+
+    fn skip(&mut self, packet: &Candidate<'_>, is_newest: bool) {
+        self.sequences.skip(packet.extended as u16);
+        if let (Some(pictures), Some(numbers)) = (&mut self.pictures, packet.frame.numbers) {
+            pictures.skip(numbers, is_newest);
+        }
+    }
+
+    /// The numbers for the payload, if it has any. An error: the picture is dropped.
+    fn picture_numbers(&mut self, packet: &Candidate<'_>, is_newest: bool) -> Result<Option<(u16, u8)>, Refused> {
+        let (Some(pictures), Some(numbers)) = (&mut self.pictures, packet.frame.numbers) else { return Ok(None) };
+        pictures.rewrite(numbers, is_newest).map(Some).ok_or(Refused)
+    }
+
+    /// Starts with a packet, `source` being what flowed before.
+    fn start(&mut self, now: Instant, packet: &Candidate<'_>, source: Option<usize>) {
+        self.held = None;
+        self.sequences.resync(packet.extended as u16);
+        if let (Some(source), Some(clock_rate)) = (source, NonZeroU32::new(packet.media.clock_rate_hz)) {
+            if packet.restarted {
+                self.timestamps.switch_source(packet.timestamp, now, clock_rate, None);
+            } else if source == packet.encoding {
+                self.timestamps.resume(packet.timestamp, now, clock_rate);
+            } else {
+                let reports = (packet.reports)(source).zip((packet.reports)(packet.encoding));
+                let reports = reports.map(|(old, new)| ClockReports { old, new });
+                self.timestamps.switch_source(packet.timestamp, now, clock_rate, reports);
+            }
+        }
+        if let (Some(numbers), Some(numbering)) = (packet.frame.numbers, Numbering::of(packet.media.codec)) {
+            match &mut self.pictures {
+                Some(pictures) => pictures.resync(numbering, numbers),
+                // Once in a consumer's life.
+                None => self.pictures = Some(Box::new(PictureRewriter::new(numbering, numbers))),
+            }
+        }
     }
 }
+
+/// A picture of which no packet is to be forwarded.
+struct Refused;
 
 /// A payload type has seven bits.
 fn bit(payload_type: PayloadType) -> u128 {

@@ -1,7 +1,9 @@
-//! Sequence numbers and timestamps of a consumer's stream: one continuous stream out of whatever is forwarded.
+//! Sequence numbers, timestamps and picture numbers of a consumer's stream: one continuous stream out of whatever is forwarded.
 
+mod picture;
 mod sequence;
 mod timestamp;
 
+pub use picture::{Numbering, PICTURE_HISTORY, PictureRewriter};
 pub use sequence::{SEQUENCE_HISTORY, SequenceRewriter};
-pub use timestamp::TimestampRewriter;
+pub use timestamp::{ClockReports, TimestampRewriter};

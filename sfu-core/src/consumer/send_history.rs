@@ -27,12 +27,16 @@ pub struct Sent {
     pub timestamp: u32,
     /// Which of the producer's streams it came from, as the caller numbers them; a stored packet of another stream
     /// may have the same sequence number.
-    pub generation: u16,
+    pub generation: u8,
     /// The time of sending that was stamped; anything where the peer takes none.
     pub abs_send_time: AbsSendTime,
     /// The transport-wide sequence number that was stamped (draft-holmer-rmcat-transport-wide-cc-extensions-01
     /// section 2); anything where the peer takes none.
     pub wide_sequence: u16,
+    /// The marker bit.
+    pub marker: bool,
+    /// The picture id, of at most 15 bits, and the TL0PICIDX that were written into the payload.
+    pub numbers: Option<(u16, u8)>,
 }
 
 /// Why a packet is not sent again.
@@ -52,7 +56,7 @@ pub enum ResendRefusal {
     TooOften,
 }
 
-/// A consumer's latest packets by their outgoing sequence number: no payloads, 32 bytes a packet. Memory grows with
+/// A consumer's latest packets by their outgoing sequence number: no payloads, 40 bytes a packet. Memory grows with
 /// use up to the capacity.
 #[derive(Debug, Clone)]
 pub struct SendHistory {
@@ -60,6 +64,8 @@ pub struct SendHistory {
     entries: Vec<Entry>,
     /// The sequence number and the time of the first packet: the ring's phase and the origin of its millisecond times.
     first: Option<(u16, Instant)>,
+    /// The highest sequence number recorded, once there is a first.
+    newest: u16,
 }
 
 /// [`Sent`] and its times, field by field: as a field of its own it would end in padding.
@@ -72,16 +78,24 @@ struct Entry {
     resent_at_ms: u32,
     /// The outgoing sequence number.
     sequence: u16,
-    generation: u16,
+    generation: u8,
     wide_sequence: u16,
+    /// [`NO_PICTURE`] where none was written.
+    picture_id: u16,
+    tl0_picture_index: u8,
     resends: u8,
+    marker: bool,
     /// False where nothing was sent yet.
     is_used: bool,
 }
 
+/// No picture id has the highest bit.
+const NO_PICTURE: u16 = u16::MAX;
+
 impl Entry {
     fn new(sequence: u16, sent: Sent, sent_at_ms: u32) -> Self {
-        let Sent { source_extended, timestamp, generation, abs_send_time, wide_sequence } = sent;
+        let Sent { source_extended, timestamp, generation, abs_send_time, wide_sequence, marker, numbers } = sent;
+        let (picture_id, tl0_picture_index) = numbers.unwrap_or((NO_PICTURE, 0));
         Self {
             source_extended,
             timestamp,
@@ -91,25 +105,32 @@ impl Entry {
             sequence,
             generation,
             wide_sequence,
+            picture_id,
+            tl0_picture_index,
             resends: 0,
+            marker,
             is_used: true,
         }
     }
 
     fn sent(&self) -> Sent {
-        let &Self { source_extended, timestamp, generation, abs_send_time, wide_sequence, .. } = self;
-        Sent { source_extended, timestamp, generation, abs_send_time, wide_sequence }
+        let &Self { source_extended, timestamp, generation, abs_send_time, wide_sequence, marker, .. } = self;
+        let numbers = (self.picture_id != NO_PICTURE).then_some((self.picture_id, self.tl0_picture_index));
+        Sent { source_extended, timestamp, generation, abs_send_time, wide_sequence, marker, numbers }
     }
 }
 
 impl SendHistory {
     /// A history of at most `capacity` packets, rounded up to a power of two and to at most half of all numbers.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.clamp(1, 1 << 15).next_power_of_two(), entries: Vec::new(), first: None }
+        Self { capacity: capacity.clamp(1, 1 << 15).next_power_of_two(), entries: Vec::new(), first: None, newest: 0 }
     }
 
     /// Notes a packet that was sent for the first time.
     pub fn record(&mut self, now: Instant, sequence: u16, sent: Sent) {
+        if self.first.is_none() || sequence.wrapping_sub(self.newest) < 1 << 15 {
+            self.newest = sequence;
+        }
         let (_, origin) = *self.first.get_or_insert((sequence, now));
         let Some(index) = self.index(sequence) else { return };
         if index >= self.entries.len() {
@@ -145,6 +166,16 @@ impl SendHistory {
         Ok(entry.sent())
     }
 
+    /// The packet `back` numbers before the newest, with its number: something to repeat in order to probe the path. `None`:
+    /// not sent, too old, or forgotten.
+    pub fn latest(&self, now: Instant, back: u16) -> Option<(u16, Sent)> {
+        let (_, origin) = self.first?;
+        let sequence = self.newest.wrapping_sub(back);
+        let entry = self.entries.get(self.index(sequence)?)?;
+        let age = Duration::from_millis(u64::from(ms_since(origin, now).wrapping_sub(entry.sent_at_ms)));
+        (entry.is_used && entry.sequence == sequence && age <= MAX_STORED_AGE).then(|| (sequence, entry.sent()))
+    }
+
     fn index(&self, sequence: u16) -> Option<usize> {
         let (first, _) = self.first?;
         Some(usize::from(sequence.wrapping_sub(first)) & (self.capacity - 1))
@@ -174,6 +205,8 @@ mod tests {
             generation: seed ^ 1,
             abs_send_time: AbsSendTime::from_ntp(NtpTime(source_extended << 20)),
             wide_sequence: seed ^ 0xff00,
+            marker: seed % 2 == 1,
+            numbers: (seed % 3 != 0).then_some((seed ^ 0x5555, seed as u8 ^ 0x77)),
         }
     }
 
@@ -263,7 +296,7 @@ mod tests {
 
     #[test]
     fn memory_is_small_grows_with_use_and_stops_at_the_capacity() {
-        assert!(size_of::<Entry>() <= 32);
+        assert!(size_of::<Entry>() <= 40);
         let now = origin();
         let mut history = SendHistory::new(VIDEO_HISTORY_PACKETS);
         history.record(now, 40_000, sent(1));

@@ -12,9 +12,10 @@ use super::{
 };
 use crate::ids::{ConsumerId, ProducerId, RouterId, TransportId};
 use crate::parameters::{
-    ConsumerType, DtlsParameters, IceCandidate, IceParameters, MediaKind, RtpCapabilities, RtpParameters,
+    ConsumerLayers, ConsumerType, DtlsParameters, IceCandidate, IceParameters, MediaKind, RtpCapabilities,
+    RtpParameters,
 };
-use crate::router::{RouterCloseReason, RouterEvent};
+use crate::router::{RouterCloseReason, RouterEvent, RouterOptions};
 use crate::worker::{
     ConsumerInfo, EVENT_QUEUE, EventSink, ExpectedRouter, OwnPort, PortReleased, ProducerInfo, TransportInfo,
 };
@@ -60,6 +61,7 @@ impl Router {
     pub(super) async fn create(
         worker: WorkerClient,
         capabilities: Arc<RtpCapabilities>,
+        options: RouterOptions,
         expected: ExpectedRouter,
     ) -> Result<(Self, RouterEvents), WorkerGone> {
         // One place more than the limit, for the event that says that the limit was reached.
@@ -68,7 +70,7 @@ impl Router {
         let sink = EventSink { sender, ended_orderly: Arc::clone(&ended_orderly) };
         let id = worker
             .call(move |shell, _| {
-                let id = shell.core.borrow_mut().create_router();
+                let id = shell.core.borrow_mut().create_router(options);
                 shell.add_sink(id, sink);
                 // Counts the router.
                 shell.settle();
@@ -231,6 +233,30 @@ impl WebRtcTransport {
         Ok(Consumer { info: Arc::new(info), worker: self.worker.clone() })
     }
 
+    /// Sets what the peer is told to send at most, in bits per second; `None`: as much as its path carries.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub async fn set_max_incoming_bps(&self, bps: Option<u64>) -> Result<(), TransportError> {
+        let id = self.id();
+        self.worker
+            .call(move |shell, now| shell.core.borrow_mut().set_max_incoming_bps(now, id, bps))
+            .await?
+            .map_err(|ObjectClosed| TransportError::Closed)
+    }
+
+    /// Sets what the peer is sent at most, in bits per second; `None`: as much as its path carries.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub async fn set_max_outgoing_bps(&self, bps: Option<u64>) -> Result<(), TransportError> {
+        let id = self.id();
+        self.worker
+            .call(move |shell, now| shell.core.borrow_mut().set_max_outgoing_bps(now, id, bps))
+            .await?
+            .map_err(|ObjectClosed| TransportError::Closed)
+    }
+
     /// Closes the transport with its producers and consumers. A port of its own is free again when this returns. Idempotent.
     pub async fn close(&self) {
         let id = self.id();
@@ -274,7 +300,10 @@ impl Producer {
     /// [`ObjectClosed`].
     pub async fn pause(&self) -> Result<(), ObjectClosed> {
         let id = self.id();
-        self.worker.call(move |shell, _| shell.core.borrow_mut().pause_producer(id)).await.map_err(|_| ObjectClosed)?
+        self.worker
+            .call(move |shell, now| shell.core.borrow_mut().pause_producer(now, id))
+            .await
+            .map_err(|_| ObjectClosed)?
     }
 
     /// Forwards again; every consumer is told, and a key frame is asked for.
@@ -329,6 +358,11 @@ impl Consumer {
         &self.info.rtp_parameters
     }
 
+    /// The preferred layers when this consumer was made; `None`: the stream has no layers.
+    pub fn preferred_layers(&self) -> Option<ConsumerLayers> {
+        self.info.preferred_layers
+    }
+
     /// Whether the producer was paused when this consumer was made.
     pub fn producer_paused(&self) -> bool {
         self.info.producer_paused
@@ -340,7 +374,10 @@ impl Consumer {
     /// [`ObjectClosed`].
     pub async fn pause(&self) -> Result<(), ObjectClosed> {
         let id = self.id();
-        self.worker.call(move |shell, _| shell.core.borrow_mut().pause_consumer(id)).await.map_err(|_| ObjectClosed)?
+        self.worker
+            .call(move |shell, now| shell.core.borrow_mut().pause_consumer(now, id))
+            .await
+            .map_err(|_| ObjectClosed)?
     }
 
     /// Sends again, from the next key frame on, which is asked for.
@@ -351,6 +388,31 @@ impl Consumer {
         let id = self.id();
         self.worker
             .call(move |shell, now| shell.core.borrow_mut().resume_consumer(now, id))
+            .await
+            .map_err(|_| ObjectClosed)?
+    }
+
+    /// Sets the highest layers to send. Returns what holds now, bounded by what there is; `None`: the stream has no layers.
+    ///
+    /// # Errors
+    /// [`ObjectClosed`].
+    pub async fn set_preferred_layers(&self, layers: ConsumerLayers) -> Result<Option<ConsumerLayers>, ObjectClosed> {
+        let id = self.id();
+        self.worker
+            .call(move |shell, now| shell.core.borrow_mut().set_preferred_layers(now, id, layers))
+            .await
+            .map_err(|_| ObjectClosed)?
+    }
+
+    /// Sets how important the consumer is among those of its transport when not everything fits: 1 (the default, as 0 is
+    /// taken to mean) to 255.
+    ///
+    /// # Errors
+    /// [`ObjectClosed`].
+    pub async fn set_priority(&self, priority: u8) -> Result<(), ObjectClosed> {
+        let id = self.id();
+        self.worker
+            .call(move |shell, now| shell.core.borrow_mut().set_consumer_priority(now, id, priority))
             .await
             .map_err(|_| ObjectClosed)?
     }

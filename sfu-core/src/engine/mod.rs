@@ -17,7 +17,10 @@ use std::sync::Arc;
 pub use handles::{Consumer, Producer, Router, RouterEvents, WebRtcTransport};
 pub use options::{EngineOptions, ListenAddress, PortMode};
 
-pub use crate::router::{ConsumerCloseReason, RouterCloseReason, RouterEvent, TransportCloseReason};
+pub use crate::observers::AudioLevelOptions;
+pub use crate::router::{
+    AudioLevel, ConsumerCloseReason, RouterCloseReason, RouterEvent, RouterOptions, SuspendReason, TransportCloseReason,
+};
 pub use crate::worker::{
     ConnectError, ConsumeError, ConsumerOptions, ObjectClosed, ProduceError, ProducerOptions, TransportRefused,
     WebRtcTransportOptions, WorkerStats,
@@ -189,13 +192,15 @@ impl Engine {
     ///
     /// # Errors
     /// [`CreateRouterError`].
-    pub async fn create_router(&self) -> Result<(Router, RouterEvents), CreateRouterError> {
+    pub async fn create_router(&self, options: RouterOptions) -> Result<(Router, RouterEvents), CreateRouterError> {
         let mut slots: Vec<_> = self.inner.slots.iter().collect();
         slots.sort_by_key(|slot| slot.load().weight());
         for slot in slots {
             let expected = slot.load().expect_router();
             // A worker that has just died is back in a moment; until then the others serve.
-            if let Ok(created) = Router::create(slot.client(), Arc::clone(&self.inner.capabilities), expected).await {
+            if let Ok(created) =
+                Router::create(slot.client(), Arc::clone(&self.inner.capabilities), options.clone(), expected).await
+            {
                 return Ok(created);
             }
         }

@@ -24,7 +24,7 @@ fn start(port_mode: PortMode, (port_min, port_max): (u16, u16)) -> Engine {
 
 /// Kills the worker of a new router in some way, and looks at what is left.
 async fn death_is_told_and_survived(engine: Engine, kill: impl AsyncFnOnce(&Router)) {
-    let (router, mut events) = engine.create_router().await.unwrap();
+    let (router, mut events) = engine.create_router(RouterOptions::default()).await.unwrap();
     let transport = router.create_webrtc_transport(WebRtcTransportOptions::default()).await.unwrap();
     let port = transport.ice_candidates()[0].port;
 
@@ -42,7 +42,7 @@ async fn death_is_told_and_survived(engine: Engine, kill: impl AsyncFnOnce(&Rout
     router.close().await;
 
     let (router, _events) = loop {
-        match engine.create_router().await {
+        match engine.create_router(RouterOptions::default()).await {
             Ok(created) => break created,
             // The pause before its next life.
             Err(CreateRouterError::WorkerGone(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -93,18 +93,24 @@ async fn a_worker_one_of_whose_tasks_panics_is_replaced() {
 async fn a_router_whose_events_nobody_reads_is_closed_and_says_so_last() {
     const CONSUMERS: usize = 1024;
     let engine = start(PortMode::PerTransport, (46_500, 46_599));
-    let (router, mut events) = engine.create_router().await.unwrap();
+    let (router, mut events) = engine.create_router(RouterOptions::default()).await.unwrap();
     let sender = router.create_webrtc_transport(WebRtcTransportOptions::default()).await.unwrap();
     let receiver = router.create_webrtc_transport(WebRtcTransportOptions::default()).await.unwrap();
     let rtp_parameters = serde_json::from_value(serde_json::json!({
         "codecs": [{ "mimeType": "audio/opus", "payloadType": 111, "clockRate": 48_000, "channels": 2 }],
         "encodings": [{ "ssrc": 1 }],
     }));
-    let options = ProducerOptions { kind: MediaKind::Audio, rtp_parameters: rtp_parameters.unwrap(), paused: false };
+    let options = ProducerOptions {
+        kind: MediaKind::Audio,
+        rtp_parameters: rtp_parameters.unwrap(),
+        paused: false,
+        is_screen: false,
+    };
     let producer = sender.produce(options).await.unwrap();
     for _ in 0..CONSUMERS {
         let rtp_capabilities = engine.rtp_capabilities().clone();
-        let options = ConsumerOptions { producer_id: producer.id(), rtp_capabilities, paused: false };
+        let options =
+            ConsumerOptions { producer_id: producer.id(), rtp_capabilities, paused: false, preferred_layers: None };
         receiver.consume(options).await.unwrap();
     }
     // Each tells every consumer's owner.

@@ -3,9 +3,12 @@
 use std::time::{Duration, Instant};
 
 /// The least time between two requests for one stream, retries included. A key frame costs several times an ordinary
-/// frame: one subscriber that cannot decode must not make everybody's picture worse. A browser would not answer more
-/// than one in 300 ms anyway.
+/// frame: one subscriber that cannot decode must not make everybody's picture worse.
 pub const MIN_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The least time between two requests when the second is for somebody who starts or changes layers: a viewer waits for it,
+/// and it happens once for each. What a browser's encoder gives at most.
+pub const MIN_START_INTERVAL: Duration = Duration::from_millis(300);
 
 /// How often an unanswered request is repeated, at [`MIN_REQUEST_INTERVAL`]: the request or its key frame may be lost
 /// several times on a bad path. After that the sender is taken for unable to answer, until somebody asks again.
@@ -39,12 +42,23 @@ enum State {
 }
 
 impl KeyFrameRequester {
-    /// Somebody needs a key frame. The first request is sent at once; one that comes while another is outstanding is
+    /// Somebody cannot decode. The first request is sent at once; one that comes while another is outstanding is
     /// served by the same key frame; one that comes too early is remembered until it may be sent.
     pub fn request(&mut self, now: Instant) {
-        if matches!(self.state, State::Idle) {
-            let due_at = self.last_sent_at.map_or(now, |sent_at| sent_at + MIN_REQUEST_INTERVAL);
-            self.state = State::Wanted { due_at };
+        self.request_after(now, MIN_REQUEST_INTERVAL);
+    }
+
+    /// Somebody starts, resumes or changes layers. As [`Self::request`], but sooner after the last one.
+    pub fn request_start(&mut self, now: Instant) {
+        self.request_after(now, MIN_START_INTERVAL);
+    }
+
+    fn request_after(&mut self, now: Instant, interval: Duration) {
+        let due_at = self.last_sent_at.map_or(now, |sent_at| sent_at + interval);
+        match &mut self.state {
+            State::Idle => self.state = State::Wanted { due_at },
+            State::Wanted { due_at: earlier } => *earlier = due_at.min(*earlier),
+            State::Outstanding { .. } => {}
         }
     }
 
@@ -98,6 +112,7 @@ mod tests {
             for (_, event) in events.iter().filter(|(at, _)| *at == ms) {
                 match event {
                     Event::Request => requester.request(start + Duration::from_millis(ms)),
+                    Event::Start => requester.request_start(start + Duration::from_millis(ms)),
                     Event::KeyFrame => requester.handle_key_frame(),
                 }
             }
@@ -112,9 +127,10 @@ mod tests {
     #[derive(Clone, Copy)]
     enum Event {
         Request,
+        Start,
         KeyFrame,
     }
-    use Event::{KeyFrame, Request};
+    use Event::{KeyFrame, Request, Start};
 
     #[test]
     fn requests_go_out_when_they_should() {
@@ -127,6 +143,16 @@ mod tests {
                 "an early one is remembered",
                 &[(0, Request), (100, KeyFrame), (200, Request), (1100, KeyFrame)],
                 &[(0, 0), (1000, 1)],
+            ),
+            (
+                "who starts waits less",
+                &[(0, Request), (100, KeyFrame), (200, Start), (400, KeyFrame)],
+                &[(0, 0), (300, 1)],
+            ),
+            (
+                "who starts takes a waiting one along",
+                &[(0, Request), (100, KeyFrame), (150, Request), (500, Start), (600, KeyFrame)],
+                &[(0, 0), (500, 1)],
             ),
             (
                 "a remembered one is served by any key frame",

@@ -2,26 +2,30 @@
 
 mod encoding;
 pub mod key_frame_requester;
+mod liveness;
 pub mod nack;
 pub mod packet_store;
 mod payloads;
 pub mod receive_stream;
 pub mod sequence;
+mod wanted;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub(crate) use encoding::Encoding;
-pub(crate) use payloads::{MediaPayload, PayloadEntry, PayloadTable};
+pub(crate) use liveness::Liveness;
+pub(crate) use payloads::{MediaPayload, PayloadEntry, PayloadTable, RedPacket};
 
+pub(crate) use wanted::WantedLayers;
+
+use crate::congestion::layer_rates::{LayerKind, LayerRates};
 use crate::ids::{PayloadType, ProducerId, RouterId, Ssrc};
-use crate::negotiation::RtpMapping;
+use crate::negotiation::{RtpMapping, ScalabilityMode};
 use crate::parameters::{MediaKind, ProducerType, RtpParameters};
 use crate::rtp::extensions::{ExtensionIds, ExtensionValues};
+use crate::rtp::layers::Layers;
 use crate::transport::extension_ids;
 use crate::worker::{ConsumerKey, TransportKey};
-
-/// A layer without a packet for this long is dead: three frames at 6 fps, and half of what a viewer calls a freeze.
-pub(crate) const LAYER_DEAD_AFTER: Duration = Duration::from_millis(500);
 
 /// How the peer wants to be asked for key frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +57,16 @@ pub(crate) struct Producer {
     pub(crate) key_frame_feedback: KeyFrameFeedback,
     pub(crate) paused: bool,
     pub(crate) consumers: Vec<ConsumerKey>,
-    /// The encoding that is forwarded: the best live one. Consumers change to it at its next key frame.
-    pub(crate) best: usize,
+    /// Whether it shows a screen.
+    pub(crate) is_screen: bool,
+    /// Whether the room forwards it: it is among the latest or loudest speakers, or the room forwards everybody.
+    pub(crate) is_selected: bool,
+    /// Which of its layers come.
+    pub(crate) liveness: Liveness,
+    /// How much they are.
+    pub(crate) rates: LayerRates,
+    /// Which of them anybody uses.
+    pub(crate) wanted: WantedLayers,
 }
 
 /// What a producer is made with.
@@ -71,6 +83,8 @@ pub(crate) struct ProducerSetup<'a> {
     /// Made from both.
     pub(crate) consumable: RtpParameters,
     pub(crate) paused: bool,
+    pub(crate) is_screen: bool,
+    pub(crate) now: Instant,
 }
 
 /// A source that a packet was found to belong to.
@@ -84,12 +98,29 @@ pub(crate) struct Assignment {
 
 impl Producer {
     pub(crate) fn new(setup: ProducerSetup<'_>) -> Self {
-        let ProducerSetup { id, router, transport, kind, producer_type, parameters, mapping, consumable, paused } =
-            setup;
+        let ProducerSetup {
+            id,
+            router,
+            transport,
+            kind,
+            producer_type,
+            parameters,
+            mapping,
+            consumable,
+            paused,
+            is_screen,
+            now,
+        } = setup;
         let payloads = PayloadTable::new(parameters, mapping);
         let mut ids = ExtensionIds::new();
         extension_ids(parameters, &mut ids);
-        let encodings = parameters.encodings.iter().map(Encoding::new).collect();
+        let encodings: Vec<Encoding> = parameters.encodings.iter().map(Encoding::new).collect();
+        let layer_kind = match producer_type {
+            ProducerType::Svc if encodings.len() == 1 => LayerKind::Svc,
+            _ => LayerKind::Simulcast,
+        };
+        let spatial_layers =
+            if encodings.len() > 1 { encodings.len() } else { usize::from(scalability(parameters).spatial_layers) };
         let feedback = |kind: &str, parameter: &str| {
             parameters.codecs.iter().any(|codec| codec.rtcp_feedback.iter().any(|entry| entry.is(kind, parameter)))
         };
@@ -109,11 +140,15 @@ impl Producer {
             consumable,
             payloads,
             extension_ids: ids,
-            encodings,
             key_frame_feedback,
             paused,
             consumers: Vec::new(),
-            best: 0,
+            is_screen,
+            is_selected: true,
+            liveness: Liveness::default(),
+            rates: LayerRates::new(layer_kind),
+            wanted: WantedLayers::new(now, spatial_layers),
+            encodings,
         }
     }
 
@@ -154,17 +189,19 @@ impl Producer {
         })
     }
 
-    /// Takes note of the best live encoding; `true` when it changed. Encodings are in ascending quality (as mediasoup-client
-    /// orders them).
-    pub(crate) fn refresh_best(&mut self, now: Instant) -> bool {
-        let alive = |encoding: &Encoding| {
-            encoding
-                .stream
-                .as_ref()
-                .and_then(|stream| stream.receive.last_packet_at())
-                .is_some_and(|at| now.saturating_duration_since(at) < LAYER_DEAD_AFTER)
-        };
-        let best = self.encodings.iter().rposition(alive).unwrap_or(self.best);
-        std::mem::replace(&mut self.best, best) != best
+    /// Whether it is video of a person rather than of a screen.
+    pub(crate) fn is_camera(&self) -> bool {
+        self.kind == MediaKind::Video && !self.is_screen
     }
+
+    /// The layers of a packet of an encoding: in a simulcast its spatial layer is the encoding.
+    pub(crate) fn layers_of(&self, encoding: usize, inside: Layers) -> Layers {
+        if self.encodings.len() > 1 { Layers { spatial: encoding as u8, ..inside } } else { inside }
+    }
+}
+
+/// The layers inside each stream: those of the first encoding, for browsers give all the same.
+pub(crate) fn scalability(parameters: &RtpParameters) -> ScalabilityMode {
+    let mode = parameters.encodings.first().and_then(|encoding| encoding.scalability_mode.as_deref());
+    ScalabilityMode::parse(mode)
 }

@@ -1,16 +1,34 @@
 //! Routers: one room's forwarding table, and the events it tells its owner.
 
 mod events;
+mod observers;
+mod options;
 
 pub use events::{
     AudioLevel, ConsumerCloseReason, RouterCloseReason, RouterEvent, SuspendReason, TransportCloseReason,
 };
 
+pub use options::RouterOptions;
+
+use std::time::Instant;
+
+use observers::Observers;
+
 use crate::worker::TransportKey;
 
 /// What belongs to one room. Who gets whose packets is in the producers: each lists its consumers, and says whose room it is
 /// in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Router {
+    pub(crate) options: RouterOptions,
     pub(crate) transports: Vec<TransportKey>,
+    pub(crate) observers: Observers,
+    /// When the worker serves this router next.
+    pub(crate) armed: Option<Instant>,
+}
+
+impl Router {
+    pub(crate) fn new(options: RouterOptions) -> Self {
+        Self { observers: Observers::new(&options), options, transports: Vec::new(), armed: None }
+    }
 }

@@ -114,6 +114,13 @@ impl ExtensionIds {
         Ok(())
     }
 
+    /// Forgets `kind`, as if it had not been negotiated.
+    pub fn unset(&mut self, kind: ExtensionKind) {
+        if let Some(id) = self.by_kind[kind as usize].take() {
+            self.by_id[usize::from(id)] = None;
+        }
+    }
+
     /// The id of `kind`, when negotiated.
     pub fn get(&self, kind: ExtensionKind) -> Option<u8> {
         self.by_kind[kind as usize]

@@ -3,11 +3,15 @@
 use std::ops::Range;
 
 use super::RtpError;
+use super::extensions::ExtensionValues;
 use super::header::RtpHeader;
 use super::writer::{ExtensionPlan, HeaderRewrite, SourcePacket, WriteError, WrittenPacket, write_header};
 
 /// Length in bytes of the original sequence number.
 const OSN_LEN: usize = 2;
+
+/// The P bit of a header's first byte (RFC 3550 section 5.1).
+const PADDING_BIT: u8 = 0x20;
 
 /// What a retransmission carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,11 +65,40 @@ pub fn write_rtx_packet(
     Ok(WrittenPacket { header_len, len, stamps })
 }
 
+/// Writes a packet of `padding` bytes of padding alone, at least 1, in the retransmission stream that `rewrite` names: it
+/// probes the path and means nothing else ([`unwrap_rtx`] returns `None` for it).
+///
+/// # Errors
+/// `out` is too small.
+pub fn write_padding_packet(
+    out: &mut [u8],
+    rewrite: &HeaderRewrite,
+    plan: &ExtensionPlan,
+    padding: u8,
+) -> Result<WrittenPacket, WriteError> {
+    let nothing = SourcePacket { packet: &[], extensions: &ExtensionValues::default(), payload: &[] };
+    let (header_len, stamps) = write_header(out, rewrite, plan, &nothing)?;
+    let padding = padding.max(1);
+    let len = header_len + usize::from(padding);
+    let available = out.len();
+    let Some(place) = out.get_mut(header_len..len) else {
+        return Err(WriteError::BufferTooSmall { needed: len, available });
+    };
+    place.fill(0);
+    if let Some(count) = place.last_mut() {
+        *count = padding;
+    }
+    if let Some(first) = out.first_mut() {
+        *first |= PADDING_BIT;
+    }
+    Ok(WrittenPacket { header_len, len, stamps })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ids::{PayloadType, Ssrc};
-    use crate::rtp::extensions::{ExtensionIds, ExtensionKind, ExtensionValues};
+    use crate::rtp::extensions::{ExtensionIds, ExtensionKind};
 
     fn rtx_rewrite() -> HeaderRewrite {
         HeaderRewrite {
@@ -147,5 +180,20 @@ mod tests {
             let result = write_rtx_packet(&mut out[..available], &rtx_rewrite(), &plan(), &source, 1);
             assert!(matches!(result, Err(WriteError::BufferTooSmall { available: a, .. }) if a == available));
         }
+    }
+
+    #[test]
+    fn padding_alone_is_a_retransmission_of_nothing() {
+        for padding in [0, 1, 255] {
+            let mut out = [0xff; 600];
+            let written = write_padding_packet(&mut out, &rtx_rewrite(), &plan(), padding).unwrap();
+            let packet = &out[..written.len];
+            let header = RtpHeader::parse(packet).unwrap();
+            assert_eq!((header.ssrc, header.sequence_number), (Ssrc(0x1111_2222), 65_535));
+            assert_eq!(written.len - written.header_len, usize::from(padding.max(1)));
+            assert_eq!(unwrap_rtx(packet, &header), Ok(None));
+        }
+        let mut short = [0; 40];
+        assert!(write_padding_packet(&mut short, &rtx_rewrite(), &plan(), 255).is_err());
     }
 }

@@ -80,7 +80,8 @@ mod tests {
     #[test]
     fn a_protocol_that_is_not_enabled_is_not_offered() {
         let addresses = [address("127.0.0.1:1", &["127.0.0.1"])];
-        let only_tcp = WebRtcTransportOptions { enable_udp: false, enable_tcp: true };
+        let only_tcp =
+            WebRtcTransportOptions { enable_udp: false, enable_tcp: true, ..WebRtcTransportOptions::default() };
         assert!(candidates(&addresses, only_tcp).iter().all(|c| c.protocol == IceProtocol::Tcp));
     }
 }

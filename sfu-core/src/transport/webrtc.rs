@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use rand::{CryptoRng, Rng};
 
+use super::downlink::Downlink;
 use super::inbound::InboundStreams;
 use super::tuple::Tuple;
+use crate::congestion::incoming_cap::IncomingCap;
 use crate::congestion::remb::RembEstimator;
 use crate::congestion::transport_feedback::TransportFeedback;
 use crate::dtls::{Certificate, Dtls, Role, SrtpKeys};
@@ -16,7 +18,7 @@ use crate::parameters::IceParameters;
 use crate::rtcp::outgoing::{Cname, CompoundBuilder};
 use crate::rtp::extensions::ExtensionIds;
 use crate::srtp::{KeyError, OpenContext, OpenRtcpStreams, SealContext};
-use crate::worker::{ConsumerKey, ProducerKey};
+use crate::worker::{ConsumerKey, ProducerKey, WebRtcTransportOptions};
 
 /// SRTP in both directions, once DTLS has given verified keys.
 #[derive(Debug)]
@@ -57,8 +59,10 @@ pub(crate) struct WebRtcTransport {
     /// Sender of RTCP that speaks for no stream of ours.
     pub(crate) rtcp_ssrc: Ssrc,
     pub(crate) rtcp: CompoundBuilder,
-    /// Next transport-wide sequence number towards the peer.
-    pub(crate) next_wide_sequence: u16,
+    /// The way to the peer.
+    pub(crate) downlink: Downlink,
+    /// What the peer is told to send at most.
+    pub(crate) incoming_cap: IncomingCap,
     /// When it is closed unless the peer gives its consent again.
     pub(crate) close_at: Option<Instant>,
     /// When the worker serves this transport next.
@@ -67,10 +71,12 @@ pub(crate) struct WebRtcTransport {
 
 impl WebRtcTransport {
     pub(crate) fn new(
+        now: Instant,
         id: TransportId,
         router: RouterId,
         certificate: &Certificate,
         cname: Cname,
+        options: WebRtcTransportOptions,
         rng: &mut impl CryptoRng,
     ) -> Self {
         let rtcp_ssrc = Ssrc(rng.random());
@@ -95,7 +101,8 @@ impl WebRtcTransport {
             rtcp_ssrc,
             rtcp: CompoundBuilder::new(rtcp_ssrc, cname, true),
             close_at: None,
-            next_wide_sequence: 0,
+            downlink: Downlink::new(options.initial_outgoing_bps, options.max_outgoing_bps),
+            incoming_cap: IncomingCap::new(now, options.max_incoming_bps),
             armed: None,
         }
     }

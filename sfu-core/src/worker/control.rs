@@ -12,15 +12,15 @@ use crate::ice::{IceEvent, IceState};
 use crate::ids::{ProducerId, RouterId, TransportId};
 use crate::negotiation::validate_dtls_parameters;
 use crate::parameters::{DtlsFingerprint, DtlsParameters, DtlsRole, IceParameters};
-use crate::router::{ConsumerCloseReason, Router, RouterEvent, TransportCloseReason};
+use crate::router::{ConsumerCloseReason, Router, RouterEvent, RouterOptions, TransportCloseReason};
 use crate::rtcp::outgoing::Cname;
 use crate::transport::{WebRtcTransport, candidates};
 
 impl Core {
     /// Makes an empty router.
-    pub fn create_router(&mut self) -> RouterId {
+    pub fn create_router(&mut self, options: RouterOptions) -> RouterId {
         let id = RouterId::random(&mut self.rng);
-        self.routers.insert(id, Router::default());
+        self.routers.insert(id, Router::new(options));
         id
     }
 
@@ -61,7 +61,7 @@ impl Core {
         let id = TransportId::random(&mut self.rng);
         // RFC 7022 section 4.2: random, so that it links nothing.
         let cname = Cname::new(&id.to_string()).map_err(|_| TransportRefused::RouterClosed)?;
-        let transport = WebRtcTransport::new(id, router_id, &self.certificate, cname, &mut self.rng);
+        let transport = WebRtcTransport::new(now, id, router_id, &self.certificate, cname, options, &mut self.rng);
         let info = TransportInfo {
             id,
             ice_parameters: transport.ice_parameters(),
@@ -156,7 +156,7 @@ impl Core {
             }
         }
         for producer in std::mem::take(&mut transport.producers) {
-            if let Some(producer_id) = self.remove_producer(router_id, producer) {
+            if let Some(producer_id) = self.remove_producer(now, router_id, producer) {
                 self.tell(router_id, RouterEvent::ProducerClosed { producer_id });
             }
         }
@@ -179,12 +179,13 @@ impl Core {
     }
 
     /// Takes a producer out, and its consumers with it, each with an event.
-    pub(super) fn remove_producer(&mut self, router: RouterId, key: ProducerKey) -> Option<ProducerId> {
+    pub(super) fn remove_producer(&mut self, now: Instant, router: RouterId, key: ProducerKey) -> Option<ProducerId> {
         let producer = self.producers.remove(key)?;
         self.producer_ids.remove(&producer.id);
         if let Some(transport) = self.transports.get_mut(producer.transport) {
             transport.forget_producer(key);
         }
+        self.forget_observed(now, key, &producer);
         for consumer in producer.consumers {
             if let Some(consumer_id) = self.remove_consumer(consumer) {
                 let reason = ConsumerCloseReason::ProducerClosed;

@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use slotmap::{SlotMap, new_key_type};
 
 use super::info::{LocalAddress, WorkerStats};
-use super::timers::Timers;
+use super::timers::{Timers, Wake};
 use super::transmit::TransmitQueue;
 use crate::consumer::Consumer;
 use crate::dtls::Certificate;
@@ -49,8 +49,10 @@ pub struct CoreOptions {
 /// Why a core wants to be called back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeoutReason {
-    /// A transport has something due: a retransmission, a report, feedback, consent.
+    /// A transport has something due: a retransmission, a report, feedback, consent, a packet that waited.
     Transport,
+    /// A router has something due: who speaks, and how loud.
+    Router,
 }
 
 /// The state machine of a worker.
@@ -78,7 +80,7 @@ pub struct Core {
     /// By validated tuple.
     pub(super) tuples: HashMap<Tuple, TransportKey>,
 
-    pub(super) timers: Timers<TransportKey>,
+    pub(super) timers: Timers<Wake>,
     pub(super) transmits: TransmitQueue,
     // Drained after every call; a call makes at most one entry per object that it touches.
     pub(super) events: VecDeque<(RouterId, RouterEvent)>,
@@ -177,7 +179,10 @@ impl Core {
 
     /// When to call [`Self::handle_timeout`], at the latest.
     pub fn poll_timeout(&self) -> Option<(Instant, TimeoutReason)> {
-        self.timers.next().map(|at| (at, TimeoutReason::Transport))
+        self.timers.next().map(|(at, wake)| match wake {
+            Wake::Transport(_) => (at, TimeoutReason::Transport),
+            Wake::Router(_) => (at, TimeoutReason::Router),
+        })
     }
 
     /// Datagrams to send.

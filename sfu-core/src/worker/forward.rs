@@ -4,29 +4,40 @@
 
 use std::time::Instant;
 
-use super::core::{ConsumerKey, Core, ProducerKey};
+use super::core::{ConsumerKey, Core};
 use super::media::{Incoming, Route};
 use super::outlet::Outlet;
-use crate::consumer::{Candidate, Consumer};
+use super::timers::Wake;
+use crate::congestion::pacer::Class;
+use crate::consumer::{Candidate, Consumer, Verdict};
 use crate::ids::Ssrc;
 use crate::parameters::MediaKind;
 use crate::producer::Producer;
 use crate::producer::nack::DEFAULT_RTT;
 use crate::producer::packet_store::StoredPacket;
+use crate::producer::receive_stream::SourceReport;
+use crate::router::RouterEvent;
 use crate::rtp::header::RtpHeader;
 use crate::rtp::writer::SourcePacket;
-use crate::transport::WebRtcTransport;
+use crate::transport::{Paced, WebRtcTransport};
 
 /// Packets after the first of a key frame that may have overtaken it and are then forwarded from the store: the reordering
 /// that real paths do.
 const CATCH_UP_PACKETS: u64 = 16;
 
+/// What a packet has beside its payload, about: for the pacer, which must know before it is written.
+const OVERHEAD_BYTES: usize = 50;
+
 impl Core {
     /// Gives a packet to every consumer that takes it.
     pub(super) fn forward(&mut self, now: Instant, route: Route, incoming: &Incoming<'_>) {
-        let Some(producer) = self.producers.get(route.producer).filter(|producer| !producer.paused) else { return };
-        let candidate = candidate(producer, route.encoding, incoming);
-        let mut outlet = Outlet { transmits: &mut self.transmits, now, ntp: self.clock.ntp(now), sent: 0 };
+        let Some(producer) = self.producers.get(route.producer) else { return };
+        if producer.paused || !producer.is_selected {
+            return;
+        }
+        let reports = |encoding: usize| source_report(producer, encoding);
+        let candidate = candidate(route.encoding, incoming, &reports);
+        let mut outlet = Outlet::new(&mut self.transmits, now, self.clock.ntp(now));
         for &key in &producer.consumers {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
             let Some(transport) = self.transports.get_mut(consumer.transport) else { continue };
@@ -34,23 +45,19 @@ impl Core {
             if transport.media_path().is_none() {
                 continue;
             }
-            let Some(admission) = consumer.admit(now, &candidate) else { continue };
-            outlet.send(transport, consumer, route.encoding, incoming, admission);
-            if admission.starts && producer.kind == MediaKind::Video {
-                catch_up(&mut outlet, producer, route.encoding, incoming.extended, transport, consumer);
+            let starts = offer(&mut outlet, producer, transport, (key, &mut *consumer), &candidate, incoming);
+            if starts && producer.kind == MediaKind::Video {
+                catch_up(&mut outlet, producer, transport, (key, &mut *consumer), route.encoding, incoming.extended);
+            }
+            if let Some(layers) = consumer.poll_layers_changed() {
+                let event = RouterEvent::ConsumerLayersChanged { consumer_id: consumer.id, layers };
+                self.events.push_back((producer.router, event));
+            }
+            if let Some(at) = transport.downlink.pacer.poll_timeout() {
+                self.timers.arm(Wake::Transport(consumer.transport), &mut transport.armed, at.max(now));
             }
         }
         self.stats.packets_sent += outlet.sent;
-    }
-
-    /// Changes to the best live encoding of a simulcast producer: consumers follow at its next key frame, which is asked for.
-    pub(super) fn follow_best_encoding(&mut self, now: Instant, key: ProducerKey) {
-        let Some(producer) = self.producers.get_mut(key).filter(|producer| producer.encodings.len() > 1) else {
-            return;
-        };
-        if producer.refresh_best(now) {
-            self.want_key_frame(now, key);
-        }
     }
 
     /// Answers a NACK from the producer's store.
@@ -58,20 +65,92 @@ impl Core {
         let Some(consumer) = self.consumers.get_mut(key).filter(|consumer| consumer.ssrc == media_ssrc) else { return };
         consumer.stats.handle_nack(sequences.len());
         let Some(producer) = self.producers.get(consumer.producer) else { return };
-        let Some(transport) = self.transports.get_mut(consumer.transport) else { return };
-        let mut outlet = Outlet { transmits: &mut self.transmits, now, ntp: self.clock.ntp(now), sent: 0 };
+        let transport_key = consumer.transport;
+        let Some(transport) = self.transports.get_mut(transport_key) else { return };
+        let mut outlet = Outlet::new(&mut self.transmits, now, self.clock.ntp(now));
         let rtt = consumer.stats.rtt().unwrap_or(DEFAULT_RTT);
-        for &sequence in sequences {
-            let Ok(sent) = consumer.history.lookup_for_nack(now, sequence, rtt) else { continue };
+        for &sequence_number in sequences {
+            let Ok(sent) = consumer.history.lookup_for_nack(now, sequence_number, rtt) else { continue };
             let encoding = producer.encodings.get(usize::from(sent.generation));
             let stored = encoding.and_then(|encoding| encoding.stream.as_ref()?.store.get(now, sent.source_extended));
-            if let Some(stored) = stored {
+            let Some(stored) = stored else { continue };
+            let bytes = stored.payload().len() + OVERHEAD_BYTES;
+            let pacer = &mut transport.downlink.pacer;
+            let waits = consumer.kind == MediaKind::Video
+                && !pacer.try_send(now, bytes)
+                && pacer
+                    .push(now, Class::Retransmission, Paced::Resend { consumer: key, sequence_number, sent }, bytes)
+                    .is_ok();
+            if !waits {
                 with_stored(producer, stored, |incoming| {
-                    outlet.resend(transport, consumer, sequence, &sent, incoming);
+                    outlet.resend(transport, consumer, sequence_number, &sent, incoming);
                 });
             }
         }
         self.stats.packets_sent += outlet.sent;
+        self.rearm(now, transport_key);
+    }
+}
+
+/// Offers a packet to one consumer, after what the consumer held back for want of knowing what follows. Whether the stream
+/// starts with it.
+fn offer(
+    outlet: &mut Outlet<'_>,
+    producer: &Producer,
+    transport: &mut WebRtcTransport,
+    (key, consumer): (ConsumerKey, &mut Consumer),
+    candidate: &Candidate<'_>,
+    incoming: &Incoming<'_>,
+) -> bool {
+    if let Some(held) = consumer.take_held(candidate) {
+        let stream = producer.encodings.get(held.encoding).and_then(|encoding| encoding.stream.as_ref());
+        if let Some(stored) = stream.and_then(|stream| stream.store.get(outlet.now, held.extended)) {
+            with_stored(producer, stored, |incoming| {
+                let media = Paced::Media {
+                    consumer: key,
+                    encoding: held.encoding,
+                    extended: held.extended,
+                    admission: held.admission,
+                };
+                send_paced(outlet, transport, consumer, media, incoming);
+            });
+        }
+    }
+    match consumer.admit(outlet.now, candidate) {
+        Verdict::Drop => false,
+        Verdict::Hold { starts } => starts,
+        Verdict::Send(admission) => {
+            let (encoding, extended) = (candidate.encoding, candidate.extended);
+            let media = Paced::Media { consumer: key, encoding, extended, admission };
+            send_paced(outlet, transport, consumer, media, incoming);
+            admission.starts
+        }
+    }
+}
+
+/// Sends at once what the path takes at once; queues the rest. Sound never waits.
+fn send_paced(
+    outlet: &mut Outlet<'_>,
+    transport: &mut WebRtcTransport,
+    consumer: &mut Consumer,
+    media: Paced,
+    incoming: &Incoming<'_>,
+) {
+    let Paced::Media { encoding, admission, .. } = media else { return };
+    let bytes = incoming.source.payload.len() + OVERHEAD_BYTES;
+    let pacer = &mut transport.downlink.pacer;
+    let waits = match consumer.kind {
+        MediaKind::Audio => {
+            pacer.account(outlet.now, bytes);
+            false
+        }
+        // When the queue is full its packets leave unpaced: late is worse than a burst.
+        MediaKind::Video => {
+            !pacer.try_send(outlet.now, bytes) && pacer.push(outlet.now, Class::Video, media, bytes).is_ok()
+        }
+    };
+    if !waits {
+        outlet.send(transport, consumer, encoding, incoming, admission);
     }
 }
 
@@ -79,25 +158,25 @@ impl Core {
 fn catch_up(
     outlet: &mut Outlet<'_>,
     producer: &Producer,
+    transport: &mut WebRtcTransport,
+    (key, consumer): (ConsumerKey, &mut Consumer),
     encoding: usize,
     first: u64,
-    transport: &mut WebRtcTransport,
-    consumer: &mut Consumer,
 ) {
     let Some(stream) = producer.encodings.get(encoding).and_then(|encoding| encoding.stream.as_ref()) else { return };
+    let reports = |encoding: usize| source_report(producer, encoding);
     for extended in first + 1..=first + CATCH_UP_PACKETS {
         if let Some(stored) = stream.store.get(outlet.now, extended) {
             with_stored(producer, stored, |incoming| {
-                if let Some(admission) = consumer.admit(outlet.now, &candidate(producer, encoding, incoming)) {
-                    outlet.send(transport, consumer, encoding, incoming, admission);
-                }
+                let candidate = candidate(encoding, incoming, &reports);
+                offer(outlet, producer, transport, (key, &mut *consumer), &candidate, incoming);
             });
         }
     }
 }
 
 /// A stored packet as it was when it came.
-fn with_stored(producer: &Producer, stored: &StoredPacket, act: impl FnOnce(&Incoming<'_>)) {
+pub(super) fn with_stored(producer: &Producer, stored: &StoredPacket, act: impl FnOnce(&Incoming<'_>)) {
     let Ok(header) = RtpHeader::parse(stored.bytes()) else { return };
     let Some(media) = producer.payloads.media(header.payload_type) else { return };
     let extensions = producer.extension_ids.parse(stored.bytes(), &header);
@@ -107,21 +186,30 @@ fn with_stored(producer: &Producer, stored: &StoredPacket, act: impl FnOnce(&Inc
         marker: stored.header().marker,
         restarted: false,
         media,
+        red: producer.payloads.red(header.payload_type, stored.payload()).ok().flatten(),
         frame: stored.header().frame,
         source: SourcePacket { packet: stored.bytes(), extensions: &extensions, payload: stored.payload() },
     });
 }
 
-fn candidate(producer: &Producer, encoding: usize, incoming: &Incoming<'_>) -> Candidate {
+fn source_report(producer: &Producer, encoding: usize) -> Option<SourceReport> {
+    producer.encodings.get(encoding)?.stream.as_ref()?.receive.source_report()
+}
+
+fn candidate<'a>(
+    encoding: usize,
+    incoming: &Incoming<'_>,
+    reports: &'a dyn Fn(usize) -> Option<SourceReport>,
+) -> Candidate<'a> {
     Candidate {
         encoding,
-        best: producer.best,
         media: incoming.media,
-        // The low half of the unwrapped number is the number on the wire.
-        sequence_number: incoming.extended as u16,
+        extended: incoming.extended,
         timestamp: incoming.timestamp,
+        marker: incoming.marker,
         frame: incoming.frame,
         is_empty: incoming.source.payload.is_empty(),
         restarted: incoming.restarted,
+        reports,
     }
 }

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use crate::ids::{ConsumerId, ProducerId, TransportId};
 use crate::parameters::{
-    ConsumerType, DtlsParameters, IceCandidate, IceParameters, MediaKind, ProducerType, RtpCapabilities, RtpParameters,
+    ConsumerLayers, ConsumerType, DtlsParameters, IceCandidate, IceParameters, MediaKind, ProducerType,
+    RtpCapabilities, RtpParameters,
 };
 
 /// An address that sockets are bound to, and what candidates call it.
@@ -23,11 +24,24 @@ pub struct WebRtcTransportOptions {
     pub enable_udp: bool,
     /// Offer TCP candidates.
     pub enable_tcp: bool,
+    /// What the peer's path is taken to carry before it has been measured, in bits per second (mediasoup's
+    /// `initialAvailableOutgoingBitrate`).
+    pub initial_outgoing_bps: u64,
+    /// What the peer is told to send at most.
+    pub max_incoming_bps: Option<u64>,
+    /// What the peer is sent at most, probes included.
+    pub max_outgoing_bps: Option<u64>,
 }
 
 impl Default for WebRtcTransportOptions {
     fn default() -> Self {
-        Self { enable_udp: true, enable_tcp: true }
+        Self {
+            enable_udp: true,
+            enable_tcp: true,
+            initial_outgoing_bps: 600_000,
+            max_incoming_bps: None,
+            max_outgoing_bps: None,
+        }
     }
 }
 
@@ -53,6 +67,8 @@ pub struct ProducerOptions {
     pub rtp_parameters: RtpParameters,
     /// Whether to forward nothing yet.
     pub paused: bool,
+    /// Whether it shows a screen: sharpness counts for more than the frame rate.
+    pub is_screen: bool,
 }
 
 /// A producer as it was made.
@@ -75,6 +91,8 @@ pub struct ConsumerOptions {
     pub rtp_capabilities: RtpCapabilities,
     /// Whether to send nothing yet.
     pub paused: bool,
+    /// The highest layers to send of a video that has layers; absent: all.
+    pub preferred_layers: Option<ConsumerLayers>,
 }
 
 /// A consumer as it was made.
@@ -92,6 +110,8 @@ pub struct ConsumerInfo {
     pub rtp_parameters: RtpParameters,
     /// Whether the producer was paused at that moment.
     pub producer_paused: bool,
+    /// The preferred layers, as far as there are any.
+    pub preferred_layers: Option<ConsumerLayers>,
 }
 
 /// What a worker carries and has carried. Counters only grow.

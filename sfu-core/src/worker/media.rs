@@ -3,14 +3,17 @@
 use std::time::Instant;
 
 use super::core::{Core, ProducerKey, TransportKey};
+use crate::consumer::Consumer;
+use crate::ids::PayloadType;
 use crate::parameters::MediaKind;
 use crate::producer::nack::NackAction;
 use crate::producer::packet_store::StoredHeader;
 use crate::producer::receive_stream::Arrival;
-use crate::producer::{Assignment, MediaPayload};
+use crate::producer::{Assignment, MediaPayload, PayloadTable, RedPacket};
 use crate::rtp::codecs::FrameInfo;
 use crate::rtp::extensions::{ExtensionKind, ExtensionValues};
 use crate::rtp::header::RtpHeader;
+use crate::rtp::layers::Layers;
 use crate::rtp::rtx::unwrap_rtx;
 use crate::rtp::writer::SourcePacket;
 use crate::srtp::OpenStream;
@@ -34,9 +37,30 @@ pub(super) struct Incoming<'a> {
     /// The source's sequence numbers started anew.
     pub(super) restarted: bool,
     pub(super) media: MediaPayload,
+    /// The redundancy that it has.
+    pub(super) red: Option<RedPacket>,
     /// The frame that it belongs to.
     pub(super) frame: FrameInfo,
     pub(super) source: SourcePacket<'a>,
+}
+
+impl<'a> Incoming<'a> {
+    /// The redundancy with which a consumer gets the packet. `None`: it has none, or the consumer takes none.
+    pub(super) fn red_for(&self, consumer: &Consumer) -> Option<RedPacket> {
+        self.red.filter(|red| consumer.takes(red.mapped()))
+    }
+
+    /// The payload type and the packet as a consumer gets it: redundant audio whole, or its primary block alone.
+    pub(super) fn as_taken_by(&self, consumer: &Consumer) -> (PayloadType, SourcePacket<'a>) {
+        match (self.red_for(consumer), self.red) {
+            (Some(taken), _) => (taken.mapped(), self.source),
+            (None, Some(red)) => {
+                let payload = red.primary(self.source.payload);
+                (self.media.mapped, SourcePacket { payload, ..self.source })
+            }
+            (None, None) => (self.media.mapped, self.source),
+        }
+    }
 }
 
 impl Core {
@@ -49,10 +73,31 @@ impl Core {
         self.stats.packets_received += 1;
         let Some(packet) = datagram.get(..len) else { return };
         if let Some(incoming) = self.receive(now, route, packet, header, &extensions) {
-            self.follow_best_encoding(now, route.producer);
+            self.observe(now, route, &incoming);
             self.forward(now, route, &incoming);
         }
         self.serve_after_packet(now, key, route.producer, route.encoding);
+    }
+
+    /// Takes note of what a packet says beside its media: that a layer is alive, that somebody speaks.
+    fn observe(&mut self, now: Instant, route: Route, incoming: &Incoming<'_>) {
+        let Some(producer) = self.producers.get_mut(route.producer) else { return };
+        match producer.kind {
+            MediaKind::Video => {
+                let layers = producer.layers_of(route.encoding, incoming.frame.layers);
+                producer.rates.handle_packet(now, layers, incoming.source.packet.len());
+                if producer.liveness.handle_packet(now, layers.spatial, incoming.frame.starts_frame) {
+                    self.handle_live_layers(now, route.producer);
+                }
+            }
+            MediaKind::Audio => {
+                producer.rates.handle_packet(now, Layers::default(), incoming.source.packet.len());
+                if let Some(level) = incoming.source.extensions.audio_level {
+                    let router = producer.router;
+                    self.hear(now, router, route.producer, level);
+                }
+            }
+        }
     }
 
     /// Authenticates a packet and finds its stream. `None`: refused; an authentic packet of nobody still counts for the path.
@@ -172,7 +217,7 @@ impl Core {
             Arrival::Restarted { extended } => (extended, true),
             Arrival::Duplicate | Arrival::TooOld => return None,
         };
-        let bytes = packet.get(payload.clone())?;
+        let (bytes, red) = usable(&producer.payloads, header.payload_type, packet.get(payload.clone())?);
         let descriptor = extensions.bytes(ExtensionKind::DependencyDescriptor, packet);
         let frame = if bytes.is_empty() {
             FrameInfo::NONE
@@ -205,8 +250,19 @@ impl Core {
             marker: header.marker,
             restarted,
             media,
+            red,
             frame,
             source: SourcePacket { packet, extensions, payload: bytes },
         })
+    }
+}
+
+/// What of a payload is for consumers, and the redundancy that it has. Of redundant audio that is malformed, or has nothing
+/// new, there is nothing, as of padding.
+fn usable<'a>(payloads: &PayloadTable, payload_type: PayloadType, bytes: &'a [u8]) -> (&'a [u8], Option<RedPacket>) {
+    match payloads.red(payload_type, bytes) {
+        Ok(None) => (bytes, None),
+        Ok(Some(red)) if !red.primary(bytes).is_empty() => (bytes, Some(red)),
+        Ok(Some(_)) | Err(_) => (&[], None),
     }
 }

@@ -3,16 +3,20 @@
 //! [`Core`] is the pure half: datagrams, commands and time in; datagrams, events and the next deadline out. `shell` is the
 //! thread around it.
 
+mod bandwidth;
 mod control;
 mod core;
 mod errors;
 mod forward;
 mod info;
+mod layers;
 pub mod limits;
 mod load;
 mod media;
+mod observe;
 mod outlet;
 mod own_port;
+mod pacing;
 mod publish;
 mod reports;
 mod service;

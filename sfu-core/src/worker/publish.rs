@@ -34,7 +34,7 @@ impl Core {
         transport: TransportId,
         options: ProducerOptions,
     ) -> Result<ProducerInfo, ProduceError> {
-        let ProducerOptions { kind, mut rtp_parameters, paused } = options;
+        let ProducerOptions { kind, mut rtp_parameters, paused, is_screen } = options;
         let key = *self.transport_ids.get(&transport).ok_or(ProduceError::Closed)?;
         validate_rtp_parameters(&mut rtp_parameters).map_err(NegotiationError::from)?;
         let producer_type = producer_type(&rtp_parameters)?;
@@ -65,6 +65,8 @@ impl Core {
             mapping: &mapping,
             consumable,
             paused,
+            is_screen,
+            now,
         });
         let sources: Vec<_> = producer.signalled_sources().collect();
         let producer_key = self.producers.insert(producer);
@@ -76,6 +78,7 @@ impl Core {
         extension_ids(&rtp_parameters, &mut transport.extension_ids);
         self.enable_feedback(key, &rtp_parameters);
         self.producer_ids.insert(id, producer_key);
+        self.observe_producer(now, producer_key);
         self.rearm(now, key);
         Ok(ProducerInfo { id, kind, producer_type })
     }
@@ -109,6 +112,25 @@ impl Core {
         }
     }
 
+    /// Sets what a transport's peer is told to send at most, in bits per second; `None`: as much as its path carries.
+    ///
+    /// # Errors
+    /// [`ObjectClosed`].
+    pub fn set_max_incoming_bps(
+        &mut self,
+        now: Instant,
+        id: TransportId,
+        bps: Option<u64>,
+    ) -> Result<(), ObjectClosed> {
+        let (key, transport) = self.transport_mut(id).ok_or(ObjectClosed)?;
+        transport.incoming_cap.set(now, bps);
+        if let Some(remb) = &mut transport.remb {
+            remb.set_max_bps(bps.unwrap_or(MAX_REMB_BPS));
+        }
+        self.rearm(now, key);
+        Ok(())
+    }
+
     /// Turns on what the peer wants to hear of its path: transport-wide feedback, else REMB.
     fn enable_feedback(&mut self, key: TransportKey, parameters: &RtpParameters) {
         let Some(transport) = self.transports.get_mut(key) else { return };
@@ -121,7 +143,8 @@ impl Core {
             // Its sender estimates by itself: two opinions would fight.
             transport.remb = None;
         } else if wants("goog-remb") && transport.transport_feedback.is_none() {
-            transport.remb.get_or_insert_with(|| RembEstimator::new(MAX_REMB_BPS));
+            let max_bps = transport.incoming_cap.bps().unwrap_or(MAX_REMB_BPS);
+            transport.remb.get_or_insert_with(|| RembEstimator::new(max_bps));
         }
     }
 
@@ -129,16 +152,18 @@ impl Core {
     ///
     /// # Errors
     /// [`ObjectClosed`].
-    pub fn pause_producer(&mut self, id: ProducerId) -> Result<(), ObjectClosed> {
+    pub fn pause_producer(&mut self, now: Instant, id: ProducerId) -> Result<(), ObjectClosed> {
         let key = *self.producer_ids.get(&id).ok_or(ObjectClosed)?;
         let producer = self.producers.get_mut(key).ok_or(ObjectClosed)?;
         if !std::mem::replace(&mut producer.paused, true) {
             let (router, consumers) = (producer.router, producer.consumers.clone());
-            for consumer in consumers {
-                if let Some(consumer) = self.consumers.get_mut(consumer) {
+            for key in consumers {
+                if let Some(consumer) = self.consumers.get_mut(key) {
                     consumer.stop();
-                    let consumer_id = consumer.id;
+                    let (consumer_id, transport) = (consumer.id, consumer.transport);
                     self.tell(router, RouterEvent::ConsumerProducerPaused { consumer_id });
+                    self.retarget(now, key);
+                    self.allocate(now, transport);
                 }
             }
         }
@@ -156,8 +181,9 @@ impl Core {
             let (router, consumers) = (producer.router, producer.consumers.clone());
             for consumer in consumers {
                 if let Some(consumer) = self.consumers.get(consumer) {
-                    let consumer_id = consumer.id;
+                    let (consumer_id, transport) = (consumer.id, consumer.transport);
                     self.tell(router, RouterEvent::ConsumerProducerResumed { consumer_id });
+                    self.allocate(now, transport);
                 }
             }
             self.want_key_frame(now, key);
@@ -172,23 +198,30 @@ impl Core {
         else {
             return;
         };
-        self.remove_producer(router, key);
+        self.remove_producer(now, router, key);
         self.rearm(now, transport);
     }
 
-    /// Asks for a key frame of the encoding that is forwarded, if any consumer could use one: once for all of them.
+    /// Asks for the key frames that take consumers to their targets: one of each encoding for all of them.
     pub(super) fn want_key_frame(&mut self, now: Instant, key: ProducerKey) {
-        let Some(producer) = self.producers.get_mut(key) else { return };
-        let (best, transport) = (producer.best, producer.transport);
-        // A key frame that comes before its consumer can be sent to would be lost, and the next one be a second away.
-        let can_use = |consumer: &Consumer| {
-            consumer.wants_key_frame(best)
-                && self.transports.get(consumer.transport).is_some_and(|transport| transport.media_path().is_some())
-        };
-        let wanted =
-            !producer.paused && producer.consumers.iter().any(|key| self.consumers.get(*key).is_some_and(can_use));
-        if wanted && let Some(encoding) = producer.encodings.get_mut(best) {
-            encoding.key_frames.request(now);
+        let Some(producer) = self.producers.get_mut(key).filter(|producer| !producer.paused) else { return };
+        let transport = producer.transport;
+        // A key frame that comes before its consumer can be sent to would be lost, and the next one be some time away.
+        let encodings = producer
+            .consumers
+            .iter()
+            .filter_map(|key| self.consumers.get(*key))
+            .filter(|consumer| {
+                self.transports.get(consumer.transport).is_some_and(|transport| transport.media_path().is_some())
+            })
+            .filter_map(Consumer::wanted_key_frame)
+            .fold(0_u128, |bits, encoding| bits | 1 << (encoding % 128));
+        for (index, encoding) in producer.encodings.iter_mut().enumerate() {
+            if index < 128 && encodings >> index & 1 != 0 {
+                encoding.key_frames.request_start(now);
+            }
+        }
+        if encodings != 0 {
             self.send_due_key_frame_requests(now, transport);
             self.rearm(now, transport);
         }

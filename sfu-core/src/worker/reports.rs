@@ -58,6 +58,8 @@ impl Core {
                     && consumer.ssrc.0 == report.ssrc
                 {
                     consumer.stats.handle_reception_report(now, &self.clock, &report);
+                    let (rtt, kind) = (consumer.stats.rtt(), consumer.kind);
+                    self.handle_path_report(now, key, rtt, kind, report.fraction_lost);
                 }
             }
             RtcpEvent::Nack { media_ssrc, sequences } => {
@@ -81,8 +83,10 @@ impl Core {
                     self.key_frame_for(now, key);
                 }
             }
-            // Estimating the peer's downlink comes with layer selection; a source that says goodbye is closed by signalling.
-            RtcpEvent::Remb { .. } | RtcpEvent::TransportFeedback(_) | RtcpEvent::Bye { .. } => {}
+            RtcpEvent::TransportFeedback(feedback) => self.handle_transport_feedback(now, key, &feedback),
+            RtcpEvent::Remb { bitrate_bps, .. } => self.handle_remb(now, key, bitrate_bps),
+            // A source that says goodbye is closed by signalling.
+            RtcpEvent::Bye { .. } => {}
         }
     }
 
@@ -166,11 +170,15 @@ impl Core {
         }
         for &key in &transport.consumers {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
-            if !consumer.reports.handle_timeout(now, &mut self.rng) || consumer.paused || consumer.needs_start {
+            if !consumer.reports.handle_timeout(now, &mut self.rng)
+                || consumer.paused
+                || consumer.selector.current().is_none()
+            {
                 continue;
             }
             let source_report = consumer
-                .source
+                .selector
+                .source()
                 .and_then(|source| self.producers.get(consumer.producer)?.encodings.get(source)?.stream.as_ref())
                 .and_then(|stream| stream.receive.source_report());
             let timestamps = &consumer.timestamps;
@@ -192,6 +200,8 @@ impl Core {
             if let Some(packet) = remb.poll_remb(now, rtcp_ssrc, &sources) {
                 queued(transport.rtcp.push_feedback(packet));
             }
+        } else if let Some(packet) = transport.incoming_cap.poll_remb(now, rtcp_ssrc, &sources) {
+            queued(transport.rtcp.push_feedback(packet));
         }
         self.flush_rtcp(key);
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::core::{Core, ProducerKey, TransportKey};
+use super::timers::Wake;
 use crate::router::TransportCloseReason;
 
 /// How long a transport outlives its peer's consent: an ICE restart may bring the peer back, on a new network say.
@@ -18,16 +19,30 @@ const STALE_PER_TRANSPORT: usize = 8;
 impl Core {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some((at, key)) = self.timers.pop_due(now) {
-            let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.armed == Some(at)) else {
-                continue;
-            };
-            transport.armed = None;
-            self.serve(now, key);
+        while let Some((at, wake)) = self.timers.pop_due(now) {
+            let Some(armed) = self.armed(wake).filter(|armed| **armed == Some(at)) else { continue };
+            *armed = None;
+            match wake {
+                Wake::Transport(key) => self.serve(now, key),
+                Wake::Router(id) => self.serve_router(now, id),
+            }
         }
         if self.timers.len() > STALE_MIN + STALE_PER_TRANSPORT * self.transports.len() {
-            let transports = &self.transports;
-            self.timers.retain(|at, key| transports.get(key).is_some_and(|transport| transport.armed == Some(at)));
+            let Self { timers, transports, routers, .. } = self;
+            timers.retain(|at, wake| {
+                let armed = match wake {
+                    Wake::Transport(key) => transports.get(key).and_then(|transport| transport.armed),
+                    Wake::Router(id) => routers.get(&id).and_then(|router| router.armed),
+                };
+                armed == Some(at)
+            });
+        }
+    }
+
+    fn armed(&mut self, wake: Wake) -> Option<&mut Option<Instant>> {
+        match wake {
+            Wake::Transport(key) => self.transports.get_mut(key).map(|transport| &mut transport.armed),
+            Wake::Router(id) => self.routers.get_mut(&id).map(|router| &mut router.armed),
         }
     }
 
@@ -43,7 +58,22 @@ impl Core {
         self.send_due_nacks(now, key);
         self.send_due_key_frame_requests(now, key);
         self.send_due_reports(now, key);
+        self.serve_downlink(now, key);
+        self.serve_wanted(now, key);
         self.rearm(now, key);
+    }
+
+    /// Tells the owners of a transport's producers what is no longer used.
+    fn serve_wanted(&mut self, now: Instant, key: TransportKey) {
+        let Some(transport) = self.transports.get(key) else { return };
+        let due = |producer: &&ProducerKey| {
+            self.producers
+                .get(**producer)
+                .is_some_and(|producer| producer.wanted.poll_timeout().is_some_and(|at| at <= now))
+        };
+        for producer in transport.producers.iter().filter(due).copied().collect::<Vec<_>>() {
+            self.update_wanted(now, producer);
+        }
     }
 
     /// Media can flow on this transport from now on: what waited for that is asked for.
@@ -76,8 +106,13 @@ impl Core {
         if transport.media_path().is_some() {
             consider(transport.transport_feedback.as_ref().and_then(|feedback| feedback.poll_timeout()));
             consider(transport.remb.as_ref().and_then(|remb| remb.poll_timeout()));
+            consider(transport.downlink.poll_timeout());
             for producer in transport.producers.iter().filter_map(|producer| self.producers.get(*producer)) {
+                consider(producer.wanted.poll_timeout());
                 for encoding in producer.encodings.iter().filter(|encoding| encoding.ssrc.is_some()) {
+                    if transport.remb.is_none() {
+                        consider(transport.incoming_cap.poll_timeout());
+                    }
                     consider(encoding.key_frames.poll_timeout());
                     if let Some(stream) = &encoding.stream {
                         consider(Some(stream.reports.poll_timeout()));
@@ -90,7 +125,7 @@ impl Core {
             }
         }
         if let (Some(next), Some(transport)) = (next, self.transports.get_mut(key)) {
-            self.timers.arm(key, &mut transport.armed, next.max(now + TIMER_STEP));
+            self.timers.arm(Wake::Transport(key), &mut transport.armed, next.max(now + TIMER_STEP));
         }
     }
 
@@ -111,7 +146,7 @@ impl Core {
         let reports = stream.map(|stream| stream.reports.poll_timeout());
         let key_frames = source.and_then(|source| source.key_frames.poll_timeout());
         if let Some(next) = [feedback, remb, nack, reports, key_frames].into_iter().flatten().min() {
-            self.timers.arm(key, &mut transport.armed, next.max(now + TIMER_STEP));
+            self.timers.arm(Wake::Transport(key), &mut transport.armed, next.max(now + TIMER_STEP));
         }
         if nack.is_some_and(|at| at <= now) {
             self.send_due_nacks(now, key);

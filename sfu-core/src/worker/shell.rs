@@ -345,7 +345,7 @@ mod tests {
     use super::*;
     use crate::dtls::Certificate;
     use crate::negotiation::{default_media_codecs, router_rtp_capabilities};
-    use crate::router::TransportCloseReason;
+    use crate::router::{RouterOptions, TransportCloseReason};
     use crate::rtcp::ntp::WallClock;
     use crate::worker::{CoreOptions, TransportInfo, WebRtcTransportOptions};
 
@@ -385,7 +385,7 @@ mod tests {
             clock: WallClock::new(now, SystemTime::UNIX_EPOCH),
             rng: StdRng::seed_from_u64(1),
         });
-        let router = core.create_router();
+        let router = core.create_router(RouterOptions::default());
         let transports = [1, 2].map(|port| {
             let info = core.create_transport(now, router, WebRtcTransportOptions::default(), None).unwrap();
             core.handle_datagram(now, tuple(port), &mut check(&info));

@@ -8,13 +8,14 @@ use super::core::{ConsumerKey, Core, ProducerKey, TransportKey};
 use super::errors::{ConsumeError, ObjectClosed};
 use super::info::{ConsumerInfo, ConsumerOptions};
 use super::limits::MAX_CONSUMERS_PER_TRANSPORT;
+use crate::consumer::selector::{Layering, UpSwitch};
 use crate::consumer::{Consumer, ConsumerSetup, RtxTarget, first_sequence};
 use crate::ids::{ConsumerId, Ssrc, TransportId};
-use crate::negotiation::{NegotiationError, consumer_rtp_parameters, validate_rtp_capabilities};
-use crate::parameters::{MediaKind, RtpParameters};
+use crate::negotiation::{NegotiationError, ScalabilityMode, consumer_rtp_parameters, validate_rtp_capabilities};
+use crate::parameters::{ConsumerType, MediaKind, RtpParameters};
 use crate::producer::Producer;
 use crate::rtcp::outgoing::Cname;
-use crate::rtp::extensions::ExtensionIds;
+use crate::rtp::extensions::{ExtensionIds, ExtensionKind};
 use crate::rtp::writer::ExtensionPlan;
 use crate::srtp::SealStream;
 use crate::transport::extension_ids;
@@ -30,7 +31,7 @@ impl Core {
         transport: TransportId,
         options: ConsumerOptions,
     ) -> Result<ConsumerInfo, ConsumeError> {
-        let ConsumerOptions { producer_id, mut rtp_capabilities, paused } = options;
+        let ConsumerOptions { producer_id, mut rtp_capabilities, paused, preferred_layers } = options;
         let key = *self.transport_ids.get(&transport).ok_or(ConsumeError::Closed)?;
         let transport = self.transports.get_mut(key).ok_or(ConsumeError::Closed)?;
         let not_found = ConsumeError::ProducerNotFound(producer_id);
@@ -51,25 +52,28 @@ impl Core {
         parameters.mid = Some(transport.next_mid());
         let id = ConsumerId::random(&mut self.rng);
         let kind = producer.kind;
-        let place = Place { id, producer: producer_key, transport: key, kind, paused };
+        let consumer_type = producer.producer_type;
+        let place = Place { id, producer: producer_key, transport: key, kind, consumer_type, paused };
         let setup = setup(place, &parameters, &mut self.rng).ok_or(NegotiationError::NoCompatibleCodecs)?;
-        let consumer = Consumer::new(now, setup, &mut self.rng);
+        let mut consumer = Consumer::new(now, setup, &mut self.rng);
+        consumer.limit_to(preferred_layers);
         let info = ConsumerInfo {
             id,
             producer_id,
             kind,
-            consumer_type: producer.producer_type,
+            consumer_type,
             rtp_parameters: parameters,
             producer_paused: producer.paused,
+            preferred_layers: consumer.preferred_layers(),
         };
         let consumer_key = self.consumers.insert(consumer);
         producer.consumers.push(consumer_key);
         transport.consumers.push(consumer_key);
         transport.outbound.extend(ssrcs(&info.rtp_parameters).map(|ssrc| (ssrc, consumer_key)));
         self.consumer_ids.insert(id, consumer_key);
-        if !paused {
-            self.want_key_frame(now, producer_key);
-        }
+        self.enable_estimate(now, key, &info.rtp_parameters);
+        self.allocate(now, key);
+        self.start_key_frame_for(now, consumer_key);
         self.rearm(now, key);
         Ok(info)
     }
@@ -78,10 +82,13 @@ impl Core {
     ///
     /// # Errors
     /// [`ObjectClosed`].
-    pub fn pause_consumer(&mut self, id: ConsumerId) -> Result<(), ObjectClosed> {
-        let (_, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
+    pub fn pause_consumer(&mut self, now: Instant, id: ConsumerId) -> Result<(), ObjectClosed> {
+        let (key, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
         consumer.paused = true;
         consumer.stop();
+        let transport = consumer.transport;
+        self.retarget(now, key);
+        self.allocate(now, transport);
         Ok(())
     }
 
@@ -90,10 +97,11 @@ impl Core {
     /// # Errors
     /// [`ObjectClosed`].
     pub fn resume_consumer(&mut self, now: Instant, id: ConsumerId) -> Result<(), ObjectClosed> {
-        let (_, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
+        let (key, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
         if std::mem::replace(&mut consumer.paused, false) {
-            let producer = consumer.producer;
-            self.want_key_frame(now, producer);
+            let transport = consumer.transport;
+            self.allocate(now, transport);
+            self.start_key_frame_for(now, key);
         }
         Ok(())
     }
@@ -116,7 +124,7 @@ impl Core {
         };
         let transport = producer.transport;
         if producer.kind == MediaKind::Video
-            && let Some(encoding) = producer.encodings.get_mut(consumer.source.unwrap_or(producer.best))
+            && let Some(encoding) = producer.encodings.get_mut(consumer.decoding_from())
         {
             encoding.key_frames.request(now);
             self.send_due_key_frame_requests(now, transport);
@@ -128,7 +136,12 @@ impl Core {
     pub fn close_consumer(&mut self, now: Instant, id: ConsumerId) {
         let Some(&key) = self.consumer_ids.get(&id) else { return };
         let Some(transport) = self.consumers.get(key).map(|consumer| consumer.transport) else { return };
+        let producer = self.consumers.get(key).map(|consumer| consumer.producer);
         self.remove_consumer(key);
+        if let Some(producer) = producer {
+            self.update_wanted(now, producer);
+        }
+        self.allocate_soon(now, transport);
         self.rearm(now, transport);
     }
 
@@ -149,7 +162,7 @@ impl Core {
         Some(consumer.id)
     }
 
-    fn consumer_mut(&mut self, id: ConsumerId) -> Option<(ConsumerKey, &mut Consumer)> {
+    pub(super) fn consumer_mut(&mut self, id: ConsumerId) -> Option<(ConsumerKey, &mut Consumer)> {
         let key = *self.consumer_ids.get(&id)?;
         Some((key, self.consumers.get_mut(key)?))
     }
@@ -161,6 +174,7 @@ struct Place {
     producer: ProducerKey,
     transport: TransportKey,
     kind: MediaKind,
+    consumer_type: ConsumerType,
     paused: bool,
 }
 
@@ -182,7 +196,11 @@ fn setup(place: Place, parameters: &RtpParameters, rng: &mut impl RngCore) -> Op
     });
     let mut ids = ExtensionIds::new();
     extension_ids(parameters, &mut ids);
-    let Place { id, producer, transport, kind, paused } = place;
+    // Other codecs have their picture numbers in the payload, where they are rewritten; the descriptor's would contradict them.
+    if !media().any(|codec| codec.mime_type.is_codec("AV1")) {
+        ids.unset(ExtensionKind::DependencyDescriptor);
+    }
+    let Place { id, producer, transport, kind, consumer_type, paused } = place;
     Some(ConsumerSetup {
         id,
         producer,
@@ -195,7 +213,23 @@ fn setup(place: Place, parameters: &RtpParameters, rng: &mut impl RngCore) -> Op
         clock_rate_hz: media().next()?.clock_rate,
         cname: Cname::new(parameters.rtcp.cname.as_deref().unwrap_or_default()).ok()?,
         paused,
+        layering: layering(consumer_type, parameters),
     })
+}
+
+/// Where the layers are, by the mode that was negotiated.
+fn layering(consumer_type: ConsumerType, parameters: &RtpParameters) -> Layering {
+    let mode = parameters.encodings.first().and_then(|encoding| encoding.scalability_mode.as_deref());
+    let ScalabilityMode { spatial_layers, temporal_layers, .. } = ScalabilityMode::parse(mode);
+    match consumer_type {
+        ConsumerType::Simple => Layering::Plain,
+        ConsumerType::Simulcast => Layering::Simulcast { encodings: spatial_layers, temporal_layers },
+        ConsumerType::Svc => {
+            let is_vp9 = parameters.codecs.first().is_some_and(|codec| codec.mime_type.is_codec("VP9"));
+            let up_switch = if is_vp9 { UpSwitch::SpatialSwitch } else { UpSwitch::KeyFrame };
+            Layering::Svc { spatial_layers, temporal_layers, up_switch }
+        }
+    }
 }
 
 fn ssrcs(parameters: &RtpParameters) -> impl Iterator<Item = Ssrc> {

@@ -1,8 +1,18 @@
-//! When each transport wants to be served: a heap with lazy deletion, so that a quiet transport costs nothing.
+//! When each transport and router wants to be served: a heap with lazy deletion, so that a quiet transport costs nothing.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
+
+use super::core::TransportKey;
+use crate::ids::RouterId;
+
+/// What a deadline is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wake {
+    Transport(TransportKey),
+    Router(RouterId),
+}
 
 /// Deadlines by key. A key has at most one that counts, kept by its owner as `armed`; earlier ones left in the heap are
 /// stale and skipped when they come up.
@@ -24,9 +34,9 @@ impl<K: Ord + Copy> Timers<K> {
         }
     }
 
-    /// The next deadline; it may be stale.
-    pub(super) fn next(&self) -> Option<Instant> {
-        self.heap.peek().map(|&Reverse((at, _))| at)
+    /// The next deadline, and whose; it may be stale.
+    pub(super) fn next(&self) -> Option<(Instant, K)> {
+        self.heap.peek().map(|&Reverse(next)| next)
     }
 
     /// A key whose deadline is due. It counts only if it equals what the key's owner has armed.
@@ -74,7 +84,7 @@ mod tests {
         timers.arm(1, &mut armed[1], start + ms(30));
         timers.arm(0, &mut armed[0], start + ms(10));
         timers.arm(0, &mut armed[0], start + ms(20));
-        assert_eq!(timers.next(), Some(start + ms(10)));
+        assert_eq!(timers.next(), Some((start + ms(10), 0)));
         assert_eq!(served(&mut timers, &mut armed, start + ms(9)), [0_u8; 0]);
         assert_eq!(served(&mut timers, &mut armed, start + ms(10)), [0]);
         assert_eq!(served(&mut timers, &mut armed, start + ms(100)), [1], "the entry of 50 ms was stale");
@@ -89,6 +99,6 @@ mod tests {
         }
         assert_eq!(timers.len(), 100);
         timers.retain(|at, key| armed[usize::from(key)] == Some(at));
-        assert_eq!((timers.len(), timers.next()), (1, Some(start + ms(1))));
+        assert_eq!((timers.len(), timers.next()), (1, Some((start + ms(1), 0))));
     }
 }

@@ -7,9 +7,9 @@ use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile::{
 };
 use sfu_core::worker::{ConsumerOptions, ProducerOptions, WebRtcTransportOptions};
 
-use crate::harness::allocations::count;
-use crate::harness::vectors::{capabilities, producer};
-use crate::harness::{Direction, Kind, Link, PeerOptions, World, ms, s};
+use crate::allocations::count;
+use simulation::vectors::{capabilities, producer};
+use simulation::{Direction, Kind, Link, PeerOptions, World, ms, s};
 
 /// Consumers of one producer, each on a transport of its own.
 const CONSUMERS: usize = 50;
@@ -76,10 +76,16 @@ fn transports_producers_and_consumers_that_come_and_go_leave_nothing() {
             let [sends, receives] = [(); 2]
                 .map(|()| core.create_transport(now, router, WebRtcTransportOptions::default(), None).unwrap().id);
             for _ in 0..4 {
-                let options = ProducerOptions { kind, rtp_parameters: rtp_parameters.clone(), paused: false };
+                let options =
+                    ProducerOptions { kind, rtp_parameters: rtp_parameters.clone(), paused: false, is_screen: false };
                 let producer_id = core.produce(now, sends, options).unwrap().id;
                 let rtp_capabilities = rtp_capabilities.clone();
-                core.consume(now, receives, ConsumerOptions { producer_id, rtp_capabilities, paused: false }).unwrap();
+                core.consume(
+                    now,
+                    receives,
+                    ConsumerOptions { producer_id, rtp_capabilities, paused: false, preferred_layers: None },
+                )
+                .unwrap();
                 core.close_producer(now, producer_id);
             }
             core.close_transport(now, sends);

@@ -2,7 +2,7 @@
 
 use sfu_core::parameters::HeaderExtensionUri;
 
-use crate::harness::{World, ms, s};
+use simulation::{World, ms, s};
 
 /// Harm prevented: anything at all between two people does not work.
 #[test]

@@ -2,8 +2,8 @@
 
 use sfu_core::router::RouterEvent;
 
-use crate::harness::checks::Pair;
-use crate::harness::{SinkId, SourceId, World, ms, s};
+use simulation::checks::Pair;
+use simulation::{SinkId, SourceId, World, ms, s};
 
 /// A receiver sees one stream: no number is missing, and timestamps are the source's, shifted by one constant.
 fn assert_one_stream(world: &World, sink: SinkId, source: SourceId) {
@@ -27,7 +27,7 @@ fn a_publishers_numbers_and_timestamps_may_wrap() {
         layer.next_rtx = u16::MAX - 3;
         layer.timestamp_base = u32::MAX - 90_000;
         let sink = world.consume(bob, source);
-        *world.network.link(alice, crate::harness::Direction::Up) = crate::harness::Link::lossy(0.02);
+        *world.network.link(alice, simulation::Direction::Up) = simulation::Link::lossy(0.02);
         world.run_for(s(20));
         world.assert_complete_before(sink, source, world.now - s(2));
         assert!(world.layer(source).next > 1 << 17);
@@ -56,7 +56,7 @@ fn a_paused_consumer_gets_nothing_and_goes_on_with_a_key_frame() {
     let sink = world.consume(bob, source);
     world.run_for(s(3));
     let consumer = world.sink(sink).info.id;
-    world.core.pause_consumer(consumer).unwrap();
+    world.core.pause_consumer(world.now, consumer).unwrap();
     world.run_for(ms(50));
     let before = world.sink(sink).packets.len();
     world.run_for(s(5));
@@ -76,7 +76,7 @@ fn a_consumer_may_begin_paused() {
     let mut world = World::new(44);
     let (alice, bob) = (world.peer(), world.peer());
     let source = world.produce(alice, "vp8");
-    let capabilities = crate::harness::vectors::capabilities("chromium-156");
+    let capabilities = simulation::vectors::capabilities("chromium-156");
     let sink = world.consume_as(bob, source, capabilities, true).unwrap();
     world.run_for(s(2));
     assert!(world.sink(sink).packets.is_empty());
@@ -99,7 +99,7 @@ fn a_paused_producer_reaches_nobody_and_goes_on_with_a_key_frame() {
         world.events.clear();
         let (producer, consumer_id) = (world.source(source).producer, world.sink(sink).info.id);
         for _ in 0..2 {
-            world.core.pause_producer(producer).unwrap();
+            world.core.pause_producer(world.now, producer).unwrap();
         }
         world.settle();
         world.run_for(ms(50));

@@ -5,8 +5,8 @@ use sfu_core::dtls::{DtlsState, Role};
 use sfu_core::router::{RouterEvent, TransportCloseReason};
 use sfu_core::srtp::ProtectionProfile;
 
-use crate::harness::peer::Signalled;
-use crate::harness::{Direction, Kind, Link, PeerOptions, World, ms, s};
+use simulation::peer::Signalled;
+use simulation::{Direction, Kind, Link, PeerOptions, World, ms, s};
 
 /// Whether media of this peer reaches another one.
 fn is_heard(world: &mut World, peer: usize) -> bool {

@@ -11,8 +11,8 @@ use sfu_core::router::RouterEvent;
 use sfu_core::srtp::{MAX_RTP_OVERHEAD, SealContext, SealStream};
 use sfu_core::transport::tuple::Tuple;
 
-use crate::harness::allocations::count;
-use crate::harness::{Direction, Kind, PeerOptions, World, ms, s};
+use crate::allocations::count;
+use simulation::{Direction, Kind, PeerOptions, World, ms, s};
 
 /// Datagrams of junk in all.
 const JUNK: usize = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
@@ -224,7 +224,7 @@ fn header_extensions_of_a_hostile_publisher_reach_nobody() {
         let mut payload = frame.clone();
         payload.extend(number.to_be_bytes());
         forger.send(&mut world, alice, &header, &payload);
-        let published = crate::harness::peer::source::Published {
+        let published = simulation::peer::source::Published {
             extended,
             timestamp: number * 90,
             marker: true,

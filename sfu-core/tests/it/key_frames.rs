@@ -1,7 +1,7 @@
 //! Key frames: asked for at once, once for all, and again when need be.
 
-use crate::harness::vectors::producer;
-use crate::harness::{Direction, World, ms, s};
+use simulation::vectors::producer;
+use simulation::{Direction, World, ms, s};
 
 /// Harm prevented: a viewer looks at black, or at garbage.
 #[test]

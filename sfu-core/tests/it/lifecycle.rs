@@ -2,7 +2,7 @@
 
 use sfu_core::router::{ConsumerCloseReason, RouterEvent, TransportCloseReason};
 
-use crate::harness::{SinkId, SourceId, World, ms, s};
+use simulation::{SinkId, SourceId, World, ms, s};
 
 /// Alice publishes sound and picture to Bob and Carol, and Carol sound to Alice.
 fn room(seed: u64) -> (World, [usize; 3], [SourceId; 3], [SinkId; 5]) {

@@ -3,13 +3,14 @@
 use sfu_core::negotiation::InvalidParameters;
 use sfu_core::negotiation::limits::MAX_ENCODINGS;
 use sfu_core::parameters::RtpEncodingParameters;
+use sfu_core::router::RouterOptions;
 use sfu_core::worker::limits::{
     MAX_CONSUMERS_PER_TRANSPORT, MAX_ENCODINGS_PER_TRANSPORT, MAX_PRODUCERS_PER_TRANSPORT, MAX_TRANSPORTS_PER_ROUTER,
 };
 use sfu_core::worker::{ConsumeError, ProduceError, ProducerOptions, TransportRefused, WebRtcTransportOptions};
 
-use crate::harness::vectors::{capabilities, producer};
-use crate::harness::{PeerOptions, World, s};
+use simulation::vectors::{capabilities, producer};
+use simulation::{PeerOptions, World, s};
 
 #[test]
 fn a_transport_takes_so_many_producers_and_no_more() {
@@ -44,7 +45,7 @@ fn a_transport_takes_so_many_consumers_and_no_more() {
     assert_eq!(refused, Err(ConsumeError::TooMany { limit: MAX_CONSUMERS_PER_TRANSPORT }));
     world.run_for(s(1));
     for index in [0, MAX_CONSUMERS_PER_TRANSPORT - 1] {
-        world.assert_complete(crate::harness::SinkId { peer: bob, index }, source);
+        world.assert_complete(simulation::SinkId { peer: bob, index }, source);
     }
 }
 
@@ -57,7 +58,7 @@ fn a_router_takes_so_many_transports_and_no_more() {
     }
     let refused = world.core.create_transport(now, router, options, None).map(|info| info.id);
     assert_eq!(refused, Err(TransportRefused::TooMany { limit: MAX_TRANSPORTS_PER_ROUTER }));
-    let another = world.core.create_router();
+    let another = world.core.create_router(RouterOptions::default());
     assert!(world.core.create_transport(now, another, options, None).is_ok());
 }
 
@@ -102,7 +103,7 @@ fn a_producer_of_another_router_cannot_be_consumed() {
     let mut world = World::new(124);
     let alice = world.peer();
     let source = world.produce(alice, "opus");
-    let router = Some(world.core.create_router());
+    let router = Some(world.core.create_router(RouterOptions::default()));
     let stranger = world.connected_peer(PeerOptions { router, ..PeerOptions::default() });
     let refused = world.consume_as(stranger, source, capabilities("chromium-156"), false);
     assert_eq!(refused, Err(ConsumeError::ProducerNotFound(world.source(source).producer)));
@@ -126,7 +127,7 @@ fn a_mid_or_ssrc_that_is_in_use_on_the_transport_is_refused() {
     let (kind, first) = producer("vp8");
     let (_, second) = producer("vp9");
     let produce = |world: &mut World, peer: usize, rtp_parameters: &sfu_core::parameters::RtpParameters| {
-        let options = ProducerOptions { kind, rtp_parameters: rtp_parameters.clone(), paused: false };
+        let options = ProducerOptions { kind, rtp_parameters: rtp_parameters.clone(), paused: false, is_screen: false };
         world.core.produce(world.now, world.peers[peer].transport, options).map(|info| info.id)
     };
     let id = produce(&mut world, alice, &first).unwrap();

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::harness::vectors::{capabilities, producer, without_rtx};
-use crate::harness::{Direction, Kind, Link, Loss, PeerOptions, SourceId, World, ms, s};
+use simulation::vectors::{capabilities, producer, without_rtx};
+use simulation::{Direction, Kind, Link, Loss, PeerOptions, SourceId, World, ms, s};
 
 fn sequence(datagram: &[u8]) -> u16 {
     u16::from_be_bytes([datagram[2], datagram[3]])
@@ -15,7 +15,7 @@ fn ssrc(datagram: &[u8]) -> u32 {
 }
 
 /// A publisher and a subscriber behind these links, both directions of each alike.
-fn call_over(seed: u64, link: Link, case: &str) -> (World, SourceId, crate::harness::SinkId) {
+fn call_over(seed: u64, link: Link, case: &str) -> (World, SourceId, simulation::SinkId) {
     let mut world = World::new(seed);
     let alice = world.connected_peer(PeerOptions { up: link, down: link, ..PeerOptions::default() });
     let bob = world.connected_peer(PeerOptions { up: link, down: link, ..PeerOptions::default() });

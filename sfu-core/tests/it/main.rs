@@ -2,10 +2,11 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod allocation;
+mod allocations;
 mod call;
 mod continuity;
 mod handshake;
-mod harness;
+
 mod hostile;
 mod key_frames;
 mod lifecycle;
@@ -13,6 +14,7 @@ mod limits;
 mod loss;
 mod path;
 mod purity;
+mod redundant_audio;
 mod reports;
 mod rtp_corpus;
 mod simulcast;

@@ -4,7 +4,7 @@ use sfu_core::ice::IceState;
 use sfu_core::router::{RouterEvent, TransportCloseReason};
 use sfu_core::transport::tuple::{Protocol, Tuple};
 
-use crate::harness::{PeerOptions, World, ms, s};
+use simulation::{PeerOptions, World, ms, s};
 
 fn ice_states(world: &World, peer: usize) -> Vec<IceState> {
     let transport = world.peers[peer].transport;

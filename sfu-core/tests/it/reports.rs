@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use sfu_core::parameters::HeaderExtensionUri;
 
-use crate::harness::vectors::producer;
-use crate::harness::{Link, PeerOptions, SinkId, SourceId, World, s};
+use simulation::vectors::producer;
+use simulation::{Link, PeerOptions, SinkId, SourceId, World, s};
 
 /// When something was captured, by the consumer's latest sender report, in seconds of the core's wall clock, and in the
 /// publisher's time. The difference is the same for streams in step.
@@ -121,7 +121,7 @@ fn remb_falls_when_the_path_loses() {
     world.start(source);
     world.run_for(s(10));
     let before = world.peers[alice].remb.last().unwrap().1;
-    *world.network.link(alice, crate::harness::Direction::Up) = Link::lossy(0.3);
+    *world.network.link(alice, simulation::Direction::Up) = Link::lossy(0.3);
     world.run_for(s(10));
     let after = world.peers[alice].remb.last().unwrap().1;
     assert!(after < before / 2.0, "{before} to {after} bit/s");

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::allocations::count;
-use crate::harness::vectors::producer;
-use crate::harness::{Direction, Kind, Link, PeerOptions, SinkId, SourceId, World, ms, s};
+use crate::allocations::count;
+use simulation::vectors::producer;
+use simulation::{Direction, Kind, Link, PeerOptions, SinkId, SourceId, World, ms, s};
 
 fn room(seed: u64, case: &str) -> (World, SourceId, SinkId) {
     let mut world = World::new(seed);

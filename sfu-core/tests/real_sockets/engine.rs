@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sfu_core::engine::{
     ConnectError, ConsumerOptions, CreateRouterError, CreateTransportError, Engine, EngineError, EngineOptions,
-    PortMode, ProduceError, ProducerOptions, Router, RouterEvent, TransportError, TransportRefused, WebRtcTransport,
-    WebRtcTransportOptions,
+    PortMode, ProduceError, ProducerOptions, Router, RouterEvent, RouterOptions, TransportError, TransportRefused,
+    WebRtcTransport, WebRtcTransportOptions,
 };
 use sfu_core::parameters::{DtlsParameters, DtlsRole, MediaKind};
 
@@ -33,7 +33,7 @@ async fn transports_of_one_worker_share_its_port_and_workers_have_different_ones
     let engine = start(EngineOptions { workers: 2, ..options(LOOPBACK_V4) });
     let mut seen = BTreeSet::new();
     for _ in 0..2 {
-        let (router, _events) = engine.create_router().await.expect("a router");
+        let (router, _events) = engine.create_router(RouterOptions::default()).await.expect("a router");
         let first = ports(&transport(&router).await.expect("a transport"));
         assert_eq!(first.len(), 1, "the same port over UDP and TCP");
         assert_eq!(ports(&transport(&router).await.expect("a transport")), first);
@@ -46,7 +46,7 @@ async fn transports_of_one_worker_share_its_port_and_workers_have_different_ones
 #[tokio::test]
 async fn a_used_up_range_is_refused_by_name_and_a_closed_transports_port_is_free_at_once() {
     let (engine, port) = start_with_one_port();
-    let (router, _events) = engine.create_router().await.expect("a router");
+    let (router, _events) = engine.create_router(RouterOptions::default()).await.expect("a router");
     // Over and over: a port that is given back before its sockets are closed fails only sometimes.
     for round in 0..50 {
         let first = transport(&router).await.unwrap_or_else(|error| panic!("round {round}: {error}"));
@@ -64,7 +64,7 @@ async fn a_used_up_range_is_refused_by_name_and_a_closed_transports_port_is_free
 async fn closing_a_router_frees_the_ports_of_its_transports() {
     let (engine, _) = start_with_one_port();
     for round in 0..20 {
-        let (router, _events) = engine.create_router().await.expect("a router");
+        let (router, _events) = engine.create_router(RouterOptions::default()).await.expect("a router");
         transport(&router).await.unwrap_or_else(|error| panic!("round {round}: {error}"));
         router.close().await;
         match transport(&router).await {
@@ -78,7 +78,7 @@ async fn closing_a_router_frees_the_ports_of_its_transports() {
 #[tokio::test(flavor = "multi_thread")]
 async fn media_flows_to_a_transport_with_a_port_of_its_own() {
     let engine = start(EngineOptions { port_mode: PortMode::PerTransport, ..options(LOOPBACK_V4) });
-    let (router, events) = engine.create_router().await.expect("a router");
+    let (router, events) = engine.create_router(RouterOptions::default()).await.expect("a router");
     let mut events = Events::new(events);
     let way = (LOOPBACK_V4, Way::Udp, OurRole::Server);
     let publisher = Publisher::connect(&router, &mut events, LOOPBACK_V4, Way::Udp, OurRole::Server).await;
@@ -95,7 +95,7 @@ async fn routers_are_spread_evenly_over_the_workers() {
     let engine = start(EngineOptions { workers: 3, ..options(LOOPBACK_V4) });
     let mut routers = Vec::new();
     for _ in 0..9 {
-        routers.push(engine.create_router().await.expect("a router"));
+        routers.push(engine.create_router(RouterOptions::default()).await.expect("a router"));
     }
     let spread: Vec<usize> = engine.stats().await.workers.iter().map(|worker| worker.routers).collect();
     assert_eq!(spread, [3, 3, 3]);
@@ -105,7 +105,7 @@ async fn routers_are_spread_evenly_over_the_workers() {
 #[tokio::test]
 async fn closing_a_router_ends_its_events_and_closes_the_handles_of_all_that_was_in_it() {
     let engine = start(options(LOOPBACK_V4));
-    let (router, events) = engine.create_router().await.expect("a router");
+    let (router, events) = engine.create_router(RouterOptions::default()).await.expect("a router");
     let mut events = Events::new(events);
     let transport = transport(&router).await.expect("a transport");
     router.close().await;
@@ -113,7 +113,7 @@ async fn closing_a_router_ends_its_events_and_closes_the_handles_of_all_that_was
     assert_eq!(events.next().await, None, "asked for, so not told");
     answers_closed(&router, &transport).await;
     // Another router of the same worker goes on.
-    assert!(engine.create_router().await.is_ok());
+    assert!(engine.create_router(RouterOptions::default()).await.is_ok());
     engine.close().await;
 }
 
@@ -123,12 +123,19 @@ async fn answers_closed(router: &Router, transport: &WebRtcTransport) {
     let dtls = DtlsParameters { role: DtlsRole::Auto, fingerprints: transport.dtls_parameters().fingerprints.clone() };
     assert_eq!(transport.connect(dtls).await, Err(ConnectError::Closed));
     let produced = transport
-        .produce(ProducerOptions { kind: MediaKind::Video, rtp_parameters: Default::default(), paused: false })
+        .produce(ProducerOptions {
+            kind: MediaKind::Video,
+            rtp_parameters: Default::default(),
+            paused: false,
+            is_screen: false,
+        })
         .await;
     assert!(matches!(produced, Err(ProduceError::Closed)), "{produced:?}");
     let rtp_capabilities = router.rtp_capabilities().clone();
     let producer_id = "4d4b9a3e-7d0e-4c46-9d5e-6f3a5f8c8a11".parse().expect("an id");
-    let consumed = transport.consume(ConsumerOptions { producer_id, rtp_capabilities, paused: false }).await;
+    let consumed = transport
+        .consume(ConsumerOptions { producer_id, rtp_capabilities, paused: false, preferred_layers: None })
+        .await;
     assert!(matches!(consumed, Err(sfu_core::engine::ConsumeError::Closed)), "{consumed:?}");
     transport.close().await;
 }
@@ -136,7 +143,7 @@ async fn answers_closed(router: &Router, transport: &WebRtcTransport) {
 #[tokio::test(flavor = "multi_thread")]
 async fn handles_answer_closed_after_closing_and_what_hangs_on_them_is_told() {
     let engine = start(options(LOOPBACK_V4));
-    let (router, events) = engine.create_router().await.expect("a router");
+    let (router, events) = engine.create_router(RouterOptions::default()).await.expect("a router");
     let mut events = Events::new(events);
     let way = (LOOPBACK_V4, Way::Udp, OurRole::Server);
     let publisher = Publisher::connect(&router, &mut events, LOOPBACK_V4, Way::Udp, OurRole::Server).await;
@@ -175,7 +182,7 @@ async fn closing_the_engine_ends_its_threads_and_events_and_frees_its_ports() {
         }
     })
     .await;
-    let (router, events) = engine.create_router().await.expect("a router");
+    let (router, events) = engine.create_router(RouterOptions::default()).await.expect("a router");
     let mut events = Events::new(events);
     let port = *ports(&transport(&router).await.expect("a transport")).first().expect("a candidate");
 
@@ -185,7 +192,7 @@ async fn closing_the_engine_ends_its_threads_and_events_and_frees_its_ports() {
     #[cfg(target_os = "linux")]
     assert!(!has_thread("sluice-worker-8"));
     assert_eq!(events.next().await, None, "asked for, so not told");
-    assert!(matches!(engine.create_router().await, Err(CreateRouterError::WorkerGone(_))));
+    assert!(matches!(engine.create_router(RouterOptions::default()).await, Err(CreateRouterError::WorkerGone(_))));
     assert!(matches!(transport(&router).await, Err(CreateTransportError::WorkerGone(_))));
     assert!(engine.stats().await.workers.is_empty());
     std::net::UdpSocket::bind((LOOPBACK_V4, port)).expect("the port is free");

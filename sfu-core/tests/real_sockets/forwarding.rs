@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use sfu_core::engine::RouterOptions;
+
 use crate::peer::{OurRole, Packet, Publisher, Subscriber, Way};
 use crate::support::{Events, LOOPBACK_V4, LOOPBACK_V6, has_ipv6, options, start, within};
 
@@ -28,7 +30,7 @@ pub(crate) fn packet(number: u16) -> Packet {
 
 async fn payloads_arrive_as_sent(ip: IpAddr, way: Way, role: OurRole) {
     let engine = start(options(ip));
-    let (router, events) = engine.create_router().await.expect("a router");
+    let (router, events) = engine.create_router(RouterOptions::default()).await.expect("a router");
     let mut events = Events::new(events);
     let publisher = Publisher::connect(&router, &mut events, ip, way, role).await;
     let mut subscriber = Subscriber::connect(&router, &mut events, (ip, way, role), publisher.producer.id()).await;

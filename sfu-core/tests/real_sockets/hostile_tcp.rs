@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sfu_core::engine::{Engine, WebRtcTransport, WebRtcTransportOptions};
+use sfu_core::engine::{Engine, RouterOptions, WebRtcTransport, WebRtcTransportOptions};
 use sfu_core::parameters::IceProtocol;
 use sfu_core::transport::framing::MAX_FRAME_LEN;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,8 +15,8 @@ const VALIDATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn engine_and_transport() -> (Engine, WebRtcTransport) {
     let engine = start(options(LOOPBACK_V4));
-    let (router, _events) = engine.create_router().await.expect("a router");
-    let options = WebRtcTransportOptions { enable_udp: false, enable_tcp: true };
+    let (router, _events) = engine.create_router(RouterOptions::default()).await.expect("a router");
+    let options = WebRtcTransportOptions { enable_udp: false, enable_tcp: true, ..WebRtcTransportOptions::default() };
     let transport = router.create_webrtc_transport(options).await.expect("a transport");
     (engine, transport)
 }

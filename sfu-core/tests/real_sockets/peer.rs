@@ -120,7 +120,7 @@ impl Publisher {
         let answer = RTCSessionDescription::answer(describe(&transport, &section)).expect("SDP");
         transport.connect(dtls_parameters(&offer_sdp, peer_role)).await.expect("connect");
         let producer = transport
-            .produce(ProducerOptions { kind: MediaKind::Video, rtp_parameters: rtp, paused: false })
+            .produce(ProducerOptions { kind: MediaKind::Video, rtp_parameters: rtp, paused: false, is_screen: false })
             .await
             .expect("produce");
         connection.peer.set_remote_description(answer).await.expect("the answer holds");
@@ -160,8 +160,10 @@ impl Subscriber {
     ) -> Self {
         let transport = create_transport(router, way).await;
         let rtp_capabilities = router.rtp_capabilities().clone();
-        let consumer =
-            transport.consume(ConsumerOptions { producer_id, rtp_capabilities, paused: false }).await.expect("consume");
+        let consumer = transport
+            .consume(ConsumerOptions { producer_id, rtp_capabilities, paused: false, preferred_layers: None })
+            .await
+            .expect("consume");
         let mut connection = connect(ip, way, Some(role)).await;
         let rtp = consumer.rtp_parameters();
         let mid = rtp.mid.as_deref().unwrap_or("0");
@@ -207,7 +209,11 @@ impl Subscriber {
 }
 
 async fn create_transport(router: &Router, way: Way) -> WebRtcTransport {
-    let options = WebRtcTransportOptions { enable_udp: way == Way::Udp, enable_tcp: way == Way::Tcp };
+    let options = WebRtcTransportOptions {
+        enable_udp: way == Way::Udp,
+        enable_tcp: way == Way::Tcp,
+        ..WebRtcTransportOptions::default()
+    };
     router.create_webrtc_transport(options).await.expect("a transport")
 }
 

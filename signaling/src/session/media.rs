@@ -80,7 +80,8 @@ impl Session {
         if !transport.used_for.sends {
             return Err(SignalError::NotASendTransport(transport_id));
         }
-        let handle = transport.handle.produce(ProducerOptions { kind, rtp_parameters, paused: false }).await?;
+        let handle =
+            transport.handle.produce(ProducerOptions { kind, rtp_parameters, paused: false, is_screen: false }).await?;
         let id = handle.id();
         membership.producers.insert(id, OwnProducer { handle, transport: transport_id });
         membership.room.announce(|state| state.add_producer(id, &peer, kind, app_data));
@@ -134,7 +135,7 @@ impl Session {
             .read(|state| state.producer(&producer_id))
             .ok_or(SignalError::ProducerNotFound(producer_id))?;
         let paused = call || transport.used_for.made_with == MadeWith::Direction;
-        let options = ConsumerOptions { producer_id, rtp_capabilities, paused };
+        let options = ConsumerOptions { producer_id, rtp_capabilities, paused, preferred_layers: None };
         let handle = transport.handle.consume(options).await.map_err(|error| match error {
             ConsumeError::ProducerNotFound(id) => SignalError::ProducerNotFound(id),
             error => error.into(),

@@ -15,7 +15,8 @@ use clap::{Parser, ValueEnum};
 use report::Report;
 use serde::Serialize;
 use sfu_core::engine::{
-    ConsumerOptions, Engine, EngineOptions, ListenAddress, PortMode, ProducerOptions, Router, WebRtcTransportOptions,
+    ConsumerOptions, Engine, EngineOptions, ListenAddress, PortMode, ProducerOptions, Router, RouterOptions,
+    WebRtcTransportOptions,
 };
 use sfu_core::ids::{ProducerId, Ssrc};
 use sfu_core::negotiation::default_media_codecs;
@@ -115,15 +116,20 @@ async fn run(options: &Options) -> Result<Report, Failure> {
         port_mode: PortMode::PerWorker,
         media_codecs: default_media_codecs(),
     })?;
-    let (router, _events) = engine.create_router().await?;
+    let (router, _events) = engine.create_router(RouterOptions::default()).await?;
     let identity = Identity::generate(options.profile.into())?;
-    let udp_only = WebRtcTransportOptions { enable_udp: true, enable_tcp: false };
+    let udp_only = WebRtcTransportOptions { enable_udp: true, enable_tcp: false, ..WebRtcTransportOptions::default() };
 
     let publisher_transport = router.create_webrtc_transport(udp_only).await?;
     let parameters = publisher_parameters(&router, options.kind.into())?;
     let payload_type = parameters.codecs.first().map_or(0, |codec| codec.payload_type.0);
     let producer = publisher_transport
-        .produce(ProducerOptions { kind: options.kind.into(), rtp_parameters: parameters, paused: false })
+        .produce(ProducerOptions {
+            kind: options.kind.into(),
+            rtp_parameters: parameters,
+            paused: false,
+            is_screen: false,
+        })
         .await?;
     let publisher = Client::connect(&publisher_transport, &identity).await?;
 
@@ -187,11 +193,13 @@ fn publisher_parameters(router: &Router, kind: MediaKind) -> Result<RtpParameter
 
 /// Connects a subscriber; the SSRC is that of the media it will be sent.
 async fn subscribe(router: &Router, identity: &Identity, producer_id: ProducerId) -> Result<(Client, Ssrc), Failure> {
-    let udp_only = WebRtcTransportOptions { enable_udp: true, enable_tcp: false };
+    let udp_only = WebRtcTransportOptions { enable_udp: true, enable_tcp: false, ..WebRtcTransportOptions::default() };
     let transport = router.create_webrtc_transport(udp_only).await?;
     let client = Client::connect(&transport, identity).await?;
     let rtp_capabilities = router.rtp_capabilities().clone();
-    let consumer = transport.consume(ConsumerOptions { producer_id, rtp_capabilities, paused: false }).await?;
+    let consumer = transport
+        .consume(ConsumerOptions { producer_id, rtp_capabilities, paused: false, preferred_layers: None })
+        .await?;
     let encoding = consumer.rtp_parameters().encodings.first();
     Ok((client, encoding.and_then(|encoding| encoding.ssrc).ok_or("a consumer without SSRC")?))
 }

@@ -1,1 +1,460 @@
-//! What one receiver's path carries.
+//! What the path to one receiver carries, estimated at the sender.
+//!
+//! A receiver that supports transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01) tells when each
+//! packet arrived. From that come:
+//! - the delay-based rate: packet groups, a trendline with an adaptive threshold, and additive or multiplicative
+//!   increase (draft-ietf-rmcat-gcc-02), believed only where the least delay shows a queue;
+//! - the loss-based bound: which part of the losses depends on the rate (in the manner of LossBasedBweV2);
+//! - the acknowledged rate (in the manner of the robust throughput estimator), and the results of probes.
+//!
+//! The ways of keeping what was sent until feedback accounts for it are in the spirit of RFC 8888, whose feedback would
+//! fit in beside. Receivers without transport-wide feedback are taken at their word: REMB, tempered by their losses.
+
+use std::time::{Duration, Instant};
+
+use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
+
+use self::acknowledged::Acknowledged;
+use self::delay_based::DelayBased;
+use self::feedback::{ReceiverClock, Status};
+use self::history::{Fate, SentHistory};
+use self::loss_based::LossBased;
+use self::probing::Probing;
+use self::rate_control::{Conditions, RateControl, Step};
+use self::receiver_estimate::ReceiverEstimate;
+use super::rate::RateMeter;
+
+mod acknowledged;
+mod delay_based;
+mod feedback;
+pub mod fuzzing;
+mod history;
+mod inter_arrival;
+mod loss_based;
+mod probing;
+mod queue_delay;
+mod rate_control;
+mod receiver_estimate;
+#[cfg(test)]
+mod tests;
+mod trendline;
+
+pub use self::history::MAX_SENT_PACKETS;
+pub use self::probing::{Probe, ProbeId};
+pub use self::trendline::PathUsage;
+
+/// Where an estimate starts: what libwebrtc's own senders start with; any path worth calling on carries it, and the
+/// first probes are multiples of it.
+pub const INITIAL_ESTIMATE_BPS: u64 = 300_000;
+
+/// No estimate is lower: one Opus stream at its thriftiest with its headers. Less carries no call, and a lower
+/// estimate would only lengthen the way back.
+pub const MIN_ESTIMATE_BPS: u64 = 30_000;
+
+/// No estimate is higher unless the owner says so: forty good pictures. It bounds what a lying receiver can ask for.
+pub const MAX_ESTIMATE_BPS: u64 = 50_000_000;
+
+/// How long a packet that feedback says is missing may be late: longer than jitter with reordering, short enough to
+/// follow a full queue that drops.
+const REORDER_GRACE_US: i64 = 200_000;
+
+/// A one-way delay that changes by more from one packet to the next is a clock that was set, or a lie.
+const MAX_CLOCK_JUMP_US: i64 = 15_000_000;
+
+/// The round trip assumed until one is known.
+const INITIAL_RTT: Duration = Duration::from_millis(100);
+
+/// A round trip told or measured is taken as no more than this.
+const MAX_RTT: Duration = Duration::from_secs(2);
+
+/// Without feedback for this time and three round trips, while packets are sent, the path counts as interrupted.
+/// Receivers tell what arrived every 50 to 250 ms.
+const OUTAGE_AFTER: Duration = Duration::from_millis(600);
+
+/// Time between the steps down during an outage, and what remains at each.
+const OUTAGE_STEP: Duration = Duration::from_millis(500);
+const OUTAGE_DECAY: f64 = 0.7;
+
+/// What an outage leaves of the estimate at least: it says nothing of the path that comes back.
+const OUTAGE_FLOOR: f64 = 0.1;
+
+/// Probes after an outage, as shares of the estimate before it.
+const RECOVERY_SHARES: [f64; 2] = [0.5, 1.0];
+
+/// What is used of a rate that filled the path: at the start, and later, when others may share the path.
+const FILLED_AT_START: f64 = 0.9;
+const FILLED_LATER: f64 = 0.85;
+
+/// Time after a decrease without probes: their delay would be measured as well.
+const QUIET_AFTER_DECREASE: Duration = Duration::from_millis(1_500);
+
+/// The bounds of an estimate and where it starts, in bits per second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EstimatorOptions {
+    /// The estimate until something is known.
+    pub initial_bps: u64,
+    /// The estimate's floor.
+    pub min_bps: u64,
+    /// Its ceiling, above which nothing is probed either.
+    pub max_bps: u64,
+}
+
+impl Default for EstimatorOptions {
+    fn default() -> Self {
+        Self { initial_bps: INITIAL_ESTIMATE_BPS, min_bps: MIN_ESTIMATE_BPS, max_bps: MAX_ESTIMATE_BPS }
+    }
+}
+
+/// The state of an estimator, for statistics and traces. Rates in bits per second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EstimatorSnapshot {
+    /// What [`BandwidthEstimator::estimate_bps`] says.
+    pub estimate_bps: u64,
+    /// What arrives, if there is feedback.
+    pub acknowledged_bps: Option<u64>,
+    /// What the delays allow.
+    pub delay_based_bps: u64,
+    /// What the losses allow; none if they are no reason for a bound.
+    pub loss_based_bps: Option<u64>,
+    /// What the delays say of the path.
+    pub usage: PathUsage,
+    /// How long packets wait in the path's queue, in milliseconds.
+    pub queue_ms: f64,
+    /// The share lost of late, 0 to 1.
+    pub fraction_lost: f64,
+    /// The share that the path is believed to lose at any rate, 0 to 1.
+    pub inherent_loss: f64,
+    /// The round trip.
+    pub rtt: Duration,
+    /// Whether feedback is overdue.
+    pub is_interrupted: bool,
+}
+
+/// The estimate of what one transport's path carries. See the module.
+#[derive(Debug, Clone)]
+pub struct BandwidthEstimator {
+    origin: Instant,
+    options: EstimatorOptions,
+    history: SentHistory,
+    clock: ReceiverClock,
+    sent: RateMeter,
+    acknowledged: Acknowledged,
+    delays: DelayBased,
+    rate: RateControl,
+    losses: LossBased,
+    probing: Probing,
+    receiver: ReceiverEstimate,
+    rtt: Option<Duration>,
+    /// Whether the round trip is told from outside, which is without the feedback's delay.
+    is_rtt_told: bool,
+    usage: PathUsage,
+    has_feedback: bool,
+    /// The unwrapped number after the last that feedback covered.
+    next_untold: u64,
+    /// When the newest acknowledged packet was sent.
+    newest_acknowledged_us: i64,
+    /// The latest one-way delay, in the difference of the two clocks.
+    last_delay_us: Option<i64>,
+    /// Since when packets are on their way without feedback.
+    awaiting_since: Option<Instant>,
+    outage: Option<Outage>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Outage {
+    before_bps: f64,
+    next_step_at: Instant,
+}
+
+impl BandwidthEstimator {
+    /// An estimator whose bounds are mended so that the minimum is not above the maximum.
+    pub fn new(now: Instant, options: EstimatorOptions) -> Self {
+        let max_bps = options.max_bps.max(1);
+        let min_bps = options.min_bps.clamp(1, max_bps);
+        let options = EstimatorOptions { initial_bps: options.initial_bps.clamp(min_bps, max_bps), min_bps, max_bps };
+        Self {
+            origin: now,
+            options,
+            history: SentHistory::default(),
+            clock: ReceiverClock::default(),
+            sent: RateMeter::default(),
+            acknowledged: Acknowledged::default(),
+            delays: DelayBased::new(),
+            rate: RateControl::new(options.initial_bps as f64, min_bps as f64, max_bps as f64),
+            losses: LossBased::new(),
+            probing: Probing::new(max_bps as f64),
+            receiver: ReceiverEstimate::default(),
+            rtt: None,
+            is_rtt_told: false,
+            usage: PathUsage::Normal,
+            has_feedback: false,
+            next_untold: 0,
+            newest_acknowledged_us: 0,
+            last_delay_us: None,
+            awaiting_since: None,
+            outage: None,
+        }
+    }
+
+    /// Sets the ceiling (`maxOutgoingBitrate`), in bits per second, at once. It is no lower than the floor.
+    pub fn set_max_bps(&mut self, _now: Instant, bps: u64) {
+        self.options.max_bps = bps.max(self.options.min_bps);
+        self.rate.set_max_bps(self.options.max_bps as f64);
+        self.probing.set_max_bps(self.options.max_bps as f64);
+    }
+
+    /// Takes note of a packet sent with a transport-wide number, `bytes` being its whole datagram. Numbers are to be
+    /// used in their order; at [`MAX_SENT_PACKETS`] unaccounted ones the oldest is forgotten.
+    pub fn handle_sent(&mut self, now: Instant, wide_sequence: u16, bytes: usize, probe: Option<ProbeId>) {
+        let sent_us = self.micros(now);
+        self.history.handle_sent(sent_us, wide_sequence, u32::try_from(bytes).unwrap_or(u32::MAX), probe);
+        self.sent.handle_bytes(now, bytes);
+        self.awaiting_since.get_or_insert(now);
+        if let Some(id) = probe {
+            self.probing.handle_sent(id, sent_us, bytes as u64);
+        }
+    }
+
+    /// Takes transport-wide feedback. What it says of packets never sent, forgotten or known as received is ignored.
+    pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportLayerCc) {
+        if self.outage.is_some() {
+            self.end_outage(now);
+        }
+        let Some(newest) = self.read_feedback(feedback) else { return };
+        self.has_feedback = true;
+        self.awaiting_since = (newest + 1 < self.history.end()).then_some(now);
+        self.measure_rtt(now);
+        self.usage = self.delays.judge();
+        self.control_rate(now);
+        self.settle_losses();
+        while let Some(result) = self.probing.poll_result(self.newest_acknowledged_us, self.estimate()) {
+            let share = match (result.filled_path, result.is_start) {
+                (false, _) => 1.0,
+                (true, true) => FILLED_AT_START,
+                (true, false) => FILLED_LATER,
+            };
+            self.rate.raise_to(result.bps * share);
+            if !result.filled_path {
+                self.losses.raise_to(result.bps);
+            }
+        }
+    }
+
+    /// Takes the receiver's own estimate, in bits per second. It counts only as long as the receiver never sent
+    /// transport-wide feedback.
+    pub fn handle_remb(&mut self, _now: Instant, bps: u64) {
+        self.receiver.handle_remb(bps);
+    }
+
+    /// Takes the share lost (0 to 1) of a receiver report. It counts as [`handle_remb`](Self::handle_remb) does.
+    pub fn handle_loss(&mut self, now: Instant, fraction_lost: f64) {
+        self.receiver.handle_loss(now, fraction_lost);
+    }
+
+    /// Takes a measured round trip.
+    pub fn handle_rtt(&mut self, _now: Instant, rtt: Duration) {
+        self.is_rtt_told = true;
+        self.smooth_rtt(rtt);
+    }
+
+    /// Sets what would be sent if the path carried it, in bits per second: nothing beyond is probed, and nothing at all
+    /// before something is wanted.
+    pub fn set_desired_bps(&mut self, now: Instant, bps: u64) {
+        let estimate = self.estimate();
+        self.probing.set_desired_bps(now, bps as f64, estimate);
+    }
+
+    /// What the path carries, in bits per second, within the bounds of the options.
+    pub fn estimate_bps(&self) -> u64 {
+        (self.estimate() as u64).clamp(self.options.min_bps, self.options.max_bps)
+    }
+
+    /// A cluster of packets to be sent now. To be called until none after everything that may have changed something:
+    /// feedback, a timeout, a new wish.
+    pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
+        let may_probe = self.may_probe(now);
+        self.probing.poll_probe(now, self.estimate(), may_probe)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, and [`poll_probe`](Self::poll_probe) after it.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let quiet_until = self.rate.last_decrease().map(|decrease| decrease + QUIET_AFTER_DECREASE);
+        let probe = self
+            .probing
+            .poll_timeout(self.estimate(), quiet_until)
+            .filter(|_| !self.is_probe_blocked())
+            .map(|at| quiet_until.map_or(at, |quiet| at.max(quiet)));
+        let outage = match self.outage {
+            Some(outage) => Some(outage.next_step_at),
+            None => self.outage_at(),
+        };
+        probe.into_iter().chain(outage).min()
+    }
+
+    /// Lowers the estimate while the path is interrupted.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.probing.expire(now);
+        match &mut self.outage {
+            None => {
+                if self.outage_at().is_some_and(|at| now >= at) {
+                    self.outage = Some(Outage { before_bps: self.estimate(), next_step_at: now });
+                    self.decay(now);
+                }
+            }
+            Some(outage) if now >= outage.next_step_at => self.decay(now),
+            Some(_) => {}
+        }
+    }
+
+    /// The state, for statistics and traces.
+    pub fn snapshot(&self) -> EstimatorSnapshot {
+        EstimatorSnapshot {
+            estimate_bps: self.estimate_bps(),
+            acknowledged_bps: self.acknowledged.rate_bps(),
+            delay_based_bps: self.rate.target_bps() as u64,
+            loss_based_bps: self.losses.bound_bps().map(|bps| bps as u64),
+            usage: self.usage,
+            queue_ms: self.delays.queue_ms(),
+            fraction_lost: if self.has_feedback { self.losses.fraction_lost() } else { self.receiver.fraction_lost() },
+            inherent_loss: self.losses.inherent_loss(),
+            rtt: self.rtt(),
+            is_interrupted: self.outage.is_some(),
+        }
+    }
+
+    /// Takes in what is told of each packet. The unwrapped number of the newest one received, if any of this was news.
+    fn read_feedback(&mut self, feedback: &TransportLayerCc) -> Option<u64> {
+        let Self { history, clock, acknowledged, delays, probing, newest_acknowledged_us, last_delay_us, .. } = self;
+        let base = history.unwrap(feedback.base_sequence_number);
+        let mut newest = None;
+        let mut end = self.next_untold.max(base);
+        let mut untold_bytes = 0;
+        let mut untold_us = 0;
+        history.mark_untold(self.next_untold, base, |packet| {
+            untold_bytes += u64::from(packet.bytes);
+            untold_us = packet.sent_us;
+        });
+        clock.read(feedback, |offset, status| {
+            let sequence = base + u64::from(offset);
+            let arrival_us = match status {
+                Status::Missing => return history.miss(sequence),
+                Status::Received(arrival_us) => arrival_us,
+            };
+            let Some(packet) = history.receive(sequence) else { return };
+            newest = newest.max(Some(sequence));
+            end = end.max(sequence + 1);
+            *newest_acknowledged_us = (*newest_acknowledged_us).max(packet.sent_us);
+            let Some(arrival_us) = arrival_us else { return };
+            let delay_us = arrival_us.saturating_sub(packet.sent_us);
+            if delay_us.saturating_sub(last_delay_us.unwrap_or(delay_us)).saturating_abs() > MAX_CLOCK_JUMP_US {
+                // The receiver set its clock: times from before compare with none from now on.
+                acknowledged.reset();
+                delays.reset();
+            }
+            *last_delay_us = Some(delay_us);
+            if untold_bytes > 0 {
+                acknowledged.handle_untold(untold_us, std::mem::take(&mut untold_bytes));
+            }
+            if packet.fate != Fate::Untold {
+                acknowledged.handle_packet(packet.sent_us, arrival_us, u64::from(packet.bytes));
+            }
+            delays.handle_packet(packet.sent_us, arrival_us);
+            if let Some(id) = packet.probe {
+                probing.handle_received(id, packet.sent_us, arrival_us, u64::from(packet.bytes));
+            }
+        });
+        self.next_untold = end;
+        newest
+    }
+
+    fn control_rate(&mut self, now: Instant) {
+        let conditions = Conditions {
+            usage: self.usage,
+            queue_ms: self.delays.queue_ms(),
+            gate_ms: self.delays.gate_ms(),
+            acknowledged_bps: self.acknowledged.rate_bps(),
+            short_acknowledged_bps: self.acknowledged.short_rate_bps(),
+            inherent_loss: self.losses.inherent_loss(),
+            sent_bps: self.sent.bitrate_bps(now),
+            rtt: self.rtt(),
+        };
+        match self.rate.handle_conditions(now, &conditions) {
+            Step::Kept => {}
+            Step::Decreased => self.probing.handle_decrease(now),
+            Step::QueueStays => self.delays.rebase(),
+        }
+    }
+
+    fn settle_losses(&mut self) {
+        let Self { history, losses, .. } = self;
+        history.settle(self.newest_acknowledged_us - REORDER_GRACE_US, |packet| losses.handle_packet(packet));
+        let has_queue = self.delays.queue_ms() >= self.delays.gate_ms();
+        self.losses.update(self.rate.target_bps(), has_queue);
+    }
+
+    /// Without a round trip told from outside, the feedback's own is taken: it has the receiver's wait in it.
+    fn measure_rtt(&mut self, now: Instant) {
+        if !self.is_rtt_told {
+            let sample_us = self.micros(now) - self.newest_acknowledged_us;
+            self.smooth_rtt(Duration::from_micros(u64::try_from(sample_us).unwrap_or(0)));
+        }
+    }
+
+    fn smooth_rtt(&mut self, rtt: Duration) {
+        let rtt = rtt.min(MAX_RTT);
+        self.rtt = Some(self.rtt.map_or(rtt, |smoothed| (smoothed * 7 + rtt) / 8));
+    }
+
+    fn rtt(&self) -> Duration {
+        self.rtt.unwrap_or(INITIAL_RTT)
+    }
+
+    fn estimate(&self) -> f64 {
+        let bps = if self.has_feedback {
+            let delay_based = self.rate.target_bps();
+            self.losses.bound_bps().map_or(delay_based, |bound| bound.min(delay_based))
+        } else {
+            self.receiver.estimate_bps().unwrap_or(self.rate.target_bps())
+        };
+        bps.clamp(self.options.min_bps as f64, self.options.max_bps as f64)
+    }
+
+    fn may_probe(&self, now: Instant) -> bool {
+        let is_quiet = self.rate.last_decrease().is_some_and(|decrease| now < decrease + QUIET_AFTER_DECREASE);
+        !is_quiet && !self.is_probe_blocked()
+    }
+
+    /// While a queue is there, or nothing comes back, it is feedback and not time that the next probe waits for.
+    fn is_probe_blocked(&self) -> bool {
+        self.outage.is_some() || self.usage == PathUsage::Overuse || self.rate.is_draining()
+    }
+
+    /// When the path will count as interrupted if nothing is heard. Never before any feedback has come: the receiver may
+    /// not give any.
+    fn outage_at(&self) -> Option<Instant> {
+        self.awaiting_since.filter(|_| self.has_feedback).map(|since| since + OUTAGE_AFTER + 3 * self.rtt())
+    }
+
+    fn decay(&mut self, now: Instant) {
+        let Some(outage) = &mut self.outage else { return };
+        outage.next_step_at = now + OUTAGE_STEP;
+        let floor = outage.before_bps * OUTAGE_FLOOR;
+        let next = (self.rate.target_bps() * OUTAGE_DECAY).max(floor).min(self.rate.target_bps());
+        self.rate.lower_to(next);
+    }
+
+    /// The path is back: what was measured before says nothing of it, save that it may be as good as before.
+    fn end_outage(&mut self, now: Instant) {
+        let Some(outage) = self.outage.take() else { return };
+        self.delays.reset();
+        self.acknowledged.reset();
+        self.losses.reset();
+        let rates = RECOVERY_SHARES.map(|share| share * outage.before_bps);
+        let estimate = self.estimate();
+        self.probing.recover(now, &rates, estimate);
+    }
+
+    fn micros(&self, at: Instant) -> i64 {
+        i64::try_from(at.saturating_duration_since(self.origin).as_micros()).unwrap_or(i64::MAX)
+    }
+}

@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 use sfu_core::dtls::Certificate;
 use sfu_core::ids::{RouterId, Ssrc, TransportId};
 use sfu_core::parameters::{MediaKind, RtpCapabilities, RtpParameters};
-use sfu_core::router::RouterEvent;
+use sfu_core::router::{RouterEvent, RouterOptions};
 use sfu_core::rtcp::ntp::WallClock;
 use sfu_core::transport::tuple::Tuple;
 use sfu_core::worker::{
@@ -64,7 +64,7 @@ impl World {
             clock: WallClock::new(origin, UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
             rng: StdRng::seed_from_u64(seed),
         });
-        let router = core.create_router();
+        let router = core.create_router(RouterOptions::default());
         Self {
             seed,
             origin,
@@ -165,7 +165,7 @@ impl World {
             }
             ssrcs.push((ssrc, rtx));
         }
-        let options = ProducerOptions { kind, rtp_parameters: parameters.clone(), paused: false };
+        let options = ProducerOptions { kind, rtp_parameters: parameters.clone(), paused: false, is_screen: false };
         let info = self.core.produce(self.now, self.peers[peer].transport, options);
         self.settle();
         let source = Source::new(info?.id, &parameters, &ssrcs);
@@ -190,7 +190,12 @@ impl World {
         rtp_capabilities: RtpCapabilities,
         paused: bool,
     ) -> Result<SinkId, ConsumeError> {
-        let options = ConsumerOptions { producer_id: self.source(source).producer, rtp_capabilities, paused };
+        let options = ConsumerOptions {
+            producer_id: self.source(source).producer,
+            rtp_capabilities,
+            paused,
+            preferred_layers: None,
+        };
         let info = self.core.consume(self.now, self.peers[peer].transport, options)?;
         self.peers[peer].sinks.push(Sink::new(info));
         self.settle();

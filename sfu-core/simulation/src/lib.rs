@@ -1,6 +1,5 @@
 //! Peers, a network and a clock, all made up: a call of hours takes moments, and its seed replays it.
 
-pub mod allocations;
 pub mod checks;
 pub mod network;
 pub mod peer;

@@ -4,6 +4,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Media {
     Opus,
+    /// Opus with the packet before repeated in each (RFC 2198).
+    Red,
     Vp8,
     H264,
 }
@@ -12,6 +14,7 @@ impl Media {
     pub fn of(mime_type: &str) -> Self {
         match mime_type {
             "audio/opus" => Self::Opus,
+            "audio/red" => Self::Red,
             "video/VP8" => Self::Vp8,
             "video/H264" => Self::H264,
             other => panic!("no payloads for {other}"),
@@ -19,7 +22,7 @@ impl Media {
     }
 
     pub fn is_video(self) -> bool {
-        self != Self::Opus
+        !matches!(self, Self::Opus | Self::Red)
     }
 }
 
@@ -37,6 +40,7 @@ pub struct Place {
 /// The payload of the packet at `place`: its descriptor, then bytes that occur nowhere else, `len` or so in all.
 pub fn payload(media: Media, place: Place, len: usize) -> Vec<u8> {
     let mut payload = match media {
+        Media::Red => return red(place, len),
         Media::Opus => vec![0x78],
         Media::Vp8 => vp8(place),
         Media::H264 => h264(place),
@@ -51,12 +55,23 @@ pub fn payload(media: Media, place: Place, len: usize) -> Vec<u8> {
 /// Whether a decoder that has seen nothing can start with this payload, by the formats as a receiver reads them.
 pub fn starts_key_frame(media: Media, payload: &[u8]) -> bool {
     match media {
-        Media::Opus => true,
+        Media::Opus | Media::Red => true,
         // RFC 7741 section 4: S set, partition 0, and P clear in the header behind the 15-bit picture id.
         Media::Vp8 => payload[0] & 0x17 == 0x10 && payload[4] & 1 == 0,
         // RFC 6184 section 5.7.1: an aggregation packet that begins with a sequence parameter set.
         Media::H264 => payload[0] & 0x1f == 24 && payload[3] & 0x1f == 7,
     }
+}
+
+/// The payload type that Chromium has for Opus.
+pub const OPUS: u8 = 111;
+
+/// RFC 2198: the packet 20 ms before, then this one.
+fn red(place: Place, len: usize) -> Vec<u8> {
+    let primary = payload(Media::Opus, place, len);
+    let repeated = payload(Media::Opus, Place { extended: place.extended - 1, ..place }, len);
+    let offset_and_length = (960_u32 << 10 | repeated.len() as u32).to_be_bytes();
+    [&[0x80 | OPUS], &offset_and_length[1..], &[OPUS], &repeated, &primary].concat()
 }
 
 /// RFC 7741 section 4.2, with a picture id of 15 bits, as libwebrtc sends it.

@@ -1,0 +1,72 @@
+//! What is remembered of a stream between two allocations.
+
+use std::cmp::Ordering;
+use std::time::Instant;
+
+use super::{PROVEN_AFTER, STABILITY_MAX, STABILITY_MIN};
+use crate::rtp::layers::Layers;
+
+#[derive(Debug)]
+pub(super) struct State {
+    /// Lower is older.
+    pub(super) serial: u64,
+    /// The last allocation in which it took part.
+    pub(super) round: u64,
+    /// What it has.
+    pub(super) layers: Option<Layers>,
+    /// Before this it takes no more than it has.
+    pub(super) up_from: Option<Instant>,
+    priority: u8,
+    preferred: Layers,
+    /// When it last went up, if it has not gone down since.
+    went_up_at: Option<Instant>,
+    /// How often in a row a step up did not last.
+    failures: u32,
+}
+
+impl State {
+    pub(super) fn new(serial: u64) -> Self {
+        Self {
+            serial,
+            round: 0,
+            layers: None,
+            up_from: None,
+            priority: 0,
+            preferred: Layers::default(),
+            went_up_at: None,
+            failures: 0,
+        }
+    }
+
+    /// What the owner wishes more of is not a flapping: it waits for nothing.
+    pub(super) fn handle_demand(&mut self, round: u64, priority: u8, preferred: Layers) {
+        self.round = round;
+        if priority > self.priority || preferred > self.preferred {
+            self.up_from = None;
+            self.failures = 0;
+        }
+        self.priority = priority;
+        self.preferred = preferred;
+    }
+
+    /// What it got, and how that compares with what it had. A newcomer's first layers are no step up that may turn out wrong.
+    pub(super) fn handle_allocation(&mut self, now: Instant, layers: Option<Layers>, change: Ordering, is_new: bool) {
+        self.layers = layers;
+        match change {
+            Ordering::Greater if is_new => {}
+            Ordering::Greater => self.went_up_at = Some(now),
+            Ordering::Less => {
+                let went_up_at = self.went_up_at.take();
+                match went_up_at.map(|at| now.saturating_duration_since(at)) {
+                    Some(held) if held < PROVEN_AFTER => self.failures = self.failures.saturating_add(1),
+                    Some(_) => self.failures = 0,
+                    // One of several steps down in a row.
+                    None => {}
+                }
+                let wait = STABILITY_MIN.saturating_mul(2_u32.saturating_pow(self.failures)).min(STABILITY_MAX);
+                self.up_from = Some(now + wait);
+            }
+            Ordering::Equal => {}
+        }
+    }
+}

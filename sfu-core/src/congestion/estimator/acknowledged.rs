@@ -1,0 +1,95 @@
+//! The rate that arrives, from feedback: in the manner of libwebrtc's robust throughput estimator as publicly
+//! described, the larger of the time of sending and the time of arrival counts, so that a receiver's stall, after which
+//! everything arrives at once, reads as no more than was sent.
+
+/// Arrivals are counted in buckets of this length.
+const BUCKET_US: i64 = 25_000;
+
+/// Half a second: a few frames, and still soon enough to follow a change.
+const BUCKETS: usize = 20;
+
+/// What a full queue lets out is even, and a short time of it tells the path's rate.
+const SHORT_BUCKETS: usize = 6;
+
+/// Packets without which there is no rate to speak of.
+const MIN_PACKETS: u32 = 5;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Bucket {
+    number: i64,
+    bytes: u64,
+    packets: u32,
+    first_sent_us: i64,
+    last_sent_us: i64,
+}
+
+/// The acknowledged rate of one transport.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Acknowledged {
+    buckets: [Bucket; BUCKETS],
+    newest_us: Option<i64>,
+}
+
+impl Acknowledged {
+    /// Counts bytes that arrived at `arrival_us`. What arrives later than the window is ignored.
+    pub(super) fn handle_packet(&mut self, sent_us: i64, arrival_us: i64, bytes: u64) {
+        let newest_us = *self.newest_us.get_or_insert(arrival_us);
+        self.newest_us = Some(newest_us.max(arrival_us));
+        let number = arrival_us.div_euclid(BUCKET_US);
+        if number <= newest_us.div_euclid(BUCKET_US).saturating_sub(BUCKETS as i64) {
+            return;
+        }
+        let Some(bucket) = self.buckets.get_mut(number.rem_euclid(BUCKETS as i64) as usize) else { return };
+        if bucket.number != number || bucket.packets == 0 {
+            *bucket = Bucket { number, bytes: 0, packets: 0, first_sent_us: sent_us, last_sent_us: sent_us };
+        }
+        bucket.bytes += bytes;
+        bucket.packets = bucket.packets.saturating_add(1);
+        bucket.first_sent_us = bucket.first_sent_us.min(sent_us);
+        bucket.last_sent_us = bucket.last_sent_us.max(sent_us);
+    }
+
+    /// Adds bytes whose feedback was lost to the newest arrivals.
+    pub(super) fn handle_untold(&mut self, sent_us: i64, bytes: u64) {
+        if let Some(newest_us) = self.newest_us {
+            self.handle_packet(sent_us, newest_us, bytes);
+        }
+    }
+
+    /// The rate of the last half second of arrivals, in bits per second.
+    pub(super) fn rate_bps(&self) -> Option<u64> {
+        self.rate_over(BUCKETS)
+    }
+
+    /// The rate of the last tenth of a second and a half: meaningful while a queue is full.
+    pub(super) fn short_rate_bps(&self) -> Option<u64> {
+        self.rate_over(SHORT_BUCKETS)
+    }
+
+    /// Forgets everything: what arrives after an outage says nothing with what arrived before.
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    fn rate_over(&self, buckets: usize) -> Option<u64> {
+        let newest_us = self.newest_us?;
+        let newest = newest_us.div_euclid(BUCKET_US);
+        let oldest = newest.saturating_sub(buckets as i64 - 1);
+        let live =
+            || self.buckets.iter().filter(|bucket| bucket.packets > 0 && (oldest..=newest).contains(&bucket.number));
+        let packets: u32 = live().map(|bucket| bucket.packets).fold(0, u32::saturating_add);
+        if packets < MIN_PACKETS {
+            return None;
+        }
+        let bytes: u64 = live().map(|bucket| bucket.bytes).sum();
+        let first_sent_us = live().map(|bucket| bucket.first_sent_us).min()?;
+        let last_sent_us = live().map(|bucket| bucket.last_sent_us).max()?;
+        let first = live().map(|bucket| bucket.number).min()?;
+        // The window's first arrivals may be its second bucket's: a stream that has just begun is not divided by the
+        // time before it.
+        let began = if first > oldest { first } else { oldest };
+        let arrival_us = newest_us - began.saturating_mul(BUCKET_US);
+        let span_us = arrival_us.max(last_sent_us - first_sent_us).max(BUCKET_US);
+        Some(bytes.saturating_mul(8_000_000) / span_us as u64)
+    }
+}

@@ -1,0 +1,90 @@
+//! What the delays say: the trendline's suspicion, believed only if a queue is there to be seen.
+
+use super::inter_arrival::InterArrival;
+use super::queue_delay::QueueDelay;
+use super::trendline::{PathUsage, Trendline};
+
+/// A queue of this many milliseconds that stands, growing or not, is overuse as well: a line through it is flat.
+const STANDING_QUEUE_MS: f64 = 70.0;
+
+/// It stands when it is there for this long.
+const STANDING_US: i64 = 250_000;
+
+/// The delay-based detector of one transport.
+#[derive(Debug, Clone)]
+pub(super) struct DelayBased {
+    groups: InterArrival,
+    trendline: Trendline,
+    queue: QueueDelay,
+    /// Whether any group since the last verdict was of a growing queue.
+    has_grown: bool,
+    newest_arrival_us: Option<i64>,
+    standing_since_us: Option<i64>,
+}
+
+impl DelayBased {
+    pub(super) fn new() -> Self {
+        Self {
+            groups: InterArrival::default(),
+            trendline: Trendline::new(),
+            queue: QueueDelay::default(),
+            has_grown: false,
+            newest_arrival_us: None,
+            standing_since_us: None,
+        }
+    }
+
+    pub(super) fn handle_packet(&mut self, sent_us: i64, arrival_us: i64) {
+        self.newest_arrival_us = Some(self.newest_arrival_us.map_or(arrival_us, |newest| newest.max(arrival_us)));
+        self.queue.handle_packet(sent_us, arrival_us);
+        if let Some(delta) = self.groups.handle_packet(sent_us, arrival_us) {
+            self.trendline.handle_group(delta);
+            self.has_grown |= self.trendline.usage() == PathUsage::Overuse;
+        }
+    }
+
+    /// The verdict on what arrived since the last one.
+    pub(super) fn judge(&mut self) -> PathUsage {
+        let has_grown = std::mem::take(&mut self.has_grown);
+        let queue_ms = self.queue_ms();
+        let stands = self.stands(queue_ms);
+        if (has_grown && queue_ms >= self.gate_ms()) || stands {
+            PathUsage::Overuse
+        } else if self.trendline.usage() == PathUsage::Underuse {
+            PathUsage::Underuse
+        } else {
+            PathUsage::Normal
+        }
+    }
+
+    /// How long packets wait in the path's queue, in milliseconds.
+    pub(super) fn queue_ms(&self) -> f64 {
+        self.queue.queue_ms()
+    }
+
+    /// From which on that is a queue, in milliseconds.
+    pub(super) fn gate_ms(&self) -> f64 {
+        self.queue.gate_ms()
+    }
+
+    /// Takes the present delay as that of an empty queue.
+    pub(super) fn rebase(&mut self) {
+        self.queue.rebase();
+        self.standing_since_us = None;
+    }
+
+    /// Forgets everything: the path was interrupted.
+    pub(super) fn reset(&mut self) {
+        *self = Self::new();
+    }
+
+    fn stands(&mut self, queue_ms: f64) -> bool {
+        let level_ms = STANDING_QUEUE_MS.max(2.0 * self.gate_ms());
+        let Some(now_us) = self.newest_arrival_us.filter(|_| queue_ms > level_ms) else {
+            self.standing_since_us = None;
+            return false;
+        };
+        let since_us = *self.standing_since_us.get_or_insert(now_us);
+        now_us.saturating_sub(since_us) >= STANDING_US
+    }
+}

@@ -1,0 +1,88 @@
+//! What a fuzzer feeds to an estimator: compiled with everything else, so that it cannot rot.
+
+use std::time::{Duration, Instant};
+
+use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
+use rtc_shared::marshal::Unmarshal;
+
+use super::{BandwidthEstimator, EstimatorOptions};
+
+/// Reads `data` as steps of a transport's life: each begins with a byte that says what it is and how long it takes, and
+/// those that are feedback hold a length and a message as a hostile receiver may send it.
+///
+/// # Panics
+/// If the estimate leaves its bounds or a probe exceeds the maximum.
+pub fn fuzz_estimator(origin: Instant, data: &[u8]) {
+    let options = EstimatorOptions { initial_bps: 300_000, min_bps: 30_000, max_bps: 5_000_000 };
+    let mut estimator = BandwidthEstimator::new(origin, options);
+    let mut now = origin;
+    let mut sequence = 0_u16;
+    let mut rest = data;
+    while let Some((&kind, tail)) = rest.split_first() {
+        rest = tail;
+        now += Duration::from_millis(u64::from(kind >> 3));
+        match kind & 7 {
+            0 | 1 => {
+                for _ in 0..16 {
+                    sequence = sequence.wrapping_add(1);
+                    estimator.handle_sent(now, sequence, 1200, None);
+                }
+            }
+            2 => {
+                sequence = sequence.wrapping_add(u16::from(take(&mut rest)) << 6);
+                estimator.handle_sent(now, sequence, usize::from(take(&mut rest)), None);
+            }
+            3 => estimator.set_desired_bps(now, u64::from(take(&mut rest)) << 16),
+            4 => {
+                now += Duration::from_millis(u64::from(take(&mut rest)) << 4);
+                estimator.handle_timeout(now);
+            }
+            5 => {
+                estimator.handle_remb(now, u64::from(take(&mut rest)) << 20);
+                estimator.handle_loss(now, f64::from(take(&mut rest)) / 200.0);
+                estimator.handle_rtt(now, Duration::from_millis(u64::from(take(&mut rest))));
+            }
+            _ => {
+                let length = usize::from(take(&mut rest)).min(rest.len());
+                let (mut message, tail) = rest.split_at(length);
+                rest = tail;
+                if let Ok(feedback) = TransportLayerCc::unmarshal(&mut message) {
+                    estimator.handle_feedback(now, &feedback);
+                }
+            }
+        }
+        while let Some(probe) = estimator.poll_probe(now) {
+            assert!(probe.rate_bps <= options.max_bps, "a probe above the maximum");
+            for _ in 0..probe.min_packets {
+                sequence = sequence.wrapping_add(1);
+                estimator.handle_sent(now, sequence, probe.bytes / probe.min_packets + 1, Some(probe.id));
+            }
+        }
+        let estimate = estimator.estimate_bps();
+        assert!((options.min_bps..=options.max_bps).contains(&estimate), "the estimate left its bounds");
+    }
+}
+
+/// Reads `data` as one feedback message on packets that were sent.
+///
+/// # Panics
+/// If the estimate leaves its bounds.
+pub fn fuzz_transport_feedback(origin: Instant, mut data: &[u8]) {
+    let Ok(feedback) = TransportLayerCc::unmarshal(&mut data) else { return };
+    let options = EstimatorOptions::default();
+    let mut estimator = BandwidthEstimator::new(origin, options);
+    for sent in 0..256 {
+        let sequence = feedback.base_sequence_number.wrapping_add(sent);
+        estimator.handle_sent(origin + Duration::from_millis(u64::from(sent)), sequence, 1200, None);
+    }
+    let now = origin + Duration::from_millis(300);
+    estimator.handle_feedback(now, &feedback);
+    estimator.handle_feedback(now, &feedback);
+    assert!((options.min_bps..=options.max_bps).contains(&estimator.estimate_bps()), "the estimate left its bounds");
+}
+
+fn take(rest: &mut &[u8]) -> u8 {
+    let Some((&first, tail)) = rest.split_first() else { return 0 };
+    *rest = tail;
+    first
+}

@@ -1,0 +1,339 @@
+//! Probes: short clusters of packets at a higher rate than the estimate, whose arrivals tell whether the path carries
+//! it (the parts of libwebrtc's probe controller and probe bitrate estimator as publicly described).
+//!
+//! At the start two rates are tried; whatever passes is doubled and tried again. Later a probe goes out when more is
+//! wanted than is estimated: now and then, and soon after a drop or an outage.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Names a probe: packets sent for it carry it back to the estimator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProbeId(pub u32);
+
+/// A cluster to be sent now: RTX or padding of `bytes` in all, in at least `min_packets` packets, at `rate_bps`. Whole
+/// datagrams count. Small probes want small packets: five of full size are a queue on a thin path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
+    /// To be given to `handle_sent` with each of its packets.
+    pub id: ProbeId,
+    /// Bits per second of the sending of the cluster.
+    pub rate_bps: u64,
+    /// Bytes of the whole cluster.
+    pub bytes: usize,
+    /// The fewest packets that measure anything.
+    pub min_packets: usize,
+}
+
+/// Rates of the first two probes, as multiples of the initial estimate.
+const START_FACTORS: [f64; 2] = [3.0, 6.0];
+
+/// Rate of each later probe, as a multiple of what is known to pass.
+const STEP_FACTOR: f64 = 2.0;
+
+/// A cluster's length: long against the 250 µs of the arrival times and a timer's millisecond, short against the queue
+/// that a failed probe makes.
+const CLUSTER_MS: u64 = 20;
+
+/// A cluster has at least this many packets, and bytes that allow for headers.
+const MIN_PACKETS: usize = 5;
+const MIN_BYTES: usize = 500;
+
+/// Clusters in the air. Further ones wait until these are judged.
+const MAX_CLUSTERS: usize = 4;
+
+/// After this time a cluster is judged to have failed: longer than any round trip with its feedback.
+const CLUSTER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Packets sent this long after a cluster's end are acknowledged: what is missing of it is lost.
+const REORDER_GRACE_US: i64 = 30_000;
+
+/// Below this share of the packets received there is no result.
+const MIN_RECEIVED: f64 = 0.5;
+
+/// A cluster that took this much longer to arrive than to leave filled the path.
+const MAX_STRETCH: f64 = 1.12;
+
+/// A probe that reached this share of its rate is followed by a faster one.
+const GO_ON: f64 = 0.7;
+
+/// Time between probes while more is wanted, at first and at most: it doubles with each that failed.
+const FIRST_INTERVAL: Duration = Duration::from_secs(2);
+const MAX_INTERVAL: Duration = Duration::from_secs(10);
+
+/// No probe within this time of a decrease: the queue has to be empty, or it is measured as well.
+const QUIET_AFTER_DECREASE: Duration = Duration::from_millis(1_500);
+
+/// Useful rates: a little above what is wanted, for estimates are used with a margin.
+const USEFUL: f64 = 1.2;
+
+/// More has to be wanted than this multiple of the estimate.
+const WANTED: f64 = 1.05;
+
+/// What came of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct ProbeResult {
+    /// Bits per second that passed.
+    pub(super) bps: f64,
+    /// The path gave no more: the rate is that of a full path, others' share and all.
+    pub(super) filled_path: bool,
+    /// It was one of the first, or followed from one, or was sent after a drop or outage.
+    pub(super) is_start: bool,
+}
+
+/// Decides when to probe and measures what comes of it.
+#[derive(Debug, Clone)]
+pub(super) struct Probing {
+    /// Rates that wait for their turn, and whether they belong to a start.
+    waiting: VecDeque<(f64, bool)>,
+    clusters: Vec<Cluster>,
+    next_id: u32,
+    has_started: bool,
+    desired_bps: f64,
+    max_bps: f64,
+    interval: Duration,
+    next_at: Option<Instant>,
+}
+
+#[derive(Debug, Clone)]
+struct Cluster {
+    id: ProbeId,
+    rate_bps: f64,
+    is_start: bool,
+    began: Instant,
+    bytes: u64,
+    sent_bytes: u64,
+    sent_packets: u32,
+    last_sent_us: i64,
+    received_bytes: u64,
+    received_packets: u32,
+    first_received: Option<Received>,
+    last_received: Option<Received>,
+    first_arrived: Option<Received>,
+    last_arrived: Option<Received>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Received {
+    sent_us: i64,
+    arrival_us: i64,
+    bytes: u64,
+}
+
+impl Probing {
+    pub(super) fn new(max_bps: f64) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            clusters: Vec::with_capacity(MAX_CLUSTERS),
+            next_id: 0,
+            has_started: false,
+            desired_bps: 0.0,
+            max_bps,
+            interval: FIRST_INTERVAL,
+            next_at: None,
+        }
+    }
+
+    pub(super) fn set_max_bps(&mut self, max_bps: f64) {
+        self.max_bps = max_bps;
+        self.waiting.iter_mut().for_each(|(rate, _)| *rate = rate.min(max_bps));
+    }
+
+    /// Takes what would be sent if it could. The first wish starts the first probes; one that grows beyond the estimate
+    /// is tried without waiting.
+    pub(super) fn set_desired_bps(&mut self, now: Instant, bps: f64, estimate_bps: f64) {
+        let was_enough = self.desired_bps <= estimate_bps * WANTED;
+        self.desired_bps = bps;
+        if !self.has_started && bps > 0.0 {
+            self.has_started = true;
+            for factor in START_FACTORS {
+                self.enqueue(estimate_bps * factor, estimate_bps, true);
+            }
+            self.next_at = Some(now + self.interval);
+        } else if was_enough && self.is_more_wanted(estimate_bps) {
+            self.next_at = Some(now);
+        }
+    }
+
+    /// Tries `rates_bps` soon: after an outage or a drop, the rate from before may well be back.
+    pub(super) fn recover(&mut self, now: Instant, rates_bps: &[f64], estimate_bps: f64) {
+        self.waiting.clear();
+        self.clusters.clear();
+        for rate in rates_bps {
+            self.enqueue(*rate, estimate_bps, true);
+        }
+        self.interval = FIRST_INTERVAL;
+        self.next_at = Some(now + self.interval);
+    }
+
+    /// The rate fell: the next probe is not for now, and soon after.
+    pub(super) fn handle_decrease(&mut self, now: Instant) {
+        self.waiting.clear();
+        self.next_at = Some(now + QUIET_AFTER_DECREASE.max(self.interval));
+    }
+
+    pub(super) fn poll_probe(&mut self, now: Instant, estimate_bps: f64, may_probe: bool) -> Option<Probe> {
+        self.expire(now);
+        if !may_probe || self.clusters.len() >= MAX_CLUSTERS {
+            return None;
+        }
+        if self.is_due(now, estimate_bps) {
+            self.enqueue(estimate_bps * STEP_FACTOR, estimate_bps, false);
+            self.next_at = Some(now + self.interval);
+        }
+        // What has waited may have become useless.
+        let (rate_bps, is_start) = loop {
+            let (rate, is_start) = self.waiting.pop_front()?;
+            let rate = rate.min(self.max_bps);
+            if rate > estimate_bps {
+                break (rate, is_start);
+            }
+        };
+        let id = ProbeId(self.next_id);
+        self.next_id = self.next_id.wrapping_add(1);
+        let bytes = ((rate_bps * CLUSTER_MS as f64 / 8_000.0) as usize).max(MIN_BYTES);
+        self.clusters.push(Cluster::new(now, id, rate_bps, bytes as u64, is_start));
+        Some(Probe { id, rate_bps: rate_bps as u64, bytes, min_packets: MIN_PACKETS })
+    }
+
+    /// When something is to be done; `quiet_until` is before when no probe is polled, if there is such a time.
+    pub(super) fn poll_timeout(&self, estimate_bps: f64, quiet_until: Option<Instant>) -> Option<Instant> {
+        let expiry = self.clusters.iter().map(|cluster| cluster.began + CLUSTER_TIMEOUT).min();
+        let due = self.next_at.filter(|_| self.is_more_wanted(estimate_bps) && self.clusters.is_empty());
+        // Without a quiet time, what waits has been polled already, or there are too many clusters in the air.
+        let waiting = quiet_until.filter(|_| !self.waiting.is_empty() && self.clusters.len() < MAX_CLUSTERS);
+        expiry.into_iter().chain(due).chain(waiting).min()
+    }
+
+    pub(super) fn handle_sent(&mut self, id: ProbeId, sent_us: i64, bytes: u64) {
+        let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == id) else { return };
+        cluster.sent_bytes += bytes;
+        cluster.sent_packets = cluster.sent_packets.saturating_add(1);
+        cluster.last_sent_us = sent_us;
+    }
+
+    pub(super) fn handle_received(&mut self, id: ProbeId, sent_us: i64, arrival_us: i64, bytes: u64) {
+        let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == id) else { return };
+        let packet = Received { sent_us, arrival_us, bytes };
+        cluster.received_bytes += bytes;
+        cluster.received_packets = cluster.received_packets.saturating_add(1);
+        let replace = |slot: &mut Option<Received>, is_better: fn(&Received, &Received) -> bool| {
+            if slot.is_none_or(|old| is_better(&packet, &old)) {
+                *slot = Some(packet);
+            }
+        };
+        replace(&mut cluster.first_received, |new, old| new.sent_us < old.sent_us);
+        replace(&mut cluster.last_received, |new, old| new.sent_us >= old.sent_us);
+        replace(&mut cluster.first_arrived, |new, old| new.arrival_us < old.arrival_us);
+        replace(&mut cluster.last_arrived, |new, old| new.arrival_us > old.arrival_us);
+    }
+
+    /// The next cluster that can be judged; `newest_us` is when the newest acknowledged packet was sent.
+    pub(super) fn poll_result(&mut self, newest_us: i64, estimate_bps: f64) -> Option<ProbeResult> {
+        loop {
+            let index = self.clusters.iter().position(|cluster| cluster.is_complete(newest_us))?;
+            let cluster = self.clusters.remove(index);
+            let result = cluster.result();
+            self.follow(&cluster, result, estimate_bps);
+            if result.is_some() {
+                return result;
+            }
+        }
+    }
+
+    fn follow(&mut self, cluster: &Cluster, result: Option<ProbeResult>, estimate_bps: f64) {
+        let reached = result.is_some_and(|result| !result.filled_path && result.bps >= GO_ON * cluster.rate_bps);
+        if reached {
+            self.interval = FIRST_INTERVAL;
+            let bps = result.map_or(0.0, |result| result.bps);
+            if self.clusters.is_empty() && self.waiting.is_empty() {
+                self.enqueue(bps * STEP_FACTOR, bps.max(estimate_bps), cluster.is_start);
+            }
+        } else if !cluster.is_start {
+            self.fail();
+        }
+    }
+
+    fn fail(&mut self) {
+        self.interval = (self.interval * 2).min(MAX_INTERVAL);
+    }
+
+    pub(super) fn expire(&mut self, now: Instant) {
+        let before = self.clusters.len();
+        self.clusters.retain(|cluster| now.saturating_duration_since(cluster.began) < CLUSTER_TIMEOUT);
+        if self.clusters.len() < before {
+            self.fail();
+        }
+    }
+
+    fn is_due(&self, now: Instant, estimate_bps: f64) -> bool {
+        self.waiting.is_empty()
+            && self.clusters.is_empty()
+            && self.is_more_wanted(estimate_bps)
+            && self.next_at.is_some_and(|at| now >= at)
+    }
+
+    fn is_more_wanted(&self, estimate_bps: f64) -> bool {
+        estimate_bps < self.max_bps && self.desired_bps > estimate_bps * WANTED
+    }
+
+    /// Queues a rate, as far as it is useful: more than is wanted is never tried.
+    fn enqueue(&mut self, rate_bps: f64, known_bps: f64, is_start: bool) {
+        let rate_bps = rate_bps.min(self.max_bps).min(self.desired_bps * USEFUL);
+        let is_new = self.waiting.back().is_none_or(|(last, _)| rate_bps > *last);
+        if rate_bps > known_bps * WANTED && is_new && self.waiting.len() < MAX_CLUSTERS {
+            self.waiting.push_back((rate_bps, is_start));
+        }
+    }
+}
+
+impl Cluster {
+    fn new(began: Instant, id: ProbeId, rate_bps: f64, bytes: u64, is_start: bool) -> Self {
+        Self {
+            id,
+            rate_bps,
+            is_start,
+            began,
+            bytes,
+            sent_bytes: 0,
+            sent_packets: 0,
+            last_sent_us: 0,
+            received_bytes: 0,
+            received_packets: 0,
+            first_received: None,
+            last_received: None,
+            first_arrived: None,
+            last_arrived: None,
+        }
+    }
+
+    /// Everything is received, or what is missing will not come.
+    fn is_complete(&self, newest_us: i64) -> bool {
+        if self.sent_packets == 0 {
+            return false;
+        }
+        let is_sent = self.sent_bytes >= self.bytes && self.sent_packets >= MIN_PACKETS as u32;
+        (is_sent && self.received_packets >= self.sent_packets) || newest_us > self.last_sent_us + REORDER_GRACE_US
+    }
+
+    fn result(&self) -> Option<ProbeResult> {
+        let received = f64::from(self.received_packets) / f64::from(self.sent_packets.max(1));
+        if received < MIN_RECEIVED || (self.received_packets as usize) < MIN_PACKETS - 1 {
+            return None;
+        }
+        let (first, last) = (self.first_received?, self.last_received?);
+        let (arrived_first, arrived_last) = (self.first_arrived?, self.last_arrived?);
+        let sent_us = (last.sent_us - first.sent_us) as f64;
+        let arrival_us = arrived_last.arrival_us.saturating_sub(arrived_first.arrival_us) as f64;
+        if sent_us < 1.0 || arrival_us < 1.0 {
+            return None;
+        }
+        // The last packet sent and the first that arrived bound the times, and do not fill them.
+        let send_bps = (self.received_bytes - last.bytes) as f64 * 8e6 / sent_us;
+        let arrival_bps = (self.received_bytes - arrived_first.bytes) as f64 * 8e6 / arrival_us;
+        let filled_path = arrival_bps * MAX_STRETCH < send_bps;
+        // A packet lost on the way was sent at the rate all the same, as long as the path was not full.
+        let bps = if filled_path { arrival_bps } else { send_bps.min(arrival_bps) / received };
+        Some(ProbeResult { bps: bps.min(self.rate_bps * MAX_STRETCH), filled_path, is_start: self.is_start })
+    }
+}

@@ -1,0 +1,258 @@
+//! The rate that the delays allow: additive increase near the rate of the last congestion, multiplicative far from it,
+//! and a decrease to below what arrives when the queue grows (draft-ietf-rmcat-gcc-02, section 5.5). Unlike the
+//! draft, a decrease also takes out what already stands in the queue, and the rate returns once it has drained.
+
+use std::time::{Duration, Instant};
+
+use super::trendline::PathUsage;
+
+/// What remains of the arriving rate at a decrease.
+const BACK_OFF: f64 = 0.88;
+
+/// Growth in one response time, far from the last congestion (draft, section 5.5: 1.08 a second at most; a response
+/// time is when the effect of a step is known).
+const MULTIPLICATIVE: f64 = 1.08;
+
+/// Near it: this many bits in one response time, a packet's.
+const ADDITIVE_BITS: f64 = 9_600.0;
+
+/// Time beyond the round trip until the effect of a change is known: feedback comes every 50 to 100 ms.
+const FEEDBACK_DELAY: Duration = Duration::from_millis(100);
+
+/// The rate grows to no more than this multiple of what arrives, and a little: unused room is unproven (section 5.5).
+const MAX_OVER_ACKNOWLEDGED: f64 = 1.5;
+const HEADROOM_BPS: f64 = 10_000.0;
+
+/// A queue of this many milliseconds is drained faster than by the usual back-off.
+const DRAIN_FROM_MS: f64 = 30.0;
+
+/// It is to be empty after so many milliseconds, unless that would take more than [`MAX_DRAIN`] of the rate.
+const DRAIN_TIME_MS: f64 = 600.0;
+const MAX_DRAIN: f64 = 0.6;
+
+/// What the rate control knows when it is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Conditions {
+    pub(super) usage: PathUsage,
+    pub(super) queue_ms: f64,
+    /// From which on a queue is one.
+    pub(super) gate_ms: f64,
+    /// What arrives, over half a second and over a short time.
+    pub(super) acknowledged_bps: Option<u64>,
+    pub(super) short_acknowledged_bps: Option<u64>,
+    /// The share that the path loses at any rate.
+    pub(super) inherent_loss: f64,
+    /// What was sent of late.
+    pub(super) sent_bps: u64,
+    pub(super) rtt: Duration,
+}
+
+/// The delay-based rate.
+#[derive(Debug, Clone)]
+pub(super) struct RateControl {
+    target_bps: f64,
+    min_bps: f64,
+    max_bps: f64,
+    last_increase: Option<Instant>,
+    last_decrease: Option<Instant>,
+    drain: Option<Drain>,
+    capacity: Capacity,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Drain {
+    measured_bps: f64,
+    resume_bps: f64,
+    until: Instant,
+}
+
+/// What the caller has to do after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Kept,
+    Decreased,
+    /// The queue did not drain in its time: it is not ours, or no queue.
+    QueueStays,
+}
+
+impl RateControl {
+    pub(super) fn new(initial_bps: f64, min_bps: f64, max_bps: f64) -> Self {
+        Self {
+            target_bps: initial_bps.clamp(min_bps, max_bps),
+            min_bps,
+            max_bps,
+            last_increase: None,
+            last_decrease: None,
+            drain: None,
+            capacity: Capacity::default(),
+        }
+    }
+
+    pub(super) fn target_bps(&self) -> f64 {
+        self.target_bps
+    }
+
+    pub(super) fn set_max_bps(&mut self, max_bps: f64) {
+        self.max_bps = max_bps.max(self.min_bps);
+        self.target_bps = self.target_bps.min(self.max_bps);
+    }
+
+    pub(super) fn last_decrease(&self) -> Option<Instant> {
+        self.last_decrease
+    }
+
+    /// Whether the queue of the last congestion is being drained.
+    pub(super) fn is_draining(&self) -> bool {
+        self.drain.is_some()
+    }
+
+    /// Takes a rate that was measured to pass.
+    pub(super) fn raise_to(&mut self, bps: f64) {
+        if bps > self.target_bps {
+            self.target_bps = bps.min(self.max_bps);
+            self.capacity = Capacity::default();
+            self.drain = None;
+        }
+    }
+
+    /// Takes a rate that is known to be all there is.
+    pub(super) fn lower_to(&mut self, bps: f64) {
+        self.target_bps = self.target_bps.min(bps).max(self.min_bps);
+        self.drain = None;
+    }
+
+    pub(super) fn handle_conditions(&mut self, now: Instant, conditions: &Conditions) -> Step {
+        let elapsed = self.last_increase.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        self.last_increase = Some(now);
+        if conditions.usage == PathUsage::Overuse && self.may_decrease(now, conditions) {
+            self.decrease(now, conditions);
+            return Step::Decreased;
+        }
+        if let Some(drain) = self.drain {
+            let is_late = now >= drain.until;
+            let is_drained = conditions.queue_ms < conditions.gate_ms.min(DRAIN_FROM_MS);
+            if is_late || is_drained {
+                self.drain = None;
+                self.target_bps = self.target_bps.max(drain.resume_bps);
+            }
+            return if is_late && !is_drained { Step::QueueStays } else { Step::Kept };
+        }
+        if conditions.usage == PathUsage::Normal {
+            self.increase(elapsed, conditions);
+        }
+        Step::Kept
+    }
+
+    /// Not again before the last decrease can have had its effect; while the queue drains, only if the path turns out
+    /// to carry still less.
+    fn may_decrease(&self, now: Instant, conditions: &Conditions) -> bool {
+        if let Some(drain) = self.drain {
+            return conditions.queue_ms > DRAIN_FROM_MS
+                && conditions.short_carried_bps().is_some_and(|carried| carried < 0.85 * drain.measured_bps);
+        }
+        self.last_decrease.is_none_or(|at| now.saturating_duration_since(at) >= conditions.rtt + FEEDBACK_DELAY)
+    }
+
+    fn decrease(&mut self, now: Instant, conditions: &Conditions) {
+        self.last_decrease = Some(now);
+        let carried = match (conditions.carried_bps(), conditions.short_carried_bps()) {
+            (Some(long), Some(short)) if conditions.queue_ms > DRAIN_FROM_MS => Some(long.min(short)),
+            (long, _) => long,
+        };
+        let Some(carried) = carried else {
+            self.target_bps = (self.target_bps * BACK_OFF).max(self.min_bps);
+            return;
+        };
+        if (conditions.sent_bps as f64) < 0.5 * self.target_bps && conditions.queue_ms < 3.0 * DRAIN_FROM_MS {
+            // Little of the rate is used, so the little that arrives is no measure of the path.
+            self.target_bps = (self.target_bps * BACK_OFF).max(carried).max(self.min_bps);
+            return;
+        }
+        self.capacity.handle_congestion(carried);
+        let resume_bps = (carried * BACK_OFF).min(self.target_bps).max(self.min_bps);
+        let drained = if conditions.queue_ms > DRAIN_FROM_MS {
+            (conditions.queue_ms / DRAIN_TIME_MS).min(MAX_DRAIN)
+        } else {
+            0.0
+        };
+        self.target_bps = (resume_bps * (1.0 - drained)).max(self.min_bps);
+        let spare = 1.0 - self.target_bps / carried.max(1.0);
+        let drain_ms = (1.5 * conditions.queue_ms / spare.max(0.1)).clamp(0.0, 10_000.0);
+        let until = now + conditions.rtt + 2 * FEEDBACK_DELAY + Duration::from_millis(drain_ms as u64);
+        self.drain = Some(Drain { measured_bps: carried, resume_bps, until });
+    }
+
+    fn increase(&mut self, elapsed: Duration, conditions: &Conditions) {
+        let Some(carried) = conditions.carried_bps() else { return };
+        let limit = (carried * MAX_OVER_ACKNOWLEDGED + HEADROOM_BPS).min(self.max_bps);
+        if self.target_bps >= limit {
+            return;
+        }
+        self.capacity.handle_carried(carried);
+        let responses =
+            elapsed.min(Duration::from_secs(1)).as_secs_f64() / (conditions.rtt + FEEDBACK_DELAY).as_secs_f64();
+        let raised = if self.capacity.is_known() {
+            self.target_bps + ADDITIVE_BITS * responses
+        } else if conditions.queue_ms < conditions.gate_ms {
+            self.target_bps * MULTIPLICATIVE.powf(responses)
+        } else {
+            self.target_bps
+        };
+        self.target_bps = raised.min(limit);
+    }
+}
+
+impl Conditions {
+    /// The rate of sending that makes what arrives: losses that do not depend on the rate take no room from us.
+    fn carried_bps(&self) -> Option<f64> {
+        self.acknowledged_bps.map(|bps| bps as f64 / (1.0 - self.inherent_loss))
+    }
+
+    fn short_carried_bps(&self) -> Option<f64> {
+        self.short_acknowledged_bps.map(|bps| bps as f64 / (1.0 - self.inherent_loss))
+    }
+}
+
+/// What the path carried when it was last congested.
+#[derive(Debug, Clone, Copy, Default)]
+struct Capacity {
+    mean_bps: Option<f64>,
+    /// Relative to the mean.
+    deviation: f64,
+}
+
+impl Capacity {
+    /// Weight of a new measurement.
+    const WEIGHT: f64 = 0.2;
+    /// Bounds of the relative deviation.
+    const MIN_DEVIATION: f64 = 0.04;
+    const MAX_DEVIATION: f64 = 0.12;
+    /// A rate this many deviations away is that of another path.
+    const RANGE: f64 = 3.0;
+
+    fn is_known(&self) -> bool {
+        self.mean_bps.is_some()
+    }
+
+    fn handle_congestion(&mut self, bps: f64) {
+        let Some(mean) = self.mean_bps.filter(|mean| (bps - mean).abs() <= self.range() * mean) else {
+            *self = Self { mean_bps: Some(bps), deviation: Self::MIN_DEVIATION };
+            return;
+        };
+        let error = bps - mean;
+        self.mean_bps = Some(mean + Self::WEIGHT * error);
+        self.deviation += Self::WEIGHT * (error.abs() / mean.max(1.0) - self.deviation);
+        self.deviation = self.deviation.clamp(Self::MIN_DEVIATION, Self::MAX_DEVIATION);
+    }
+
+    /// Forgets the capacity when the path is seen to carry clearly more.
+    fn handle_carried(&mut self, bps: f64) {
+        if self.mean_bps.is_some_and(|mean| bps > mean * (1.0 + self.range())) {
+            *self = Self::default();
+        }
+    }
+
+    fn range(&self) -> f64 {
+        Self::RANGE * self.deviation
+    }
+}

@@ -1,0 +1,77 @@
+//! Sends a probe: so many bytes at such a rate, to learn whether a path carries it.
+
+use std::time::{Duration, Instant};
+
+use super::TICK;
+
+/// How much longer than planned a probe may take. Later than that it is given up: what it lasts longer it sends slower, and
+/// then tells nothing about the rate in question.
+pub const PROBE_GRACE: Duration = Duration::from_millis(100);
+
+/// One probe cluster on its way: says how many bytes are due, until all are sent or its time is over.
+#[derive(Debug, Clone)]
+pub struct ProbeSender {
+    started_at: Instant,
+    rate_bps: u64,
+    bytes: usize,
+    sent: usize,
+    /// Nothing before this: the tick.
+    next_at: Instant,
+}
+
+impl ProbeSender {
+    /// Begins a probe of `bytes` at `rate_bps` (at least 1).
+    pub fn new(now: Instant, rate_bps: u64, bytes: usize) -> Self {
+        Self { started_at: now, rate_bps: rate_bps.max(1), bytes, sent: 0, next_at: now }
+    }
+
+    /// How many bytes to send at `now`; zero when none are due. Packets are whole, so more may be sent: the next then come later.
+    /// Afterwards [`ProbeSender::handle_sent`] for each packet.
+    pub fn poll(&mut self, now: Instant) -> usize {
+        if self.is_finished(now) || now < self.next_at {
+            return 0;
+        }
+        let elapsed = now.saturating_duration_since(self.started_at);
+        // The first packet leaves at once: the rate is that between the packets.
+        let due = bytes_in(self.rate_bps, elapsed).saturating_add(1).min(self.bytes);
+        let due = due.saturating_sub(self.sent);
+        self.next_at = now + TICK;
+        due
+    }
+
+    /// Counts a packet of the probe.
+    pub fn handle_sent(&mut self, bytes: usize) {
+        self.sent = self.sent.saturating_add(bytes);
+    }
+
+    /// When to poll again; `None` once all has been sent.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.sent >= self.bytes {
+            return None;
+        }
+        let due = self.started_at + time_of(self.rate_bps, self.sent);
+        Some(due.max(self.next_at).min(self.deadline()).max(self.started_at))
+    }
+
+    /// True once all has been sent, or the time for it is over ([`PROBE_GRACE`]).
+    pub fn is_finished(&self, now: Instant) -> bool {
+        self.sent >= self.bytes || now >= self.deadline()
+    }
+
+    fn deadline(&self) -> Instant {
+        self.started_at + time_of(self.rate_bps, self.bytes) + PROBE_GRACE
+    }
+}
+
+fn bytes_in(rate_bps: u64, elapsed: Duration) -> usize {
+    let bytes = u128::from(rate_bps).saturating_mul(elapsed.as_nanos()) / 8_000_000_000;
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// The longest that a probe is planned to take, however slow: beyond it the path has changed.
+const MAX_PLANNED: Duration = Duration::from_secs(5);
+
+fn time_of(rate_bps: u64, bytes: usize) -> Duration {
+    let nanos = (bytes as u128 * 8_000_000_000).div_ceil(u128::from(rate_bps));
+    u64::try_from(nanos).map_or(MAX_PLANNED, Duration::from_nanos).min(MAX_PLANNED)
+}

@@ -1,0 +1,368 @@
+//! Which layers of a producer a consumer gets, decided packet by packet.
+//!
+//! Three things are kept apart: the *preferred* layers are the owner's wish, the *target* layers what is to flow, the
+//! *current* layers what flows. The current ones follow the target only where a decoder can: see [`LayerSelector::decide`].
+
+use super::Candidate;
+use crate::rtp::codecs::Codec;
+use crate::rtp::layers::Layers;
+
+/// How many changes of the current layers are remembered. A packet that is late by more of them is dropped, as if it had
+/// been lost: layers change once a picture at most, and four pictures are more reordering than a receiver waits for.
+const REMEMBERED_CHANGES: usize = 4;
+
+/// When a consumer of a stream with spatial layers can take a higher one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UpSwitch {
+    /// At a key frame (AV1: an up-switch anywhere else stops a browser's decoder for good).
+    KeyFrame,
+    /// Also at a frame that is predicted from nothing but the lower layers of its picture (VP9).
+    SpatialSwitch,
+}
+
+/// Where a producer's layers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layering {
+    /// There are none to choose from: everything is forwarded.
+    Plain,
+    /// Spatial layers are streams of their own, each perhaps with temporal layers inside.
+    Simulcast { encodings: u8, temporal_layers: u8 },
+    /// All layers are in one stream.
+    Svc { spatial_layers: u8, temporal_layers: u8, up_switch: UpSwitch },
+}
+
+impl Layering {
+    /// Everything that there is.
+    pub(crate) fn highest(self) -> Layers {
+        let (spatial, temporal) = match self {
+            Self::Plain => (1, 1),
+            Self::Simulcast { encodings, temporal_layers } => (encodings, temporal_layers),
+            Self::Svc { spatial_layers, temporal_layers, .. } => (spatial_layers, temporal_layers),
+        };
+        Layers { spatial: spatial.saturating_sub(1), temporal: temporal.saturating_sub(1) }.min(Layers::MAX)
+    }
+
+    /// Whether a receiver of `layers` gets a frame of `frame`. The highest layer includes whatever is above it: a stream may
+    /// have more than was announced, and nobody asked to leave that out.
+    fn covers(self, layers: Layers, frame: Layers) -> bool {
+        let highest = self.highest();
+        let temporal = frame.temporal <= layers.temporal || layers.temporal >= highest.temporal;
+        match self {
+            Self::Plain => true,
+            Self::Simulcast { .. } => temporal,
+            Self::Svc { .. } => temporal && (frame.spatial <= layers.spatial || layers.spatial >= highest.spatial),
+        }
+    }
+
+    /// The encoding that carries `layers`.
+    fn encoding(self, layers: Layers) -> usize {
+        match self {
+            Self::Simulcast { .. } => usize::from(layers.spatial),
+            Self::Plain | Self::Svc { .. } => 0,
+        }
+    }
+}
+
+/// What becomes of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Drop,
+    Forward {
+        marker: bool,
+        /// The stream starts, or starts anew, with it.
+        starts: bool,
+    },
+    /// Forward it once the next packet has told whether it is the last of its picture.
+    Hold {
+        starts: bool,
+    },
+}
+
+/// Chooses the layers of one consumer.
+#[derive(Debug, Clone)]
+pub(crate) struct LayerSelector {
+    layering: Layering,
+    preferred: Layers,
+    target: Option<Layers>,
+    /// The current layers as they were told last.
+    told: Option<Layers>,
+    /// The encoding that flows or flowed last. Kept while nothing flows, for the timeline is its.
+    source: Option<usize>,
+    /// The latest changes of the current layers, the newest first.
+    changes: [Change; REMEMBERED_CHANGES],
+    newest: Option<Newest>,
+}
+
+/// From this packet of the source on, these layers flow. Layers go by a packet's place in the stream, not by its coming: so all
+/// packets of a frame share their fate, also those that come late.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    from: u64,
+    layers: Option<Layers>,
+}
+
+impl Change {
+    const NOTHING: Self = Self { from: 0, layers: None };
+}
+
+/// The source's newest packet.
+#[derive(Debug, Clone, Copy)]
+struct Newest {
+    extended: u64,
+    timestamp: u32,
+    is_wanted: bool,
+}
+
+/// What a packet does to the current layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    None,
+    /// From this packet on.
+    Change(Option<Layers>),
+    /// From this packet on, and nothing before it any more.
+    Start(Layers),
+}
+
+impl LayerSelector {
+    /// Prefers and targets everything.
+    pub(crate) fn new(layering: Layering) -> Self {
+        let highest = layering.highest();
+        Self {
+            layering,
+            preferred: highest,
+            target: Some(highest),
+            told: None,
+            source: None,
+            changes: [Change::NOTHING; REMEMBERED_CHANGES],
+            newest: None,
+        }
+    }
+
+    /// Where the producer's layers are.
+    pub(crate) fn layering(&self) -> Layering {
+        self.layering
+    }
+
+    /// The owner's wish.
+    pub(crate) fn preferred(&self) -> Layers {
+        self.preferred
+    }
+
+    /// Takes the owner's wish, as far as there are such layers. Whoever sets the target honours it.
+    pub(crate) fn set_preferred(&mut self, preferred: Layers) {
+        self.preferred = preferred.min(self.layering.highest());
+    }
+
+    /// What is to flow. `None`: nothing.
+    pub(crate) fn target(&self) -> Option<Layers> {
+        self.target
+    }
+
+    /// Sets what is to flow, as far as there are such layers. With `None` the stream stops with the current picture.
+    pub(crate) fn set_target(&mut self, target: Option<Layers>) {
+        self.target = target.map(|target| target.min(self.layering.highest()));
+    }
+
+    /// What flows. `None`: nothing, until a key frame of the target comes.
+    pub(crate) fn current(&self) -> Option<Layers> {
+        self.changes[0].layers
+    }
+
+    /// The encoding that flows or flowed last.
+    pub(crate) fn source(&self) -> Option<usize> {
+        self.source
+    }
+
+    /// The current layers, once after each time that they changed.
+    pub(crate) fn poll_changed(&mut self) -> Option<Option<Layers>> {
+        let current = self.current();
+        (std::mem::replace(&mut self.told, current) != current).then_some(current)
+    }
+
+    /// The encoding a key frame of which would get this consumer to its target. `None` when it needs none.
+    pub(crate) fn wanted_key_frame(&self) -> Option<usize> {
+        let target = self.target?;
+        let is_reached = self.current().is_some_and(|current| match self.layering {
+            Layering::Plain => true,
+            Layering::Simulcast { .. } => current.spatial == target.spatial,
+            Layering::Svc { .. } => current.spatial >= target.spatial,
+        });
+        (!is_reached).then(|| self.layering.encoding(target))
+    }
+
+    /// Nothing more flows, at once, until a key frame comes.
+    pub(crate) fn stop(&mut self) {
+        if self.current().is_some() {
+            let from = self.newest.map_or(0, |newest| newest.extended + 1);
+            self.change(Change { from, layers: None });
+        }
+    }
+
+    /// Whether no packet after this one of its stream was seen.
+    pub(crate) fn is_newest(&self, packet: &Candidate<'_>) -> bool {
+        self.source != Some(packet.encoding) || self.newest.is_none_or(|newest| packet.extended > newest.extended)
+    }
+
+    /// Whether this packet comes right after the newest one.
+    pub(crate) fn is_next(&self, packet: &Candidate<'_>) -> bool {
+        self.newest.is_some_and(|newest| packet.extended == newest.extended + 1)
+    }
+
+    /// Takes note of a packet that is nothing to anybody. Whether it is of the stream that flows.
+    pub(crate) fn leave_out(&mut self, packet: &Candidate<'_>) -> bool {
+        let is_of_source = self.source == Some(packet.encoding);
+        if is_of_source && let Some(newest) = &mut self.newest {
+            newest.extended = newest.extended.max(packet.extended);
+        }
+        is_of_source
+    }
+
+    /// Decides about a packet.
+    ///
+    /// - Another encoding of a simulcast takes over at a key frame, in the midst of the old one's picture if need be: a decoder
+    ///   that gets a key frame misses nothing of what was before it.
+    /// - Inside a stream layers change where a picture starts, which is known of a packet that follows on the last one of another
+    ///   picture, or that starts a key frame. So no frame is cut in two, and behind a gap the next picture will do.
+    /// - Spatial and temporal layers are lowered at any such place. A key frame raises both. Temporal layers are also raised one
+    ///   by one where the frame says so, in AV1 at any picture of the lowest one: all above start from it there.
+    ///   VP9's spatial layers also where the frame says so.
+    pub(crate) fn decide(&mut self, packet: &Candidate<'_>) -> Decision {
+        let step = self.step(packet);
+        match step {
+            Step::None => {}
+            Step::Change(layers) => self.change(Change { from: packet.extended, layers }),
+            Step::Start(layers) => {
+                self.source = Some(packet.encoding);
+                self.changes = [Change::NOTHING; REMEMBERED_CHANGES];
+                self.changes[0] = Change { from: packet.extended, layers: Some(layers) };
+                self.newest = None;
+            }
+        }
+        if self.source != Some(packet.encoding) {
+            return Decision::Drop;
+        }
+        let starts = matches!(step, Step::Start(_));
+        let wanted = self.at(packet.extended).filter(|layers| self.layering.covers(*layers, packet.frame.layers));
+        let decision = match wanted.map(|layers| self.is_last_of_picture(packet, layers)) {
+            None => Decision::Drop,
+            Some(None) => Decision::Hold { starts },
+            Some(Some(marker)) => Decision::Forward { marker, starts },
+        };
+        if self.is_newest(packet) {
+            let Candidate { extended, timestamp, .. } = *packet;
+            self.newest = Some(Newest { extended, timestamp, is_wanted: wanted.is_some() });
+        }
+        decision
+    }
+
+    /// Whether [`Self::decide`] would forward or hold it.
+    pub(crate) fn wants(&self, packet: &Candidate<'_>) -> bool {
+        let layers = match self.step(packet) {
+            Step::Start(layers) => Some(layers),
+            Step::Change(layers) => layers,
+            Step::None if self.source == Some(packet.encoding) => self.at(packet.extended),
+            Step::None => None,
+        };
+        layers.is_some_and(|layers| self.layering.covers(layers, packet.frame.layers))
+    }
+
+    fn step(&self, packet: &Candidate<'_>) -> Step {
+        let start = match self.target {
+            Some(target) if packet.frame.key_frame && self.layering.encoding(target) == packet.encoding => {
+                Step::Start(target)
+            }
+            _ => Step::None,
+        };
+        let Some(newest) = self.newest.filter(|_| self.source == Some(packet.encoding)) else { return start };
+        let Some(current) = self.current() else {
+            // What was before the stop was forwarded then.
+            return if packet.extended >= self.changes[0].from { start } else { Step::None };
+        };
+        if packet.restarted {
+            return if start == Step::None { Step::Change(None) } else { start };
+        }
+        let frame = packet.frame;
+        let is_next = self.is_next(packet);
+        let is_other_picture = packet.extended > newest.extended && packet.timestamp != newest.timestamp;
+        let next = if is_other_picture && (is_next || frame.key_frame) {
+            self.target.map(|target| self.at_picture_start(packet, current, target))
+        } else if is_next && newest.is_wanted && self.is_spatial_switch(packet, current) {
+            Some(Layers { spatial: frame.layers.spatial, ..current })
+        } else {
+            return Step::None;
+        };
+        if next == Some(current) { Step::None } else { Step::Change(next) }
+    }
+
+    fn at_picture_start(&self, packet: &Candidate<'_>, current: Layers, target: Layers) -> Layers {
+        let frame = packet.frame;
+        let spatial = match self.layering {
+            Layering::Svc { .. } if frame.key_frame => target.spatial,
+            Layering::Svc { .. } => current.spatial.min(target.spatial),
+            Layering::Plain | Layering::Simulcast { .. } => current.spatial,
+        };
+        // Until the larger picture is there the smaller one keeps its frame rate.
+        let goal = if target.spatial > spatial { target.temporal.max(current.temporal) } else { target.temporal };
+        let starts_all = frame.key_frame || (packet.media.codec == Codec::Av1 && frame.layers.temporal == 0);
+        let temporal = if goal <= current.temporal || starts_all {
+            goal
+        } else if frame.temporal_switch && frame.layers.temporal == current.temporal + 1 {
+            frame.layers.temporal
+        } else {
+            current.temporal
+        };
+        Layers { spatial, temporal }
+    }
+
+    /// Whether the frame that starts here lets a receiver of the `current` layers take one more. In the lowest temporal layer
+    /// only: later frames of the lower temporal layers may be predicted from the last of theirs before this one.
+    fn is_spatial_switch(&self, packet: &Candidate<'_>, current: Layers) -> bool {
+        let frame = packet.frame;
+        self.may_rise_inside_picture(current)
+            && self.newest.is_some_and(|newest| newest.timestamp == packet.timestamp)
+            && frame.starts_frame
+            && frame.spatial_switch
+            && frame.layers == Layers { spatial: current.spatial + 1, temporal: 0 }
+    }
+
+    fn may_rise_inside_picture(&self, current: Layers) -> bool {
+        matches!(self.layering, Layering::Svc { up_switch: UpSwitch::SpatialSwitch, .. })
+            && self.target.is_some_and(|target| target.spatial > current.spatial)
+    }
+
+    /// Whether a packet is the last of its picture for a receiver of `layers`. `None`: the next packet will tell. Encoders leave
+    /// out a picture's upper layers now and then, and without a marker its lower ones would never be decoded.
+    fn is_last_of_picture(&self, packet: &Candidate<'_>, layers: Layers) -> Option<bool> {
+        let frame = packet.frame;
+        let is_svc = matches!(self.layering, Layering::Svc { .. });
+        if packet.marker || !is_svc || !frame.ends_frame {
+            return Some(packet.marker);
+        }
+        let may_rise = frame.layers.temporal == 0 && self.may_rise_inside_picture(layers);
+        let more_may_follow =
+            frame.layers.spatial < layers.spatial || (may_rise && frame.layers.spatial == layers.spatial);
+        if !more_may_follow {
+            // With all layers the sender's own marker is right.
+            return Some(layers.spatial < self.layering.highest().spatial);
+        }
+        match self.newest.filter(|newest| packet.extended < newest.extended) {
+            None => None,
+            // Late: what follows was seen, or is missing itself, and then most likely of this picture.
+            Some(newest) => Some(
+                newest.extended == packet.extended + 1 && !(newest.is_wanted && newest.timestamp == packet.timestamp),
+            ),
+        }
+    }
+
+    fn at(&self, extended: u64) -> Option<Layers> {
+        self.changes.iter().find(|change| change.from <= extended)?.layers
+    }
+
+    fn change(&mut self, change: Change) {
+        self.changes.rotate_right(1);
+        self.changes[0] = change;
+    }
+}
+
+#[cfg(test)]
+mod tests;

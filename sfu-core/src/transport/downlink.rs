@@ -1,0 +1,131 @@
+//! What is sent to one peer: how much its path carries, who gets how much of it, and when it leaves.
+
+use std::time::Instant;
+
+use crate::congestion::allocation::Allocator;
+use crate::congestion::estimator::{BandwidthEstimator, EstimatorOptions, ProbeId};
+use crate::congestion::pacer::{Pacer, ProbeSender};
+use crate::consumer::Admission;
+use crate::consumer::send_history::Sent;
+use crate::worker::ConsumerKey;
+
+/// Probes never ask for more than this; no call uses it.
+const MAX_ESTIMATE_BPS: u64 = 50_000_000;
+
+/// The least that a path is taken to carry: audio and a thumbnail at a frame a second. Below it no call is worth having.
+const MIN_ESTIMATE_BPS: u64 = 30_000;
+
+/// What the peer reports about its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PathFeedback {
+    /// Transport-wide feedback: we estimate.
+    TransportWide,
+    /// REMB: the peer estimates.
+    Remb,
+}
+
+/// A packet that waits for its turn: where it is, never a copy.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Paced {
+    /// To be sent for the first time.
+    Media { consumer: ConsumerKey, encoding: usize, extended: u64, admission: Admission },
+    /// To be sent again.
+    Resend { consumer: ConsumerKey, sequence_number: u16, sent: Sent },
+}
+
+impl Paced {
+    pub(crate) fn consumer(&self) -> ConsumerKey {
+        match self {
+            Self::Media { consumer, .. } | Self::Resend { consumer, .. } => *consumer,
+        }
+    }
+}
+
+/// The way to one peer.
+#[derive(Debug)]
+pub(crate) struct Downlink {
+    initial_bps: u64,
+    max_bps: Option<u64>,
+    pub(crate) feedback: Option<PathFeedback>,
+    /// There once a consumer negotiated feedback on the path. Without it everything is sent, as it comes.
+    pub(crate) estimator: Option<Box<BandwidthEstimator>>,
+    pub(crate) allocator: Allocator<ConsumerKey>,
+    /// When the path is shared out again.
+    pub(crate) allocate_at: Option<Instant>,
+    /// What it was shared out by.
+    pub(crate) allocated_bps: Option<u64>,
+    pub(crate) pacer: Pacer<Paced>,
+    pub(crate) probe: Option<(ProbeId, ProbeSender)>,
+    /// Next transport-wide sequence number.
+    pub(crate) next_wide_sequence: u16,
+}
+
+impl Downlink {
+    /// A path that nothing is known of. Rates in bits per second.
+    pub(crate) fn new(initial_bps: u64, max_bps: Option<u64>) -> Self {
+        Self {
+            initial_bps,
+            max_bps,
+            feedback: None,
+            estimator: None,
+            allocator: Allocator::new(),
+            allocate_at: None,
+            allocated_bps: None,
+            pacer: Pacer::new(),
+            probe: None,
+            next_wide_sequence: 0,
+        }
+    }
+
+    /// The peer will report on its path. Transport-wide feedback is the better of two.
+    pub(crate) fn enable(&mut self, now: Instant, feedback: PathFeedback) {
+        if self.feedback == Some(PathFeedback::TransportWide) {
+            return;
+        }
+        self.feedback = Some(feedback);
+        if self.estimator.is_none() {
+            let max_bps = self.max_bps.unwrap_or(MAX_ESTIMATE_BPS).max(MIN_ESTIMATE_BPS);
+            let options = EstimatorOptions {
+                initial_bps: self.initial_bps.clamp(MIN_ESTIMATE_BPS, max_bps),
+                min_bps: MIN_ESTIMATE_BPS,
+                max_bps,
+            };
+            self.estimator = Some(Box::new(BandwidthEstimator::new(now, options)));
+            self.pacer.set_rate(now, self.estimate_bps());
+        }
+    }
+
+    pub(crate) fn set_max_bps(&mut self, now: Instant, max_bps: Option<u64>) {
+        self.max_bps = max_bps;
+        if let Some(estimator) = &mut self.estimator {
+            estimator.set_max_bps(now, max_bps.unwrap_or(MAX_ESTIMATE_BPS).max(MIN_ESTIMATE_BPS));
+        }
+    }
+
+    /// What the path carries, in bits per second, once that is known or at least assumed.
+    pub(crate) fn estimate_bps(&self) -> Option<u64> {
+        self.estimator.as_ref().map(|estimator| estimator.estimate_bps())
+    }
+
+    /// What may be given to streams: the estimate, or, without one, the configured maximum.
+    pub(crate) fn budget_bps(&self) -> Option<u64> {
+        self.estimate_bps().or(self.max_bps)
+    }
+
+    /// A packet with a transport-wide number has left.
+    pub(crate) fn handle_sent(&mut self, now: Instant, bytes: usize, probe: Option<ProbeId>) {
+        if let Some(estimator) = &mut self.estimator
+            && self.feedback == Some(PathFeedback::TransportWide)
+        {
+            estimator.handle_sent(now, self.next_wide_sequence, bytes, probe);
+        }
+        self.next_wide_sequence = self.next_wide_sequence.wrapping_add(1);
+    }
+
+    /// When something of this is due, at the latest.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let estimator = self.estimator.as_ref().and_then(|estimator| estimator.poll_timeout());
+        let probe = self.probe.as_ref().and_then(|(_, probe)| probe.poll_timeout());
+        [estimator, probe, self.pacer.poll_timeout(), self.allocate_at].into_iter().flatten().min()
+    }
+}

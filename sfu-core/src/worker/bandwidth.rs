@@ -1,0 +1,184 @@
+//! What a peer's path carries, and who gets how much of it.
+
+use std::time::{Duration, Instant};
+
+use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
+
+use super::core::{ConsumerKey, Core, ProducerKey, TransportKey};
+use super::errors::ObjectClosed;
+use crate::congestion::allocation::Demand;
+use crate::ids::TransportId;
+use crate::parameters::{HeaderExtensionUri, MediaKind, RtpParameters};
+use crate::transport::PathFeedback;
+
+/// How often a path is shared out again while nothing calls for it: layers' rates change.
+const ALLOCATE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How soon after one sharing out the next may be: feedback comes ten to twenty times a second.
+const ALLOCATE_STEP: Duration = Duration::from_millis(50);
+
+impl Core {
+    /// Sets what a transport's peer is sent at most, in bits per second.
+    ///
+    /// # Errors
+    /// [`ObjectClosed`].
+    pub fn set_max_outgoing_bps(
+        &mut self,
+        now: Instant,
+        id: TransportId,
+        bps: Option<u64>,
+    ) -> Result<(), ObjectClosed> {
+        let (key, transport) = self.transport_mut(id).ok_or(ObjectClosed)?;
+        transport.downlink.set_max_bps(now, bps);
+        self.handle_estimate(now, key);
+        self.rearm(now, key);
+        Ok(())
+    }
+
+    /// Turns on the estimate of a peer's path when a consumer's parameters say that the peer reports on it.
+    pub(super) fn enable_estimate(&mut self, now: Instant, key: TransportKey, parameters: &RtpParameters) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        let wants = |kind: &str| {
+            parameters.codecs.iter().any(|codec| codec.rtcp_feedback.iter().any(|feedback| feedback.is(kind, "")))
+        };
+        let has = |uri: &HeaderExtensionUri| parameters.header_extensions.iter().any(|known| known.uri == *uri);
+        if wants("transport-cc") && has(&HeaderExtensionUri::TransportWideCc) {
+            transport.downlink.enable(now, PathFeedback::TransportWide);
+        } else if wants("goog-remb") {
+            transport.downlink.enable(now, PathFeedback::Remb);
+        }
+    }
+
+    /// The peer says when our packets arrived.
+    pub(super) fn handle_transport_feedback(&mut self, now: Instant, key: TransportKey, feedback: &TransportLayerCc) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        if let Some(estimator) = &mut transport.downlink.estimator
+            && transport.downlink.feedback == Some(PathFeedback::TransportWide)
+        {
+            estimator.handle_feedback(now, feedback);
+            self.handle_estimate(now, key);
+            self.rearm(now, key);
+        }
+    }
+
+    /// The peer says what it can receive. Beside transport-wide feedback we know better.
+    pub(super) fn handle_remb(&mut self, now: Instant, key: TransportKey, bps: u64) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        if let Some(estimator) = &mut transport.downlink.estimator
+            && transport.downlink.feedback == Some(PathFeedback::Remb)
+        {
+            estimator.handle_remb(now, bps);
+            self.handle_estimate(now, key);
+            self.rearm(now, key);
+        }
+    }
+
+    /// A receiver report says how long the round trip is, and what is lost.
+    pub(super) fn handle_path_report(
+        &mut self,
+        now: Instant,
+        key: TransportKey,
+        rtt: Option<Duration>,
+        kind: MediaKind,
+        fraction_lost: u8,
+    ) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        let Some(estimator) = &mut transport.downlink.estimator else { return };
+        if let Some(rtt) = rtt {
+            estimator.handle_rtt(now, rtt);
+        }
+        // Transport-wide feedback says it of every packet. A voice's few packets say little of what a video's lose.
+        if transport.downlink.feedback == Some(PathFeedback::Remb) && kind == MediaKind::Video {
+            estimator.handle_loss(now, f64::from(fraction_lost) / 256.0);
+            self.handle_estimate(now, key);
+        }
+    }
+
+    /// Something that was consumed is gone: the others may have its share, soon.
+    pub(super) fn allocate_soon(&mut self, now: Instant, key: TransportKey) {
+        if let Some(transport) = self.transports.get_mut(key) {
+            let downlink = &mut transport.downlink;
+            let soon = now + ALLOCATE_STEP;
+            downlink.allocate_at = Some(downlink.allocate_at.map_or(soon, |at| at.min(soon)));
+        }
+    }
+
+    /// The estimate may have changed: paces by it, and shares it out again when that can make a difference.
+    pub(super) fn handle_estimate(&mut self, now: Instant, key: TransportKey) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        let downlink = &mut transport.downlink;
+        downlink.pacer.set_rate(now, downlink.estimate_bps());
+        let (before, after) = (downlink.allocated_bps, downlink.budget_bps());
+        let differs = match (before, after) {
+            (Some(before), Some(after)) => before.abs_diff(after) * 50 > before,
+            (before, after) => before != after,
+        };
+        if differs {
+            let soon = if after < before { now } else { now + ALLOCATE_STEP };
+            downlink.allocate_at = Some(downlink.allocate_at.map_or(soon, |at| at.min(soon)));
+            if soon <= now {
+                self.allocate(now, key);
+            }
+        }
+    }
+
+    /// Shares out a path among what its peer consumes.
+    pub(super) fn allocate(&mut self, now: Instant, key: TransportKey) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        let mut demands: Vec<Demand<ConsumerKey>> = Vec::with_capacity(transport.consumers.len());
+        let mut producers: Vec<ProducerKey> = Vec::new();
+        for &consumer_key in &transport.consumers {
+            let Some(consumer) = self.consumers.get(consumer_key) else { continue };
+            let Some(producer) = self.producers.get(consumer.producer) else { continue };
+            if consumer.kind == MediaKind::Video {
+                producers.push(consumer.producer);
+            }
+            if consumer.paused || producer.paused || !producer.is_selected {
+                continue;
+            }
+            demands.push(consumer.demand(now, consumer_key, producer));
+        }
+        let budget = transport.downlink.budget_bps();
+        let downlink = &mut transport.downlink;
+        downlink.allocated_bps = budget;
+        let allocations = downlink.allocator.allocate(now, budget, &demands).to_vec();
+        let desired_bps = downlink.allocator.sufficient_budget_bps();
+        if let Some(estimator) = &mut downlink.estimator {
+            estimator.set_desired_bps(now, desired_bps);
+        }
+        let has_video = !producers.is_empty();
+        let again = downlink.allocator.poll_timeout().into_iter().chain(has_video.then_some(now + ALLOCATE_INTERVAL));
+        downlink.allocate_at = again.min().map(|at| at.max(now + ALLOCATE_STEP));
+        for allocation in &allocations {
+            if let Some(consumer) = self.consumers.get_mut(allocation.key) {
+                consumer.allowed = allocation.layers;
+            }
+        }
+        for allocation in allocations {
+            self.retarget(now, allocation.key);
+        }
+        producers.sort();
+        producers.dedup();
+        for producer in producers {
+            self.update_wanted(now, producer);
+        }
+        self.rearm(now, key);
+    }
+
+    /// Does what is due of a peer's path.
+    pub(super) fn serve_downlink(&mut self, now: Instant, key: TransportKey) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        if let Some(estimator) = &mut transport.downlink.estimator
+            && estimator.poll_timeout().is_some_and(|at| at <= now)
+        {
+            estimator.handle_timeout(now);
+            self.handle_estimate(now, key);
+        }
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        if transport.downlink.allocate_at.is_some_and(|at| at <= now) {
+            self.allocate(now, key);
+        }
+        self.send_due_probe(now, key);
+        self.send_due_paced(now, key);
+    }
+}

@@ -1,0 +1,138 @@
+//! Who speaks in a room, and what follows from it.
+
+use std::time::Instant;
+
+use super::core::{Core, ProducerKey, TransportKey};
+use super::timers::Wake;
+use crate::ids::RouterId;
+use crate::observers::{Change, Volumes};
+use crate::parameters::MediaKind;
+use crate::producer::Producer;
+use crate::router::{AudioLevel, RouterEvent};
+use crate::rtp::extensions::AudioLevel as PacketLevel;
+
+impl Core {
+    /// A packet of an audio producer said how loud it is.
+    pub(super) fn hear(&mut self, now: Instant, id: RouterId, key: ProducerKey, level: PacketLevel) {
+        let Some(router) = self.routers.get_mut(&id) else { return };
+        let change = router.observers.handle_level(now, key, level);
+        self.select_audio(change);
+        self.tell_speakers(now, id);
+    }
+
+    /// Does what is due of a router.
+    pub(super) fn serve_router(&mut self, now: Instant, id: RouterId) {
+        if let Some(router) = self.routers.get_mut(&id) {
+            router.observers.handle_timeout(now);
+            self.tell_speakers(now, id);
+        }
+    }
+
+    /// A producer came into a room: it may be one too many to be forwarded.
+    pub(super) fn observe_producer(&mut self, now: Instant, key: ProducerKey) {
+        let Some(producer) = self.producers.get_mut(key) else { return };
+        let (kind, transport) = (producer.kind, producer.transport);
+        let Some(router) = self.routers.get_mut(&producer.router) else { return };
+        match kind {
+            MediaKind::Audio => {
+                let change = router.observers.loudest_n.add(key);
+                producer.is_selected = router.observers.loudest_n.is_selected(key);
+                self.select_audio(change);
+            }
+            MediaKind::Video if producer.is_screen => {}
+            MediaKind::Video => {
+                let change = router.observers.last_n.add(transport);
+                producer.is_selected = router.observers.last_n.is_selected(transport);
+                self.select_video(now, change);
+            }
+        }
+    }
+
+    /// A producer is gone from a room: another may take its place.
+    pub(super) fn forget_observed(&mut self, now: Instant, key: ProducerKey, producer: &Producer) {
+        let transport = producer.transport;
+        let Some(router) = self.routers.get_mut(&producer.router) else { return };
+        match producer.kind {
+            MediaKind::Audio => {
+                let change = router.observers.remove_audio(now, key);
+                self.select_audio(change);
+            }
+            MediaKind::Video => {
+                let others = self.transports.get(transport).is_some_and(|transport| {
+                    let cameras = |key: &ProducerKey| self.producers.get(*key).is_some_and(Producer::is_camera);
+                    transport.producers.iter().any(cameras)
+                });
+                if producer.is_camera() && !others {
+                    let change = router.observers.last_n.remove(transport);
+                    self.select_video(now, change);
+                }
+            }
+        }
+    }
+
+    fn tell_speakers(&mut self, now: Instant, id: RouterId) {
+        let Some(router) = self.routers.get_mut(&id) else { return };
+        if let Some(at) = router.observers.poll_timeout() {
+            self.timers.arm(Wake::Router(id), &mut router.armed, at.max(now));
+        }
+        let volumes = router.observers.poll_volumes();
+        let dominant = router.observers.poll_dominant();
+        let tells_speaker = router.options.active_speaker;
+        if let Some(volumes) = volumes {
+            let loudest = match volumes {
+                Volumes::Loudest(loudest) => loudest,
+                Volumes::Silence => Vec::new(),
+            };
+            let levels = loudest
+                .into_iter()
+                .filter_map(|(key, volume_dbov)| {
+                    Some(AudioLevel { producer_id: self.producers.get(key)?.id, volume_dbov })
+                })
+                .collect();
+            self.tell(id, RouterEvent::AudioLevels { levels });
+        }
+        if let Some(producer) = dominant.and_then(|key| self.producers.get(key)) {
+            let (producer_id, transport) = (producer.id, producer.transport);
+            if tells_speaker {
+                self.tell(id, RouterEvent::ActiveSpeaker { producer_id });
+            }
+            if let Some(router) = self.routers.get_mut(&id) {
+                let change = router.observers.last_n.handle_dominant(transport);
+                self.select_video(now, change);
+            }
+        }
+    }
+
+    /// Audio comes and goes without anybody being told, as in silence.
+    fn select_audio(&mut self, change: Change<ProducerKey>) {
+        for (key, is_selected) in [(change.removed, false), (change.added, true)] {
+            if let Some(producer) = key.and_then(|key| self.producers.get_mut(key)) {
+                producer.is_selected = is_selected;
+            }
+        }
+    }
+
+    fn select_video(&mut self, now: Instant, change: Change<TransportKey>) {
+        for (transport, is_selected) in [(change.removed, false), (change.added, true)] {
+            let Some(transport) = transport.and_then(|key| self.transports.get(key)) else { continue };
+            for key in transport.producers.clone() {
+                let Some(producer) = self.producers.get_mut(key).filter(|producer| producer.is_camera()) else {
+                    continue;
+                };
+                if std::mem::replace(&mut producer.is_selected, is_selected) == is_selected {
+                    continue;
+                }
+                for consumer in producer.consumers.clone() {
+                    let Some(viewer) = self.consumers.get_mut(consumer) else { continue };
+                    if !is_selected {
+                        viewer.stop();
+                    }
+                    let transport = viewer.transport;
+                    self.retarget(now, consumer);
+                    self.allocate(now, transport);
+                }
+                self.update_wanted(now, key);
+            }
+        }
+    }
+}
