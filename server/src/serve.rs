@@ -38,7 +38,12 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let listeners = bind(&config.http_ips, config.port).await?;
     let engine = Engine::start(engine_options(&config)?)?;
-    let signaling = Signaling::new(engine.clone(), SignalingOptions::default());
+    let options = SignalingOptions {
+        router: config.rooms.router.clone(),
+        transport: config.rooms.transport,
+        ..SignalingOptions::default()
+    };
+    let signaling = Signaling::new(engine.clone(), options);
     let (layer, socket_io) = SocketIo::builder()
         .max_payload(SOCKET_PAYLOAD_BYTES_MAX as u64)
         .ws_max_message_size(SOCKET_PAYLOAD_BYTES_MAX)

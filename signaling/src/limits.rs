@@ -39,9 +39,14 @@ pub const ERROR_TEXT_BYTES_MAX: usize = 512;
 /// once. Beyond it an event is answered with an error and not carried out.
 pub const PENDING_EVENTS_MAX: usize = 1_024;
 
-/// Announcements for one socket that wait until its current event is done. Beyond it the socket has lost touch with its
+/// Announcements for one socket that wait until its current event is done. Traces, which may be of every packet, are dropped
+/// beyond half of it. Beyond it the socket has lost touch with its
 /// room's state and is disconnected, so that its client starts afresh.
 pub const PENDING_NOTICES_MAX: usize = 8_192;
+
+/// News of a room's consumers and producers that are being made, kept until the room knows them. Each peer makes one at a
+/// time, and a new one has few news. Beyond it the oldest is dropped: its object's owner learns of the next change.
+pub const EARLY_NEWS_MAX: usize = 4_096;
 
 /// How long [`crate::Signaling::shutdown`] waits for sessions to finish their current event, milliseconds. Those
 /// that are still at it afterwards are left to the end of the process.

@@ -81,8 +81,13 @@ impl Mailbox {
         (Self { posts, end }, Inbox { posts: received, end: ended })
     }
 
-    /// Posts without waiting. A session whose box is full has fallen behind, and ends.
+    /// Posts without waiting. A session whose box is full has fallen behind, and ends; traces, which may be of every
+    /// packet, are dropped before it comes to that.
     pub(crate) fn post(&self, post: Post) {
+        let is_trace = matches!(&post, Post::Notice(notice) if matches!(**notice, Notice::Trace(..)));
+        if is_trace && self.posts.capacity() <= PENDING_NOTICES_MAX / 2 {
+            return;
+        }
         if let Err(mpsc::error::TrySendError::Full(_)) = self.posts.try_send(post) {
             self.end(End::FellBehind);
         }
@@ -102,7 +107,26 @@ impl Mailbox {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+    use sfu_core::ids::Ssrc;
+    use sfu_core::stats::{TraceDirection, TraceEvent, TraceInfo, TraceTarget};
+
     use super::*;
+
+    #[test]
+    fn traces_leave_half_of_the_box_to_what_must_arrive() {
+        let (mailbox, mut inbox) = Mailbox::new();
+        let target = TraceTarget::Transport(TransportId::random(&mut StdRng::seed_from_u64(1)));
+        let info = TraceInfo::Pli { ssrc: Ssrc(1) };
+        let event = TraceEvent { timestamp: 0, direction: TraceDirection::In, info };
+        let trace = Arc::new(Notice::Trace(target, Box::new(event)));
+        for _ in 0..=PENDING_NOTICES_MAX {
+            mailbox.post(Post::Notice(trace.clone()));
+        }
+        assert_eq!(*inbox.end.borrow(), None);
+        assert_eq!(std::iter::from_fn(|| inbox.try_post()).count(), PENDING_NOTICES_MAX / 2);
+    }
 
     #[test]
     fn a_full_box_ends_the_session_and_blocks_nobody() {

@@ -5,12 +5,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sfu_core::engine::{Engine, Router, RouterEvent, RouterEvents, RouterOptions};
+use sfu_core::engine::{Router, RouterEvent, RouterEvents};
 use tokio::sync::OnceCell;
 
 use crate::error::SignalError;
 use crate::mailbox::{End, Mailbox, Post};
-use crate::room::{Deliveries, PeerId, RoomState};
+use crate::room::{ConsumerNews, Deliveries, PeerId, ProducerNews, RoomState};
+use crate::service::Shared;
 use crate::wire::notice::Notice;
 
 /// One room.
@@ -156,9 +157,10 @@ impl Registry {
 }
 
 /// The room's router, made by the first who needs it.
-pub(crate) async fn router(registry: &Arc<Registry>, room: &Arc<Room>, engine: &Engine) -> Result<Router, SignalError> {
+pub(crate) async fn router(shared: &Shared, room: &Arc<Room>) -> Result<Router, SignalError> {
+    let registry = &shared.registry;
     let make = async || {
-        let (router, events) = engine.create_router(RouterOptions::default()).await?;
+        let (router, events) = shared.engine.create_router(shared.router.clone()).await?;
         tracing::info!(room = room.name, router = %router.id(), "router created");
         tokio::spawn(follow(events, registry.clone(), room.clone()));
         Ok(router)
@@ -193,6 +195,27 @@ async fn follow(mut events: RouterEvents, registry: Arc<Registry>, room: Arc<Roo
             RouterEvent::DtlsState { transport_id, state } => {
                 tracing::debug!(room = room.name, transport = %transport_id, ?state, "DTLS");
             }
+            RouterEvent::ConsumerSuspended { consumer_id, reason } => {
+                room.announce(|state| state.consumer_news(consumer_id, ConsumerNews::Suspended(Some(reason))));
+            }
+            RouterEvent::ConsumerUnsuspended { consumer_id } => {
+                room.announce(|state| state.consumer_news(consumer_id, ConsumerNews::Suspended(None)));
+            }
+            RouterEvent::ConsumerLayersChanged { consumer_id, layers } => {
+                room.announce(|state| state.consumer_news(consumer_id, ConsumerNews::Layers(layers)));
+            }
+            RouterEvent::ConsumerScore { consumer_id, score } => {
+                room.announce(|state| state.consumer_news(consumer_id, ConsumerNews::Score(score)));
+            }
+            RouterEvent::ProducerLayersWanted { producer_id, spatial_layers } => {
+                room.announce(|state| state.producer_news(producer_id, ProducerNews::LayersWanted(spatial_layers)));
+            }
+            RouterEvent::ProducerScore { producer_id, scores } => {
+                room.announce(|state| state.producer_news(producer_id, ProducerNews::Score(scores)));
+            }
+            RouterEvent::Trace { target, event } => room.announce(|state| state.trace(target, event)),
+            RouterEvent::AudioLevels { levels } => room.announce(|state| state.audio_levels(&levels)),
+            RouterEvent::ActiveSpeaker { producer_id } => room.announce(|state| state.speaks(producer_id)),
             // Pausing is announced where it is asked for: the room's model knows which consumers it touches, and a
             // consumer that is being made at that moment is not missed.
             _ => {}

@@ -5,15 +5,21 @@
 //! A peer is *in* a room from the first event that names the room, and *joined* from `joinRoom` on. Only joined peers are
 //! announced, and only they hear what is announced.
 
+mod early;
+mod news;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
+use sfu_core::engine::SuspendReason;
 use sfu_core::ids::{ConsumerId, ProducerId, TransportId};
 use sfu_core::parameters::MediaKind;
 
 use crate::wire::notice::{Message, Notice};
+use early::Early;
+pub(crate) use news::{ConsumerNews, PauseReason, ProducerNews};
 
 /// A peer: one socket. The text is the socket's id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,6 +91,7 @@ struct Producer {
 struct Consumer {
     owner: PeerId,
     producer: ProducerId,
+    suspended: Option<SuspendReason>,
 }
 
 /// The state of one room.
@@ -94,6 +101,10 @@ pub(crate) struct RoomState {
     transports: HashMap<TransportId, PeerId>,
     producers: HashMap<ProducerId, Producer>,
     consumers: HashMap<ConsumerId, Consumer>,
+    early_producers: Early<ProducerId, ProducerNews>,
+    early_consumers: Early<ConsumerId, ConsumerNews>,
+    /// The audio producer of who spoke last.
+    active_speaker: Option<ProducerId>,
     arrivals: u64,
 }
 
@@ -115,19 +126,25 @@ impl RoomState {
         }
     }
 
-    /// Announces a peer who is in. One who joins again under the same name is not announced again.
+    /// Announces a peer who is in, and tells them who speaks. One who joins again under the same name is not announced
+    /// again.
     pub(crate) fn join(&mut self, identity: Identity) -> Deliveries {
         let Some(peer) = self.peers.get_mut(&identity.peer) else {
             return Vec::new();
         };
-        let news = !peer.joined || peer.identity != identity;
+        let first = !peer.joined;
+        let news = first || peer.identity != identity;
         peer.joined = true;
         peer.identity = identity.clone();
         if !news {
             return Vec::new();
         }
         let from = identity.peer.clone();
-        self.to_others(&from, Notice::PeerJoined(identity))
+        let mut deliveries = self.to_others(&from, Notice::PeerJoined(identity));
+        if first && let Some(speaker) = self.active_speaker.and_then(|id| self.producer(&id)) {
+            deliveries.push((from, Arc::new(Notice::ActiveSpeaker(speaker))));
+        }
+        deliveries
     }
 
     /// Takes a peer out, with everything of theirs.
@@ -160,7 +177,7 @@ impl RoomState {
         self.transports.remove(id)
     }
 
-    /// Announces a new producer.
+    /// Announces a new producer that was expected. Its owner is told what is known of it already.
     pub(crate) fn add_producer(
         &mut self,
         id: ProducerId,
@@ -171,10 +188,15 @@ impl RoomState {
         let arrival = self.next_arrival();
         let producer = Producer { owner: owner.clone(), kind, app_data: Arc::new(app_data), paused: false, arrival };
         self.producers.insert(id, producer);
-        match self.producer(&id) {
+        let mut deliveries = match self.producer(&id) {
             Some(info) => self.to_others(owner, Notice::NewProducer(info)),
             None => Vec::new(),
+        };
+        for news in self.early_producers.take(&id) {
+            deliveries.extend(self.producer_news(id, news));
         }
+        self.early_producers.end();
+        deliveries
     }
 
     /// Announces that a producer is gone, to its consumers' owners too. Does nothing the second time.
@@ -183,6 +205,7 @@ impl RoomState {
             return Vec::new();
         };
         self.producers.remove(id);
+        self.active_speaker.take_if(|speaker| speaker == id);
         let consumers: Vec<_> =
             self.consumers.iter().filter(|(_, consumer)| consumer.producer == *id).map(|(id, _)| *id).collect();
         let mut deliveries = Vec::new();
@@ -204,10 +227,12 @@ impl RoomState {
             return Vec::new();
         };
         let mut deliveries = Vec::new();
-        for (consumer, Consumer { owner, .. }) in self.consumers.iter().filter(|(_, consumer)| consumer.producer == *id)
+        for (consumer, Consumer { owner, suspended, .. }) in
+            self.consumers.iter().filter(|(_, consumer)| consumer.producer == *id)
         {
-            let notice = if paused { Notice::ConsumerPaused(*consumer) } else { Notice::ConsumerResumed(*consumer) };
-            deliveries.push((owner.clone(), Arc::new(notice)));
+            let (before, now) = (PauseReason::of(!paused, *suspended), PauseReason::of(paused, *suspended));
+            let notice = PauseReason::change(*consumer, before, now);
+            deliveries.extend(notice.map(|notice| (owner.clone(), Arc::new(notice))));
         }
         let owner = info.owner.peer.clone();
         let notice = if paused { Notice::ProducerPaused(info) } else { Notice::ProducerResumed(info) };
@@ -215,11 +240,22 @@ impl RoomState {
         deliveries
     }
 
-    /// Remembers a consumer and says whether its producer is paused; `None` if the producer is gone meanwhile.
-    pub(crate) fn add_consumer(&mut self, id: ConsumerId, owner: &PeerId, producer: ProducerId) -> Option<bool> {
-        let paused = self.producers.get(&producer)?.paused;
-        self.consumers.insert(id, Consumer { owner: owner.clone(), producer });
-        Some(paused)
+    /// Remembers a consumer that was expected and says whether its producer is paused; `None` if the producer is gone
+    /// meanwhile. Its owner is told what is known of it already.
+    pub(crate) fn add_consumer(
+        &mut self,
+        id: ConsumerId,
+        owner: &PeerId,
+        producer: ProducerId,
+    ) -> (Option<bool>, Deliveries) {
+        let early = self.early_consumers.take(&id);
+        self.early_consumers.end();
+        let Some(paused) = self.producers.get(&producer).map(|producer| producer.paused) else {
+            return (None, Vec::new());
+        };
+        self.consumers.insert(id, Consumer { owner: owner.clone(), producer, suspended: None });
+        let deliveries = early.into_iter().flat_map(|news| self.consumer_news(id, news)).collect();
+        (Some(paused), deliveries)
     }
 
     /// Forgets a consumer that its owner closed.
@@ -306,12 +342,15 @@ impl RoomState {
     }
 
     fn to_others(&self, from: &PeerId, notice: Notice) -> Deliveries {
+        let mut deliveries = self.to_joined(notice);
+        deliveries.retain(|(peer, _)| peer != from);
+        deliveries
+    }
+
+    fn to_joined(&self, notice: Notice) -> Deliveries {
         let notice = Arc::new(notice);
-        self.peers
-            .values()
-            .filter(|peer| peer.joined && peer.identity.peer != *from)
-            .map(|peer| (peer.identity.peer.clone(), notice.clone()))
-            .collect()
+        let joined = self.peers.values().filter(|peer| peer.joined);
+        joined.map(|peer| (peer.identity.peer.clone(), notice.clone())).collect()
     }
 }
 

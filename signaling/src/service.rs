@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sfu_core::engine::Engine;
+use sfu_core::engine::{Engine, RouterOptions, WebRtcTransportOptions};
 use tokio::sync::watch;
 
 use crate::limits::{ONLINE_SOCKETS_MAX, PEERS_PER_ROOM_MAX, ROOMS_MAX, SHUTDOWN_WAIT_MS};
@@ -17,11 +17,20 @@ pub struct SignalingOptions {
     pub rooms_max: usize,
     /// Sockets in one room.
     pub peers_per_room_max: usize,
+    /// How each room's router is set up.
+    pub router: RouterOptions,
+    /// How each transport is made. Its limits of bitrates are those that clients can lower and not raise.
+    pub transport: WebRtcTransportOptions,
 }
 
 impl Default for SignalingOptions {
     fn default() -> Self {
-        Self { rooms_max: ROOMS_MAX, peers_per_room_max: PEERS_PER_ROOM_MAX }
+        Self {
+            rooms_max: ROOMS_MAX,
+            peers_per_room_max: PEERS_PER_ROOM_MAX,
+            router: RouterOptions::default(),
+            transport: WebRtcTransportOptions::default(),
+        }
     }
 }
 
@@ -46,6 +55,8 @@ pub struct Signaling {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
+    pub(crate) router: RouterOptions,
+    pub(crate) transport: WebRtcTransportOptions,
     pub(crate) registry: Arc<Registry>,
     pub(crate) presence: Presence,
     pub(crate) stopping: watch::Sender<bool>,
@@ -55,10 +66,12 @@ pub(crate) struct Shared {
 impl Signaling {
     /// Signalling for the rooms of `engine`. [`Self::attach`] it to a Socket.IO server next.
     pub fn new(engine: Engine, options: SignalingOptions) -> Self {
-        let SignalingOptions { rooms_max, peers_per_room_max } = options;
+        let SignalingOptions { rooms_max, peers_per_room_max, router, transport } = options;
         Self {
             shared: Arc::new(Shared {
                 engine,
+                router,
+                transport,
                 registry: Arc::new(Registry::new(rooms_max, peers_per_room_max)),
                 presence: Presence::new(ONLINE_SOCKETS_MAX),
                 stopping: watch::Sender::new(false),

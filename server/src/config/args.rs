@@ -39,11 +39,33 @@ pub(crate) struct Args {
     /// Codecs by name, separated by commas, or the path of a .json file [env: MEDIA_CODECS] [default: all]
     #[arg(long)]
     pub(crate) media_codecs: Option<String>,
+    /// Forward the video of this many participants who spoke last, in each room [env: LAST_N] [default: everybody's]
+    #[arg(long)]
+    pub(crate) last_n: Option<String>,
+    /// Forward this many of the loudest microphones, in each room [env: LOUDEST_N] [default: all]
+    #[arg(long)]
+    pub(crate) loudest_n: Option<String>,
+    /// How often rooms are told how loud it is, milliseconds; 0: never [env: AUDIO_LEVEL_INTERVAL_MS] [default: 1000]
+    #[arg(long)]
+    pub(crate) audio_level_interval_ms: Option<String>,
+    /// Whether rooms are told who speaks: `on` or `off` [env: ACTIVE_SPEAKER] [default: on]
+    #[arg(long)]
+    pub(crate) active_speaker: Option<String>,
+    /// What a client's path is taken to carry until it is known, bits per second [env: INITIAL_OUTGOING_BITRATE]
+    /// [default: 600000]
+    #[arg(long)]
+    pub(crate) initial_outgoing_bitrate: Option<String>,
+    /// What a client may send on a transport, bits per second [env: MAX_INCOMING_BITRATE] [default: no limit]
+    #[arg(long)]
+    pub(crate) max_incoming_bitrate: Option<String>,
+    /// What a client is sent on a transport, bits per second [env: MAX_OUTGOING_BITRATE] [default: no limit]
+    #[arg(long)]
+    pub(crate) max_outgoing_bitrate: Option<String>,
 }
 
 impl Args {
     /// The flags by name.
-    pub(super) fn into_flags(self) -> [(&'static str, Option<String>); 11] {
+    pub(super) fn into_flags(self) -> [(&'static str, Option<String>); 18] {
         [
             ("--port", self.port),
             ("--http-listen-ip", self.http_listen_ip),
@@ -56,6 +78,13 @@ impl Args {
             ("--log-level", self.log_level),
             ("--frontend-url", self.frontend_url),
             ("--media-codecs", self.media_codecs),
+            ("--last-n", self.last_n),
+            ("--loudest-n", self.loudest_n),
+            ("--audio-level-interval-ms", self.audio_level_interval_ms),
+            ("--active-speaker", self.active_speaker),
+            ("--initial-outgoing-bitrate", self.initial_outgoing_bitrate),
+            ("--max-incoming-bitrate", self.max_incoming_bitrate),
+            ("--max-outgoing-bitrate", self.max_outgoing_bitrate),
         ]
     }
 }

@@ -4,6 +4,7 @@
 mod addresses;
 mod args;
 mod codecs;
+mod rooms;
 mod settings;
 
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ use sfu_core::negotiation::{MediaCodec, default_media_codecs};
 pub(crate) use addresses::{interface_addresses, listen_addresses};
 pub(crate) use args::Args;
 pub(crate) use codecs::read_codec_file;
+pub(crate) use rooms::RoomConfig;
 use settings::{Setting, Settings};
 
 use crate::limits::WORKERS_MAX;
@@ -38,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) log_filter: String,
     pub(crate) frontend: Origins,
     pub(crate) media_codecs: CodecSource,
+    pub(crate) rooms: RoomConfig,
 }
 
 /// Origins whose pages may use the server, besides its own.
@@ -147,6 +150,7 @@ impl Config {
             log_filter: log_level.parse_or(log_filter, "info".to_owned())?,
             frontend: frontend_url.parse_or(origins, Origins::List(Vec::new()))?,
             media_codecs: media_codecs.parse_or(codecs::source, CodecSource::List(default_media_codecs()))?,
+            rooms: rooms::rooms(&mut settings)?,
         };
         Ok((config, settings.warnings))
     }

@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use clap::CommandFactory;
+use sfu_core::engine::{AudioLevelOptions, RouterOptions, WebRtcTransportOptions};
 
 use super::*;
 
@@ -39,6 +42,13 @@ fn with_nothing_set_it_is_all_on_loopback() {
         log_filter: "info".to_owned(),
         frontend: Origins::List(vec![]),
         media_codecs: CodecSource::List(default_media_codecs()),
+        rooms: RoomConfig {
+            router: RouterOptions {
+                audio_levels: Some(AudioLevelOptions { max_entries: 10, ..AudioLevelOptions::default() }),
+                ..RouterOptions::default()
+            },
+            transport: WebRtcTransportOptions::default(),
+        },
     };
     assert_eq!(config, expected);
     assert!(warnings.is_empty());
@@ -85,6 +95,30 @@ fn good_values_are_understood() {
     let CodecSource::List(codecs) = config(&["MEDIA_CODECS=vp9,opus"]).media_codecs else { panic!("a list") };
     let names: Vec<_> = codecs.iter().map(|codec| codec.mime_type.as_str()).collect();
     assert_eq!(names, ["video/VP9", "video/VP9", "audio/opus"]);
+}
+
+#[test]
+fn rooms_forward_and_tell_what_is_asked_for() {
+    let router = |words: &[&str]| config(words).rooms.router;
+    assert_eq!((router(&[]).last_n, router(&[]).loudest_n), (None, None));
+    let few = router(&["LAST_N=9", "--loudest-n=3"]);
+    assert_eq!((few.last_n, few.loudest_n), (Some(9), Some(3)));
+    let interval = |words: &[&str]| router(words).audio_levels.map(|levels| levels.interval);
+    assert_eq!(interval(&["AUDIO_LEVEL_INTERVAL_MS=250"]), Some(Duration::from_millis(250)));
+    assert_eq!(interval(&["AUDIO_LEVEL_INTERVAL_MS=0"]), None);
+    for (word, expected) in [("on", true), ("OFF", false), ("true", true), ("0", false)] {
+        assert_eq!(router(&[&format!("ACTIVE_SPEAKER={word}")]).active_speaker, expected, "{word}");
+    }
+    let words = ["INITIAL_OUTGOING_BITRATE=300000", "MAX_INCOMING_BITRATE=1500000", "MAX_OUTGOING_BITRATE=3000000"];
+    let expected = WebRtcTransportOptions {
+        initial_outgoing_bps: 300_000,
+        max_incoming_bps: Some(1_500_000),
+        max_outgoing_bps: Some(3_000_000),
+        ..WebRtcTransportOptions::default()
+    };
+    assert_eq!(config(&words).rooms.transport, expected);
+    // Only an estimate that was asked for can contradict the limit.
+    assert_eq!(config(&["MAX_OUTGOING_BITRATE=100000"]).rooms.transport.initial_outgoing_bps, 100_000);
 }
 
 #[test]
@@ -138,6 +172,19 @@ fn a_bad_value_is_named_with_its_variable() {
         (
             &["MEDIA_CODECS=opus,vp7"],
             "MEDIA_CODECS is `opus,vp7`: there is no codec `vp7`, only opus, pcmu, pcma, vp8, vp9, h264, av1, red",
+        ),
+        (&["LAST_N=0"], "LAST_N is `0`: expected a number, at least 1"),
+        (&["--loudest-n=some"], "--loudest-n is `some`: expected a number, at least 1"),
+        (
+            &["AUDIO_LEVEL_INTERVAL_MS=100"],
+            "AUDIO_LEVEL_INTERVAL_MS is `100`: expected milliseconds, 250 to 5000 (0: never)",
+        ),
+        (&["ACTIVE_SPEAKER=maybe"], "ACTIVE_SPEAKER is `maybe`: expected on or off"),
+        (&["MAX_INCOMING_BITRATE=1500"], "MAX_INCOMING_BITRATE is `1500`: expected bits per second, at least 30000"),
+        (&["MAX_OUTGOING_BITRATE=3M"], "MAX_OUTGOING_BITRATE is `3M`: expected bits per second, at least 30000"),
+        (
+            &["INITIAL_OUTGOING_BITRATE=600000", "MAX_OUTGOING_BITRATE=500000"],
+            "INITIAL_OUTGOING_BITRATE is `600000`: MAX_OUTGOING_BITRATE is 500000",
         ),
         (&["MEDIA_CODECS=opus,OPUS"], "MEDIA_CODECS is `opus,OPUS`: the codec `OPUS` is there twice"),
     ] {

@@ -3,49 +3,81 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::peer::payloads::starts_key_frame;
-use super::peer::sink::Got;
-use super::peer::source::Published;
+use super::sink::Got;
+use super::source::payloads::{starts_key_frame, without_numbers};
+use super::source::{Published, Source};
 use super::world::{SinkId, SourceId, World};
 
 /// A received packet and the published one that it carries.
 pub struct Pair<'a> {
+    /// Its sequence number, unwrapped.
     pub number: u64,
+    /// As it came.
     pub got: &'a Got,
+    /// The encoding that it is of.
     pub layer: usize,
+    /// As it was sent.
     pub published: &'a Published,
 }
 
 impl World {
-    /// Every received packet with its origin, in order of sequence numbers. Each must be byte for byte a published one, with
-    /// its marker, and what a receiver must never see must not have happened.
+    /// Every received packet with its origin, in order of sequence numbers. Each must be a published one, byte for byte but for
+    /// the numbers that a forwarder may write anew, with its marker (which it may also have as the last of several spatial
+    /// layers), and what a receiver must never see must not have happened.
+    ///
+    /// # Panics
+    /// It is not so.
     pub fn pairs(&self, sink: SinkId, source: SourceId) -> Vec<Pair<'_>> {
         self.assert_sound();
-        let layers = &self.source(source).layers;
-        let published: HashMap<&[u8], (usize, &Published)> = layers
+        let Source { media, layers, .. } = self.source(source);
+        let published: HashMap<Vec<u8>, (usize, &Published)> = layers
             .iter()
             .enumerate()
-            .flat_map(|(layer, known)| known.sent.iter().map(move |packet| (&packet.payload[..], (layer, packet))))
+            .flat_map(|(layer, known)| known.sent.iter().map(move |packet| (layer, packet)))
+            .map(|(layer, packet)| (without_numbers(*media, &packet.payload[packet.own_from..]), (layer, packet)))
             .collect();
-        let pair = |(number, got): (&u64, &'_ Got)| {
-            let Some((layer, packet)) = published.get(&got.payload[..]) else {
+        let pair = |(&number, got): (&u64, &'_ Got)| {
+            let Some((layer, packet)) = published.get(&without_numbers(*media, &got.payload)) else {
                 panic!("packet {number} carries what nobody published: {:02x?}", got.payload)
             };
-            assert_eq!(got.marker, packet.marker, "the marker of packet {number}");
-            (*number, *layer, *packet)
+            let may_gain = layers[*layer].sizes.len() > 1;
+            assert!(got.marker == packet.marker || got.marker && may_gain, "the marker of packet {number}");
+            (*layer, *packet)
         };
-        self.sink(sink)
-            .packets
-            .iter()
+        let packets = self.sink(sink).packets.iter();
+        packets
             .map(|entry| {
-                let (number, layer, published) = pair(entry);
-                Pair { number, got: entry.1, layer, published }
+                let (layer, published) = pair(entry);
+                Pair { number: *entry.0, got: entry.1, layer, published }
             })
             .collect()
     }
 
+    /// No frame came that could not be decoded through no loss, its numbers lead where the encoder's did, and pictures were
+    /// decoded.
+    ///
+    /// # Panics
+    /// It is not so.
+    pub fn assert_decodable(&self, sink: SinkId) {
+        self.assert_sound();
+        let playback = self.sink(sink).playback();
+        assert!(!playback.shown.is_empty(), "nothing was decoded");
+        let undecodable = &playback.undecodable;
+        assert!(undecodable.is_empty(), "{} pictures, first {:?}", undecodable.len(), undecodable[0]);
+        assert_eq!(playback.before_key_frame, 0, "pictures before the first key picture");
+        assert_eq!(playback.picture_id_holes, 0, "holes in picture ids");
+        assert!(
+            playback.number_faults.is_empty(),
+            "{:?}",
+            &playback.number_faults[..playback.number_faults.len().min(5)]
+        );
+    }
+
     /// The same for a source of one encoding that was never paused or restarted: numbers and timestamps run in step with the
     /// source's, and it starts with a key frame.
+    ///
+    /// # Panics
+    /// It is not so.
     pub fn stream(&self, sink: SinkId, source: SourceId) -> Vec<Pair<'_>> {
         let pairs = self.pairs(sink, source);
         let first = pairs.first().expect("nothing came");
@@ -71,10 +103,17 @@ impl World {
     }
 
     /// Nothing is missing between the first packet received and the last one published half a second ago.
+    ///
+    /// # Panics
+    /// Something is.
     pub fn assert_complete(&self, sink: SinkId, source: SourceId) {
         self.assert_complete_before(sink, source, self.now - Duration::from_millis(500));
     }
 
+    /// The same up to the last one published before `end`.
+    ///
+    /// # Panics
+    /// Something is missing.
     pub fn assert_complete_before(&self, sink: SinkId, source: SourceId, end: Instant) {
         let pairs = self.stream(sink, source);
         let first = pairs[0].published.extended;
@@ -88,6 +127,9 @@ impl World {
     }
 
     /// No peer saw what must never happen.
+    ///
+    /// # Panics
+    /// One did.
     pub fn assert_sound(&self) {
         for (index, peer) in self.peers.iter().enumerate() {
             assert!(peer.faults.is_empty(), "peer {index}: {:?}", peer.faults);

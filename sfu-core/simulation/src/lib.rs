@@ -3,6 +3,9 @@
 pub mod checks;
 pub mod network;
 pub mod peer;
+pub mod sink;
+pub mod source;
+pub mod truth;
 pub mod vectors;
 pub mod world;
 

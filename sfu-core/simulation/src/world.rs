@@ -18,9 +18,11 @@ use sfu_core::worker::{
 };
 
 use super::network::{Direction, Network};
-use super::peer::sink::Sink;
-use super::peer::source::{Layer, Source};
 use super::peer::{CORE, Peer, PeerOptions, Signalled};
+use super::sink::Sink;
+use super::sink::playback::{Playback, Verdict};
+use super::source::video::{Audio, Video};
+use super::source::{Layer, Source};
 use super::vectors;
 
 /// A source of a peer.
@@ -51,6 +53,7 @@ pub struct World {
     pub closed_transports: Vec<TransportId>,
     rng: StdRng,
     mids: u32,
+    records: bool,
 }
 
 impl World {
@@ -78,7 +81,14 @@ impl World {
             closed_transports: Vec::new(),
             rng: StdRng::seed_from_u64(!seed),
             mids: 0,
+            records: true,
         }
+    }
+
+    /// Sources and sinks made from now on keep the latest packets alone, for calls of hours: verdicts remain, and
+    /// [`Self::pairs`] and what builds on it is not to be asked.
+    pub fn forget_packets(&mut self) {
+        self.records = false;
     }
 
     /// A peer with a clean path, connected.
@@ -138,10 +148,38 @@ impl World {
 
     // --- media
 
-    /// The peer publishes what Chromium does in this case of the vectors, from now on.
+    /// The peer publishes what Chromium does in this case of the vectors, from now on, in frames all alike: few packets, for
+    /// tests of what happens to each. [`Self::publish`] is what a camera sends.
+    ///
+    /// # Panics
+    /// There is no such case, or the core refuses it.
     pub fn produce(&mut self, peer: usize, case: &str) -> SourceId {
         let (kind, parameters) = vectors::producer(case);
         let source = self.produce_with(peer, kind, parameters).unwrap();
+        self.start(source);
+        source
+    }
+
+    /// The peer publishes a camera or a screen as Chromium does, from now on.
+    ///
+    /// # Panics
+    /// The core refuses it.
+    pub fn publish(&mut self, peer: usize, video: &Video) -> SourceId {
+        let parameters = vectors::video_parameters(video);
+        let source = self.produce_with(peer, MediaKind::Video, parameters).expect("a producer");
+        self.source_mut(source).set_video(video);
+        self.start(source);
+        source
+    }
+
+    /// The peer publishes a microphone as Chromium does, from now on.
+    ///
+    /// # Panics
+    /// The core refuses it.
+    pub fn publish_audio(&mut self, peer: usize, audio: Audio) -> SourceId {
+        let parameters = vectors::audio_parameters(audio);
+        let source = self.produce_with(peer, MediaKind::Audio, parameters).expect("a producer");
+        self.source_mut(source).audio = audio;
         self.start(source);
         source
     }
@@ -168,7 +206,8 @@ impl World {
         let options = ProducerOptions { kind, rtp_parameters: parameters.clone(), paused: false, is_screen: false };
         let info = self.core.produce(self.now, self.peers[peer].transport, options);
         self.settle();
-        let source = Source::new(info?.id, &parameters, &ssrcs);
+        let mut source = Source::new(self.origin, self.rng.random(), info?.id, &parameters, &ssrcs);
+        source.records = self.records;
         self.peers[peer].sources.push(source);
         Ok(SourceId { peer, index: self.peers[peer].sources.len() - 1 })
     }
@@ -180,7 +219,7 @@ impl World {
 
     /// The peer subscribes as Chromium.
     pub fn consume(&mut self, peer: usize, source: SourceId) -> SinkId {
-        self.consume_as(peer, source, vectors::capabilities("chromium-156"), false).unwrap()
+        self.consume_as(peer, source, vectors::chromium(), false).unwrap()
     }
 
     pub fn consume_as(
@@ -197,7 +236,9 @@ impl World {
             preferred_layers: None,
         };
         let info = self.core.consume(self.now, self.peers[peer].transport, options)?;
-        self.peers[peer].sinks.push(Sink::new(info));
+        let mut sink = Sink::new(self.origin, info);
+        sink.records = self.records;
+        self.peers[peer].sinks.push(sink);
         self.settle();
         Ok(SinkId { peer, index: self.peers[peer].sinks.len() - 1 })
     }
@@ -215,8 +256,35 @@ impl World {
         self.source(id).only()
     }
 
+    /// What a consumer's peer got.
     pub fn sink(&self, id: SinkId) -> &Sink {
         &self.peers[id.peer].sinks[id.index]
+    }
+
+    /// The same, to be changed.
+    pub fn sink_mut(&mut self, id: SinkId) -> &mut Sink {
+        &mut self.peers[id.peer].sinks[id.index]
+    }
+
+    /// What was decoded of a video.
+    ///
+    /// # Panics
+    /// It is audio.
+    pub fn playback(&self, id: SinkId) -> &Playback {
+        self.sink(id).playback()
+    }
+
+    /// What the viewer saw since `from`.
+    ///
+    /// # Panics
+    /// It is audio.
+    pub fn verdict_since(&self, id: SinkId, from: Instant) -> Verdict {
+        self.sink(id).verdict(from, self.now)
+    }
+
+    /// The encodings of a source by name, lowest first: switches one off or on (`RTCRtpSender.setParameters`).
+    pub fn set_active(&mut self, id: SourceId, encoding: usize, is_active: bool) {
+        self.source_mut(id).set_active(encoding, is_active);
     }
 
     // --- time

@@ -131,15 +131,17 @@ impl LayerRates {
     /// The rate of one spatial layer alone, up to a temporal layer.
     fn own(&self, now: Instant, spatial: u8, temporal: u8) -> Option<LayerRate> {
         let is_live = self.is_live(now, spatial);
+        let basis = if is_live { Basis::Measured } else { Basis::Remembered };
         let mut total: Option<LayerRate> = None;
         let mut unseen = 0;
         for slot in self.row(spatial).iter().take(usize::from(temporal) + 1) {
-            let Some(bps) = slot.as_ref().and_then(|meter| meter.bitrate_bps(now)) else {
+            // A sender is never asked for fewer frames, so one that misses while others come is no longer made.
+            let meter = slot.as_ref().filter(|meter| !is_live || meter.is_live(now));
+            let Some(bps) = meter.and_then(|meter| meter.bitrate_bps(now)) else {
                 unseen += 1;
                 continue;
             };
             unseen = 0;
-            let basis = if is_live { Basis::Measured } else { Basis::Remembered };
             total = Some(LayerRate { bps: bps.saturating_add(total.map_or(0, |rate| rate.bps)), basis });
         }
         let total = total?;
@@ -154,8 +156,10 @@ impl LayerRates {
 
     /// What layers below everything that was seen cost.
     fn estimate_from_above(&self, now: Instant, layers: Layers) -> LayerRate {
-        let above = (layers.spatial..MAX_SPATIAL_LAYERS as u8)
-            .find_map(|spatial| Some((spatial, self.own(now, spatial, layers.temporal)?)));
+        let above = (layers.spatial..MAX_SPATIAL_LAYERS as u8).find_map(|spatial| {
+            let rate = self.own(now, spatial, layers.temporal);
+            Some((spatial, rate.or_else(|| self.own(now, spatial, Layers::MAX.temporal))?))
+        });
         match above {
             Some((spatial, rate)) => {
                 let divisor = SPATIAL_MULTIPLE.saturating_pow(u32::from(spatial - layers.spatial));

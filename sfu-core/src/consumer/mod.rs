@@ -15,7 +15,7 @@ use self::rewriter::{ClockReports, Numbering, PictureRewriter, SequenceRewriter,
 use self::selector::{Decision, LayerSelector, Layering};
 use self::send_history::{AUDIO_HISTORY_PACKETS, SendHistory, VIDEO_HISTORY_PACKETS};
 use self::send_stats::SendStats;
-use crate::ids::{ConsumerId, PayloadType, Ssrc};
+use crate::ids::{ConsumerId, PayloadType, RouterId, Ssrc};
 use crate::parameters::MediaKind;
 use crate::producer::MediaPayload;
 use crate::producer::receive_stream::SourceReport;
@@ -26,6 +26,7 @@ use crate::rtp::codecs::FrameInfo;
 use crate::rtp::layers::Layers;
 use crate::rtp::writer::ExtensionPlan;
 use crate::srtp::SealStream;
+use crate::stats::{TraceTarget, Traced, Traces};
 use crate::worker::{ProducerKey, TransportKey};
 
 /// Where a consumer's retransmissions go when RTX was negotiated (RFC 4588).
@@ -87,6 +88,7 @@ pub(crate) struct Consumer {
     pictures: Option<Box<PictureRewriter>>,
     /// Waits for the next packet to tell its marker. Its sequence number is given when it leaves.
     held: Option<Held>,
+    pub(crate) traces: Traces,
 }
 
 /// A producer's packet as a consumer looks at it.
@@ -172,11 +174,17 @@ impl Consumer {
             timestamps: TimestampRewriter::new(rng.random()),
             pictures: None,
             held: None,
+            traces: Traces::default(),
         }
     }
 
     pub(crate) fn takes(&self, payload_type: PayloadType) -> bool {
         self.payload_types & bit(payload_type) != 0
+    }
+
+    /// Who hears what of it.
+    pub(crate) fn traced(&self, router: RouterId) -> Traced {
+        Traced { router, target: TraceTarget::Consumer(self.id), traces: self.traces }
     }
 
     /// Nothing more is sent until a packet comes that a decoder can start with.

@@ -176,6 +176,12 @@ impl SendHistory {
         (entry.is_used && entry.sequence == sequence && age <= MAX_STORED_AGE).then(|| (sequence, entry.sent()))
     }
 
+    /// How often a packet was sent again; 0 for one that is not known.
+    pub fn resends(&self, sequence: u16) -> u8 {
+        let entry = self.index(sequence).and_then(|index| self.entries.get(index));
+        entry.filter(|entry| entry.is_used && entry.sequence == sequence).map_or(0, |entry| entry.resends)
+    }
+
     fn index(&self, sequence: u16) -> Option<usize> {
         let (first, _) = self.first?;
         Some(usize::from(sequence.wrapping_sub(first)) & (self.capacity - 1))
@@ -202,7 +208,7 @@ mod tests {
         Sent {
             source_extended,
             timestamp: u32::from(seed) << 16 | 9,
-            generation: seed ^ 1,
+            generation: seed as u8 ^ 1,
             abs_send_time: AbsSendTime::from_ntp(NtpTime(source_extended << 20)),
             wide_sequence: seed ^ 0xff00,
             marker: seed % 2 == 1,
@@ -305,5 +311,20 @@ mod tests {
             history.record(now, sequence.wrapping_add(40_001), sent(1));
         }
         assert_eq!(history.entries.len(), VIDEO_HISTORY_PACKETS);
+    }
+
+    #[test]
+    fn resends_are_counted_by_packet() {
+        let now = origin();
+        let mut history = SendHistory::new(8);
+        history.record(now, 5, sent(1));
+        history.record(now, 6, sent(2));
+        for resends in 0..3 {
+            assert_eq!(history.resends(5), resends);
+            history.lookup_for_nack(now + RTT * u32::from(resends), 5, RTT).unwrap();
+        }
+        assert_eq!((history.resends(6), history.resends(7)), (0, 0));
+        history.record(now, 13, sent(3));
+        assert_eq!((history.resends(5), history.resends(13)), (0, 0), "another took its place");
     }
 }

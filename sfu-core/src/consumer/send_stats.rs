@@ -9,6 +9,7 @@ use crate::congestion::rate::RateMeter;
 use crate::ids::Ssrc;
 use crate::producer::receive_stream::SourceReport;
 use crate::rtcp::ntp::{WallClock, from_short_ntp};
+use crate::stats::{ConsumerScore, Interval, ScoreKeeper};
 
 /// The longest round trip that is believed; more is a peer's error or a lie.
 pub const MAX_RTT: Duration = Duration::from_secs(10);
@@ -31,6 +32,12 @@ pub struct SendTotals {
     pub packets_sent: u64,
     /// Bytes of payload sent, without headers and padding.
     pub payload_bytes_sent: u64,
+    /// Bytes of packets sent, with their RTP headers.
+    pub bytes_sent: u64,
+    /// Packets sent again, each time counted.
+    pub packets_retransmitted: u64,
+    /// Packets sent again at least once.
+    pub packets_repaired: u64,
     /// Packets that the peer asked for again.
     pub nacked_packets: u64,
     /// NACK messages received.
@@ -52,6 +59,20 @@ pub struct SendStats {
     last_packet: Option<(Instant, u32)>,
     peer_report: Option<PeerReport>,
     smoothed_rtt: Option<Duration>,
+    score: ScoreKeeper,
+    /// The score that was told to the owner.
+    told_score: Option<ConsumerScore>,
+    /// What the score's last interval ended with.
+    scored: Scored,
+}
+
+/// Where an interval between two scores begins.
+#[derive(Debug, Clone, Copy, Default)]
+struct Scored {
+    sent: u64,
+    lost: u64,
+    repaired: u64,
+    retransmitted: u64,
 }
 
 impl SendStats {
@@ -65,15 +86,26 @@ impl SendStats {
             last_packet: None,
             peer_report: None,
             smoothed_rtt: None,
+            score: ScoreKeeper::default(),
+            told_score: None,
+            scored: Scored::default(),
         }
     }
 
-    /// Counts a packet sent under this SSRC. `timestamp` is the outgoing one; `payload_bytes` are without padding.
-    pub fn handle_sent(&mut self, now: Instant, timestamp: u32, payload_bytes: usize) {
+    /// Counts a packet sent under this SSRC. `timestamp` is the outgoing one; `payload_bytes` are without padding,
+    /// `packet_bytes` with the RTP header.
+    pub fn handle_sent(&mut self, now: Instant, timestamp: u32, payload_bytes: usize, packet_bytes: usize) {
         self.totals.packets_sent += 1;
         self.totals.payload_bytes_sent += payload_bytes as u64;
-        self.rate.handle_bytes(now, payload_bytes);
+        self.totals.bytes_sent += packet_bytes as u64;
+        self.rate.handle_bytes(now, packet_bytes);
         self.last_packet = Some((now, timestamp));
+    }
+
+    /// Counts a packet sent again; `is_first` unless it was before.
+    pub fn handle_resent(&mut self, is_first: bool) {
+        self.totals.packets_retransmitted += 1;
+        self.totals.packets_repaired += u64::from(is_first);
     }
 
     /// Makes the sender report for `now` (RFC 3550 section 6.4.1). None before the first packet.
@@ -119,6 +151,52 @@ impl SendStats {
             // The weights of RFC 6298 section 2.
             self.smoothed_rtt = Some(self.smoothed_rtt.map_or(rtt, |smoothed| (smoothed * 7 + rtt) / 8));
         }
+        self.update_score(sign_extend_24(report.total_lost));
+    }
+
+    /// Ends an interval of the score. The peer's reports are of what it should have had by then, which is a round trip less
+    /// than what we have sent: over several intervals that evens out.
+    fn update_score(&mut self, packets_lost: i32) {
+        let now = Scored {
+            sent: self.totals.packets_sent,
+            lost: u64::try_from(packets_lost).unwrap_or(0),
+            repaired: self.totals.packets_repaired,
+            retransmitted: self.totals.packets_retransmitted,
+        };
+        let before = std::mem::replace(&mut self.scored, now);
+        self.score.handle_interval(Interval {
+            expected: now.sent - before.sent,
+            lost: now.lost.saturating_sub(before.lost),
+            repaired: now.repaired - before.repaired,
+            retransmitted: now.retransmitted - before.retransmitted,
+        });
+    }
+
+    /// How well the stream arrives at the peer, 0 to 10.
+    pub fn score(&self) -> u8 {
+        self.score.score()
+    }
+
+    /// The score to tell the owner, if it is not the one that was told last. `producer_scores` are those of the producer's
+    /// streams in the order of its encodings, `source` the one that is forwarded.
+    pub fn score_news(
+        &mut self,
+        source: Option<usize>,
+        producer_scores: impl Iterator<Item = u8> + Clone,
+    ) -> Option<ConsumerScore> {
+        let producer_score = source.and_then(|index| producer_scores.clone().nth(index)).unwrap_or(0);
+        let is_news = self.told_score.as_ref().is_none_or(|told| {
+            (told.score, told.producer_score) != (self.score.score(), producer_score)
+                || !told.producer_scores.iter().copied().eq(producer_scores.clone())
+        });
+        let score =
+            || ConsumerScore { score: self.score.score(), producer_score, producer_scores: producer_scores.collect() };
+        is_news.then(|| self.told_score.insert(score()).clone())
+    }
+
+    /// What happened between the peer's last two reports.
+    pub fn last_interval(&self) -> Interval {
+        self.score.last_interval()
     }
 
     /// Counts a NACK for `packets` packets.
@@ -152,7 +230,7 @@ impl SendStats {
         self.totals
     }
 
-    /// The payload rate over the last second, in bits per second.
+    /// The rate over the last second, with RTP headers, in bits per second.
     pub fn bitrate_bps(&self, now: Instant) -> u64 {
         self.rate.bitrate_bps(now)
     }
@@ -202,18 +280,19 @@ mod tests {
     #[test]
     fn a_report_counts_packets_and_payload() {
         let (start, clock, mut stats) = setup();
-        stats.handle_sent(start, 0, 1000);
-        stats.handle_sent(start, 0, 500);
+        stats.handle_sent(start, 0, 1000, 1030);
+        stats.handle_sent(start, 0, 500, 530);
         let report = stats.sender_report(start, &clock, None, |timestamp| timestamp).unwrap();
         assert_eq!((report.ssrc, report.packet_count, report.octet_count), (5, 2, 1500));
         assert_eq!(report.ntp_time, clock.ntp(start).0);
+        assert_eq!((stats.totals().bytes_sent, stats.bitrate_bps(start)), (1560, 12_480));
     }
 
     #[test]
     fn counts_wrap_on_the_wire_only() {
         let (start, clock, mut stats) = setup();
-        stats.handle_sent(start, 0, u32::MAX as usize);
-        stats.handle_sent(start, 0, 2);
+        stats.handle_sent(start, 0, u32::MAX as usize, 0);
+        stats.handle_sent(start, 0, 2, 0);
         assert_eq!(stats.sender_report(start, &clock, None, |timestamp| timestamp).unwrap().octet_count, 1);
         assert_eq!(stats.totals().payload_bytes_sent, (1 << 32) + 1);
     }
@@ -221,7 +300,7 @@ mod tests {
     #[test]
     fn the_clock_mapping_is_the_producers_in_the_consumers_numbering() {
         let (start, clock, mut stats) = setup();
-        stats.handle_sent(start + ms(400), 77, 1000);
+        stats.handle_sent(start + ms(400), 77, 1000, 1030);
         let source = SourceReport { ntp: NtpTime(0), rtp_timestamp: u32::MAX - 100, received_at: start };
         let report = stats
             .sender_report(start + ms(500), &clock, Some(source), |timestamp| timestamp.wrapping_add(1000))
@@ -232,7 +311,7 @@ mod tests {
     #[test]
     fn without_a_producers_report_the_last_packet_is_the_anchor() {
         let (start, clock, mut stats) = setup();
-        stats.handle_sent(start, u32::MAX, 1000);
+        stats.handle_sent(start, u32::MAX, 1000, 1030);
         let report = stats.sender_report(start + ms(100), &clock, None, |timestamp| timestamp).unwrap();
         assert_eq!(report.rtp_time, 8999);
     }
@@ -241,8 +320,8 @@ mod tests {
     fn audio_and_video_of_one_peer_keep_the_senders_relation() {
         let (start, clock, mut video) = setup();
         let mut audio = SendStats::new(Ssrc(6), 48_000);
-        video.handle_sent(start, 0, 1);
-        audio.handle_sent(start, 0, 1);
+        video.handle_sent(start, 0, 1, 13);
+        audio.handle_sent(start, 0, 1, 13);
         // Both reports speak of the same moment and came together; ours are made at different times.
         let source = |rtp_timestamp| Some(SourceReport { ntp: NtpTime(0), rtp_timestamp, received_at: start });
         let video_report = video.sender_report(start + ms(300), &clock, source(9000), |t| t).unwrap();
@@ -298,5 +377,49 @@ mod tests {
         stats.handle_fir();
         let totals = stats.totals();
         assert_eq!((totals.nack_count, totals.nacked_packets, totals.pli_count, totals.fir_count), (2, 4, 1, 1));
+    }
+
+    #[test]
+    fn the_score_follows_the_peers_reports() {
+        let (start, clock, mut stats) = setup();
+        let report = |stats: &mut SendStats, total_lost| {
+            for _ in 0..100 {
+                stats.handle_sent(start, 0, 1000, 1030);
+            }
+            stats.handle_reception_report(start, &clock, &ReceptionReport { total_lost, ..ReceptionReport::default() });
+            stats.last_interval().lost
+        };
+        assert_eq!((report(&mut stats, 0), stats.score()), (0, 10));
+        assert_eq!((report(&mut stats, 50), stats.score()), (50, 4));
+        assert_eq!(report(&mut stats, 40), 0, "late ones came");
+        assert_eq!(report(&mut stats, 0xff_fffe), 0, "more duplicates than losses");
+        assert_eq!(report(&mut stats, 10), 10);
+        for _ in 0..10 {
+            stats.handle_resent(true);
+            stats.handle_resent(false);
+        }
+        report(&mut stats, 20);
+        let interval = Interval { expected: 100, lost: 10, repaired: 10, retransmitted: 20 };
+        assert_eq!(stats.last_interval(), interval);
+        assert_eq!((stats.totals().packets_retransmitted, stats.totals().packets_repaired), (20, 10));
+    }
+
+    #[test]
+    fn a_score_is_news_when_any_part_of_it_changed() {
+        let (start, clock, mut stats) = setup();
+        let score = |score, producer_score, producer_scores: &[u8]| {
+            Some(ConsumerScore { score, producer_score, producer_scores: producer_scores.to_vec() })
+        };
+        let news = |stats: &mut SendStats, source, scores: &[u8]| stats.score_news(source, scores.iter().copied());
+        assert_eq!(news(&mut stats, None, &[0, 0]), score(10, 0, &[0, 0]), "the first is news");
+        assert_eq!(news(&mut stats, None, &[0, 0]), None);
+        assert_eq!(news(&mut stats, None, &[10, 9]), score(10, 0, &[10, 9]));
+        assert_eq!(news(&mut stats, Some(1), &[10, 9]), score(10, 9, &[10, 9]));
+        assert_eq!(news(&mut stats, Some(1), &[9, 9]), score(10, 9, &[9, 9]));
+        assert_eq!(news(&mut stats, Some(7), &[9, 9]), score(10, 0, &[9, 9]), "no such encoding");
+        stats.handle_sent(start, 0, 1000, 1030);
+        let report = ReceptionReport { total_lost: 1, ..ReceptionReport::default() };
+        stats.handle_reception_report(start, &clock, &report);
+        assert_eq!(news(&mut stats, Some(7), &[9, 9]), score(0, 0, &[9, 9]));
     }
 }

@@ -157,7 +157,7 @@ impl Router {
 #[derive(Debug, Clone)]
 pub struct WebRtcTransport {
     info: Arc<TransportInfo>,
-    worker: WorkerClient,
+    pub(super) worker: WorkerClient,
 }
 
 impl WebRtcTransport {
@@ -280,7 +280,7 @@ async fn released(closing: impl Future<Output = Result<Vec<PortReleased>, Worker
 #[derive(Debug, Clone)]
 pub struct Producer {
     info: Arc<ProducerInfo>,
-    worker: WorkerClient,
+    pub(super) worker: WorkerClient,
 }
 
 impl Producer {
@@ -329,7 +329,7 @@ impl Producer {
 #[derive(Debug, Clone)]
 pub struct Consumer {
     info: Arc<ConsumerInfo>,
-    worker: WorkerClient,
+    pub(super) worker: WorkerClient,
 }
 
 impl Consumer {

@@ -8,6 +8,7 @@ mod handles;
 mod options;
 mod ports;
 mod slot;
+mod stats;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,10 @@ pub use options::{EngineOptions, ListenAddress, PortMode};
 pub use crate::observers::AudioLevelOptions;
 pub use crate::router::{
     AudioLevel, ConsumerCloseReason, RouterCloseReason, RouterEvent, RouterOptions, SuspendReason, TransportCloseReason,
+};
+pub use crate::stats::{
+    ConsumerScore, ProducerScore, StreamStat, StreamTraceType, TraceEvent, TraceInfo, TraceTarget, TransportStat,
+    TransportTraceType,
 };
 pub use crate::worker::{
     ConnectError, ConsumeError, ConsumerOptions, ObjectClosed, ProduceError, ProducerOptions, TransportRefused,

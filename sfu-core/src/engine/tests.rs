@@ -3,10 +3,16 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::sync::mpsc;
+
 use super::*;
+use crate::ids::{ProducerId, Ssrc};
 use crate::negotiation::default_media_codecs;
 use crate::parameters::MediaKind;
-use crate::worker::EVENT_QUEUE;
+use crate::stats::{MAX_TRACES_WAITING, TraceDirection};
+use crate::worker::{Delivery, EVENT_QUEUE, EventSink};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -131,5 +137,65 @@ async fn a_router_whose_events_nobody_reads_is_closed_and_says_so_last() {
     assert_eq!(read, EVENT_QUEUE);
     assert_eq!(last, Some(RouterEvent::Closed { reason: RouterCloseReason::EventsNotRead }));
     assert_eq!(events.next().await, None);
+    engine.close().await;
+}
+
+/// Harm prevented: who traces a busy producer and reads a little too slowly loses the whole room for it, or the closings that
+/// wait behind the traces.
+#[test]
+fn traces_and_scores_that_are_not_read_are_dropped_before_the_queue_is_full() {
+    let (sender, mut receiver) = mpsc::channel(EVENT_QUEUE + 1);
+    let sink = EventSink { sender, ended_orderly: Arc::default() };
+    let producer_id = ProducerId::random(&mut StdRng::seed_from_u64(1));
+    let trace = || {
+        let info = TraceInfo::Pli { ssrc: Ssrc(1) };
+        let event = TraceEvent { timestamp: 0, direction: TraceDirection::In, info };
+        RouterEvent::Trace { target: TraceTarget::Producer(producer_id), event: Box::new(event) }
+    };
+    let score = || RouterEvent::ProducerScore { producer_id, scores: Vec::new() };
+    let closed = || RouterEvent::ProducerClosed { producer_id };
+    let fill = |event: &dyn Fn() -> RouterEvent| {
+        let taken = (0..=EVENT_QUEUE).take_while(|_| sink.offer(event()) == Delivery::Done).count();
+        (taken, sink.offer(event()))
+    };
+    assert_eq!(fill(&trace), (MAX_TRACES_WAITING, Delivery::Dropped));
+    assert_eq!(fill(&score), (EVENT_QUEUE / 2 - MAX_TRACES_WAITING, Delivery::Dropped));
+    assert_eq!(fill(&closed), (EVENT_QUEUE / 2, Delivery::Refused));
+    assert_eq!(sink.offer(trace()), Delivery::Dropped, "no reason to close the router");
+    assert!(std::iter::from_fn(|| receiver.try_recv().ok()).take(EVENT_QUEUE / 2 + 1).last() == Some(closed()));
+    assert_eq!(sink.offer(score()), Delivery::Done, "there is room again");
+}
+
+#[tokio::test]
+async fn handles_give_statistics_until_they_are_closed() {
+    let engine = start(PortMode::PerWorker, (20_000, 32_000));
+    let (router, _events) = engine.create_router().await.unwrap();
+    let transport = router.create_webrtc_transport(WebRtcTransportOptions::default()).await.unwrap();
+    let rtp_parameters = serde_json::from_value(serde_json::json!({
+        "codecs": [{ "mimeType": "audio/opus", "payloadType": 111, "clockRate": 48_000, "channels": 2 }],
+        "encodings": [{ "ssrc": 1 }],
+    }));
+    let options = ProducerOptions { kind: MediaKind::Audio, rtp_parameters: rtp_parameters.unwrap(), paused: false };
+    let producer = transport.produce(options).await.unwrap();
+    let rtp_capabilities = engine.rtp_capabilities().clone();
+    let options = ConsumerOptions { producer_id: producer.id(), rtp_capabilities, paused: false };
+    let consumer = transport.consume(options).await.unwrap();
+
+    let stat = transport.get_stats().await.unwrap();
+    assert_eq!((stat.transport_id, stat.bytes_received), (transport.id(), 0));
+    assert_eq!(producer.get_stats().await.unwrap(), []);
+    let stats = consumer.get_stats().await.unwrap();
+    assert_eq!((stats[0].mime_type.as_str(), stats[0].kind), ("audio/opus", MediaKind::Audio));
+    assert_eq!(transport.enable_trace_event(vec![TransportTraceType::Bwe]).await, Ok(()));
+    assert_eq!(producer.enable_trace_event(vec![StreamTraceType::Sr]).await, Ok(()));
+    assert_eq!(consumer.enable_trace_event(vec![StreamTraceType::Nack]).await, Ok(()));
+
+    transport.close().await;
+    assert_eq!(transport.get_stats().await.unwrap_err(), TransportError::Closed);
+    assert_eq!(transport.enable_trace_event(Vec::new()).await, Err(TransportError::Closed));
+    assert_eq!(producer.get_stats().await, Err(ObjectClosed));
+    assert_eq!(consumer.get_stats().await, Err(ObjectClosed));
+    assert_eq!(producer.enable_trace_event(Vec::new()).await, Err(ObjectClosed));
+    assert_eq!(consumer.enable_trace_event(Vec::new()).await, Err(ObjectClosed));
     engine.close().await;
 }

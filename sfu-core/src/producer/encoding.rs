@@ -24,6 +24,11 @@ pub(crate) struct Encoding {
     /// There from the first packet on.
     pub(crate) stream: Option<SourceStream>,
     pub(crate) key_frames: KeyFrameRequester,
+    /// PLIs and FIRs sent: they may be before the first packet comes.
+    pub(crate) plis_sent: u64,
+    pub(crate) firs_sent: u64,
+    /// The source sends nothing, or little, while it is silent (RFC 7587 section 3.1.3).
+    has_dtx: bool,
 }
 
 /// An encoding's packets as they are received.
@@ -43,13 +48,17 @@ pub(crate) struct SourceStream {
 }
 
 impl Encoding {
-    pub(crate) fn new(encoding: &RtpEncodingParameters) -> Self {
+    /// `has_dtx`: by its codec; the encoding may say so too.
+    pub(crate) fn new(encoding: &RtpEncodingParameters, has_dtx: bool) -> Self {
         Self {
             rid: encoding.rid.clone(),
             ssrc: encoding.ssrc,
             rtx_ssrc: encoding.rtx.map(|rtx| rtx.ssrc),
             stream: None,
             key_frames: KeyFrameRequester::default(),
+            plis_sent: 0,
+            firs_sent: 0,
+            has_dtx: has_dtx || encoding.dtx == Some(true),
         }
     }
 
@@ -66,13 +75,15 @@ impl Encoding {
         rng: &mut impl RngCore,
     ) -> Option<&mut SourceStream> {
         let ssrc = self.ssrc?;
+        let has_dtx = self.has_dtx;
         Some(self.stream.get_or_insert_with(|| {
             let (packets, interval) = match kind {
                 MediaKind::Audio => (AUDIO_STORE_PACKETS, AUDIO_REPORT_INTERVAL),
                 MediaKind::Video => (VIDEO_STORE_PACKETS, VIDEO_REPORT_INTERVAL),
             };
+            let receive = ReceiveStream::new(ssrc, media.clock_rate_hz);
             SourceStream {
-                receive: ReceiveStream::new(ssrc, media.clock_rate_hz),
+                receive: if has_dtx { receive.with_silences() } else { receive },
                 rtx: None,
                 nack: media.nack.then(NackGenerator::default),
                 frames: FrameReader::default(),

@@ -21,9 +21,10 @@ pub(crate) use wanted::WantedLayers;
 use crate::congestion::layer_rates::{LayerKind, LayerRates};
 use crate::ids::{PayloadType, ProducerId, RouterId, Ssrc};
 use crate::negotiation::{RtpMapping, ScalabilityMode};
-use crate::parameters::{MediaKind, ProducerType, RtpParameters};
+use crate::parameters::{MediaKind, ProducerType, RtpCodecParameters, RtpParameters};
 use crate::rtp::extensions::{ExtensionIds, ExtensionValues};
 use crate::rtp::layers::Layers;
+use crate::stats::{TraceTarget, Traced, Traces};
 use crate::transport::extension_ids;
 use crate::worker::{ConsumerKey, TransportKey};
 
@@ -67,6 +68,7 @@ pub(crate) struct Producer {
     pub(crate) rates: LayerRates,
     /// Which of them anybody uses.
     pub(crate) wanted: WantedLayers,
+    pub(crate) traces: Traces,
 }
 
 /// What a producer is made with.
@@ -114,7 +116,9 @@ impl Producer {
         let payloads = PayloadTable::new(parameters, mapping);
         let mut ids = ExtensionIds::new();
         extension_ids(parameters, &mut ids);
-        let encodings: Vec<Encoding> = parameters.encodings.iter().map(Encoding::new).collect();
+        let has_dtx = parameters.codecs.iter().any(has_dtx);
+        let encodings: Vec<Encoding> =
+            parameters.encodings.iter().map(|encoding| Encoding::new(encoding, has_dtx)).collect();
         let layer_kind = match producer_type {
             ProducerType::Svc if encodings.len() == 1 => LayerKind::Svc,
             _ => LayerKind::Simulcast,
@@ -149,7 +153,13 @@ impl Producer {
             rates: LayerRates::new(layer_kind),
             wanted: WantedLayers::new(now, spatial_layers),
             encodings,
+            traces: Traces::default(),
         }
+    }
+
+    /// Who hears what of it.
+    pub(crate) fn traced(&self) -> Traced {
+        Traced { router: self.router, target: TraceTarget::Producer(self.id), traces: self.traces }
     }
 
     /// Finds the encoding of a packet whose SSRC is not known yet: by RID, by the RID it repairs, or, with one encoding
@@ -204,4 +214,9 @@ impl Producer {
 pub(crate) fn scalability(parameters: &RtpParameters) -> ScalabilityMode {
     let mode = parameters.encodings.first().and_then(|encoding| encoding.scalability_mode.as_deref());
     ScalabilityMode::parse(mode)
+}
+
+/// RFC 7587 section 7.1.
+fn has_dtx(codec: &RtpCodecParameters) -> bool {
+    codec.parameters.integer("usedtx") == Some(1)
 }

@@ -8,6 +8,8 @@ use super::sequence::{ExtendedSequence, SequenceUpdate};
 use crate::congestion::rate::RateMeter;
 use crate::ids::Ssrc;
 use crate::rtcp::ntp::{NtpTime, to_short_ntp};
+use crate::rtp::layers::Layers;
+use crate::stats::{Interval, LayerRates, ScoreKeeper};
 
 /// How far behind the newest packet duplicates are recognised, and so how far back a packet is taken at all: 4 s at a
 /// thousand packets a second, longer than a retransmission is worth. Older packets are refused, for a replayed one
@@ -17,6 +19,14 @@ pub const DUPLICATE_WINDOW_PACKETS: u64 = 4096;
 /// A transit time that differs by more than this from the last packet's says that the timestamps jumped, not that
 /// the network did. It is left out of the jitter, which would take minutes to decay.
 const MAX_TRANSIT_CHANGE: Duration = Duration::from_secs(5);
+
+/// A stream without a packet for this long has stopped, and scores 0: three pictures of a screen that does not change, which
+/// browsers repeat once a second.
+pub const INACTIVE_AFTER: Duration = Duration::from_secs(3);
+
+/// The same for a source that is silent by intention: Opus with DTX sends a packet every 400 ms, and some encoders none at all
+/// for as long as nobody speaks a word.
+pub const SILENT_INACTIVE_AFTER: Duration = Duration::from_secs(8);
 
 /// What an arriving packet is to the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +68,8 @@ pub struct ReceiveStats {
     pub bytes_received: u64,
     /// Packets that came by retransmission in time to be forwarded.
     pub packets_recovered: u64,
+    /// Packets that came by retransmission, in time or not.
+    pub packets_retransmitted: u64,
     /// Packets dropped as duplicates.
     pub packets_duplicated: u64,
     /// Packets dropped as too old, or as an unconfirmed jump.
@@ -68,6 +80,10 @@ pub struct ReceiveStats {
     pub fraction_lost: u8,
     /// Interarrival jitter in timestamp units.
     pub jitter: u32,
+    /// NACK messages sent.
+    pub nack_count: u64,
+    /// Packets asked for by them.
+    pub nacked_packets: u64,
 }
 
 /// One SSRC as it is received. A stream's RTX SSRC has a `ReceiveStream` of its own.
@@ -87,6 +103,24 @@ pub struct ReceiveStream {
     received_at_last_report: u64,
     last_source_report: Option<SourceReport>,
     last_packet_at: Option<Instant>,
+    layers: LayerRates,
+    score: ScoreKeeper,
+    /// The score that was told to the owner.
+    told_score: Option<u8>,
+    /// What the score's last interval ended with.
+    scored: Scored,
+    inactive_after: Duration,
+    /// Silence before this moment says nothing.
+    watched_from: Option<Instant>,
+}
+
+/// Where an interval between two scores begins.
+#[derive(Debug, Clone, Copy, Default)]
+struct Scored {
+    expected: u64,
+    received: u64,
+    repaired: u64,
+    retransmitted: u64,
 }
 
 impl ReceiveStream {
@@ -105,7 +139,19 @@ impl ReceiveStream {
             received_at_last_report: 0,
             last_source_report: None,
             last_packet_at: None,
+            layers: LayerRates::default(),
+            score: ScoreKeeper::default(),
+            told_score: None,
+            scored: Scored::default(),
+            inactive_after: INACTIVE_AFTER,
+            watched_from: None,
         }
+    }
+
+    /// The source may be silent by intention.
+    #[must_use]
+    pub fn with_silences(self) -> Self {
+        Self { inactive_after: SILENT_INACTIVE_AFTER, ..self }
     }
 
     /// The SSRC.
@@ -141,6 +187,7 @@ impl ReceiveStream {
         let before = self.sequence.newest();
         let update = self.sequence.update_recovered(original_seq);
         let arrival = self.settle(before, update);
+        self.totals.packets_retransmitted += 1;
         if matches!(arrival, Arrival::New { .. }) {
             self.count_bytes(now, size_bytes);
             self.totals.packets_recovered += 1;
@@ -176,6 +223,78 @@ impl ReceiveStream {
             last_sender_report,
             delay,
         })
+    }
+
+    /// Counts a packet that was taken for the rate of its layers.
+    pub fn handle_layers(&mut self, now: Instant, layers: Layers, size_bytes: usize) {
+        self.layers.handle_packet(now, layers, size_bytes);
+    }
+
+    /// Counts a NACK sent for `packets` packets.
+    pub fn handle_nack_sent(&mut self, packets: usize) {
+        self.totals.nack_count += 1;
+        self.totals.nacked_packets += packets as u64;
+    }
+
+    /// Ends an interval of the score. Call with the regular reports.
+    pub fn update_score(&mut self) {
+        let now = Scored {
+            expected: self.expected(),
+            received: self.received,
+            repaired: self.totals.packets_recovered,
+            retransmitted: self.totals.packets_retransmitted,
+        };
+        let before = std::mem::replace(&mut self.scored, now);
+        let expected = now.expected.saturating_sub(before.expected);
+        self.score.handle_interval(Interval {
+            expected,
+            lost: expected.saturating_sub(now.received.saturating_sub(before.received)),
+            repaired: now.repaired - before.repaired,
+            retransmitted: now.retransmitted - before.retransmitted,
+        });
+    }
+
+    /// When the stream is to be looked at with [`Self::check_activity`] unless a packet comes. None while it is inactive.
+    pub fn inactive_at(&self) -> Option<Instant> {
+        let last_packet_at = self.last_packet_at.filter(|_| self.score.is_active())?;
+        Some(self.watched_from.map_or(last_packet_at, |at| at.max(last_packet_at)) + self.inactive_after)
+    }
+
+    /// Takes note of a stream that has stopped.
+    pub fn check_activity(&mut self, now: Instant) {
+        if self.inactive_at().is_some_and(|at| at <= now) {
+            self.score.set_inactive();
+        }
+    }
+
+    /// Packets are expected from now on: that there were none until now is no fault.
+    pub fn watch_from(&mut self, now: Instant) {
+        self.watched_from = Some(now);
+    }
+
+    /// How well the stream arrives, 0 to 10.
+    pub fn score(&self) -> u8 {
+        self.score.score()
+    }
+
+    /// Whether the score is not the one that was told last.
+    pub fn has_score_news(&self) -> bool {
+        self.told_score != Some(self.score.score())
+    }
+
+    /// The score is told to the owner.
+    pub fn tell_score(&mut self) -> u8 {
+        *self.told_score.insert(self.score.score())
+    }
+
+    /// What happened between the last two scores.
+    pub fn last_interval(&self) -> Interval {
+        self.score.last_interval()
+    }
+
+    /// The rates of the layers inside the stream.
+    pub fn layer_rates(&self) -> &LayerRates {
+        &self.layers
     }
 
     /// The latest sender report, from which consumers' reports take their clock mapping.
@@ -233,6 +352,7 @@ impl ReceiveStream {
                 self.received = 0;
                 self.expected_at_last_report = 0;
                 self.received_at_last_report = 0;
+                (self.scored.expected, self.scored.received) = (0, 0);
                 Arrival::Restarted { extended }
             }
         }
@@ -240,6 +360,9 @@ impl ReceiveStream {
 
     fn count_bytes(&mut self, now: Instant, size_bytes: usize) {
         self.last_packet_at = Some(now);
+        if !self.score.is_active() {
+            self.score.set_active();
+        }
         self.totals.bytes_received += size_bytes as u64;
         self.rate.handle_bytes(now, size_bytes);
     }

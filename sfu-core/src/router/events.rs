@@ -8,7 +8,7 @@ use crate::dtls::DtlsState;
 use crate::ice::IceState;
 use crate::ids::{ConsumerId, ProducerId, TransportId};
 use crate::parameters::ConsumerLayers;
-use crate::stats::{ConsumerScore, ProducerScore};
+use crate::stats::{ConsumerScore, MAX_TRACES_WAITING, ProducerScore, TraceEvent, TraceTarget};
 
 /// An event of a router. Each closing is told exactly once, and never for the object that the caller closed itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,11 +107,34 @@ pub enum RouterEvent {
         /// The audio producer of who speaks.
         producer_id: ProducerId,
     },
+    /// Something happened that its owner asked to see.
+    Trace {
+        /// To what.
+        target: TraceTarget,
+        /// What.
+        event: Box<TraceEvent>,
+    },
     /// The router is gone with everything in it. Always the last event.
     Closed {
         /// Why.
         reason: RouterCloseReason,
     },
+}
+
+/// Events that a score may wait behind. Scores come again and can be asked for; half of what may wait in a router's queue is
+/// left for events that cannot. At the limit new ones are dropped and counted.
+const MAX_WAITING_BEFORE_SCORES: usize = 8192;
+
+impl RouterEvent {
+    /// Whether this event is to be dropped when `waiting` others are in the queue to the router's owner, who loses the router
+    /// when the queue is full.
+    pub(crate) fn is_droppable_behind(&self, waiting: usize) -> bool {
+        match self {
+            Self::Trace { .. } => waiting >= MAX_TRACES_WAITING,
+            Self::ProducerScore { .. } | Self::ConsumerScore { .. } => waiting >= MAX_WAITING_BEFORE_SCORES,
+            _ => false,
+        }
+    }
 }
 
 /// Why a consumer is suspended.

@@ -40,6 +40,10 @@ pub enum RtcpEvent {
         ntp: NtpTime,
         /// The RTP timestamp of the same moment.
         rtp_timestamp: u32,
+        /// Packets that it has sent.
+        packet_count: u32,
+        /// Payload bytes of these.
+        octet_count: u32,
     },
     /// A block of a sender or receiver report (section 6.4.2): how a stream of ours arrives.
     ReceptionReport(ReceptionReport),
@@ -185,8 +189,14 @@ fn read_packet(
 ) -> Result<(), RtcpViolation> {
     match (packet.header.packet_type, packet.header.count) {
         (PacketType::SenderReport, _) => {
-            let SenderReport { ssrc, ntp_time, rtp_time, reports, .. } = packet.parse()?;
-            on_event(RtcpEvent::SenderReport { ssrc: Ssrc(ssrc), ntp: NtpTime(ntp_time), rtp_timestamp: rtp_time });
+            let SenderReport { ssrc, ntp_time, rtp_time, packet_count, octet_count, reports, .. } = packet.parse()?;
+            on_event(RtcpEvent::SenderReport {
+                ssrc: Ssrc(ssrc),
+                ntp: NtpTime(ntp_time),
+                rtp_timestamp: rtp_time,
+                packet_count,
+                octet_count,
+            });
             reports.into_iter().map(RtcpEvent::ReceptionReport).for_each(on_event);
         }
         (PacketType::ReceiverReport, _) => {

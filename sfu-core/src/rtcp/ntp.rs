@@ -14,6 +14,14 @@ impl NtpTime {
     pub fn middle_32(self) -> u32 {
         (self.0 >> 16) as u32
     }
+
+    /// Milliseconds since 1970, for the first 136 years of it: a time before 1970 is one after the format's wrap of 2036.
+    pub fn unix_ms(self) -> u64 {
+        let seconds = self.0 >> 32;
+        let era = if seconds < NTP_TO_UNIX_SECONDS { 1 << 32 } else { 0 };
+        let fraction_ms = ((self.0 & 0xffff_ffff) * 1000) >> 32;
+        (seconds + era - NTP_TO_UNIX_SECONDS) * 1000 + fraction_ms
+    }
 }
 
 /// Ties the monotonic clock to the wall clock at one moment, so that reports carry NTP time while the core reads no
@@ -70,6 +78,15 @@ mod tests {
         let clock = WallClock::new(start, UNIX_EPOCH);
         assert_eq!(clock.ntp(start).0, 2_208_988_800 << 32);
         assert_eq!(clock.ntp(start + Duration::from_millis(1500)).0, (2_208_988_801 << 32) | 0x8000_0000);
+    }
+
+    #[test]
+    fn unix_time_goes_on_after_the_format_wraps() {
+        let start = origin();
+        for ms in [0, 1_700_000_000_250, 2_085_978_495_500, 2_085_978_496_500, 4_000_000_000_750] {
+            let clock = WallClock::new(start, UNIX_EPOCH + Duration::from_millis(ms));
+            assert_eq!(clock.ntp(start).unix_ms(), ms);
+        }
     }
 
     #[test]

@@ -26,8 +26,8 @@ pub const TARGETS: [Target; 10] = [
     ("vp9", fuzz_vp9),
     ("h264", fuzz_h264),
     ("av1", fuzz_av1),
-    ("red", super::red::fuzz_red),
     ("dependency_descriptors", fuzz_dependency_descriptors),
+    ("red", super::red::fuzz_red),
 ];
 
 /// `data` is a datagram: header and payload lie inside it, and what is RTP is classified as such.

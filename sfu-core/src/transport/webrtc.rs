@@ -18,6 +18,7 @@ use crate::parameters::IceParameters;
 use crate::rtcp::outgoing::{Cname, CompoundBuilder};
 use crate::rtp::extensions::ExtensionIds;
 use crate::srtp::{KeyError, OpenContext, OpenRtcpStreams, SealContext};
+use crate::stats::{Traces, TransportCounters};
 use crate::worker::{ConsumerKey, ProducerKey, WebRtcTransportOptions};
 
 /// SRTP in both directions, once DTLS has given verified keys.
@@ -67,6 +68,8 @@ pub(crate) struct WebRtcTransport {
     pub(crate) close_at: Option<Instant>,
     /// When the worker serves this transport next.
     pub(crate) armed: Option<Instant>,
+    pub(crate) counters: TransportCounters,
+    pub(crate) traces: Traces,
 }
 
 impl WebRtcTransport {
@@ -104,6 +107,8 @@ impl WebRtcTransport {
             downlink: Downlink::new(options.initial_outgoing_bps, options.max_outgoing_bps),
             incoming_cap: IncomingCap::new(now, options.max_incoming_bps),
             armed: None,
+            counters: TransportCounters::default(),
+            traces: Traces::default(),
         }
     }
 

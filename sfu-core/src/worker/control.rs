@@ -14,6 +14,7 @@ use crate::negotiation::validate_dtls_parameters;
 use crate::parameters::{DtlsFingerprint, DtlsParameters, DtlsRole, IceParameters};
 use crate::router::{ConsumerCloseReason, Router, RouterEvent, RouterOptions, TransportCloseReason};
 use crate::rtcp::outgoing::Cname;
+use crate::stats::SentKind;
 use crate::transport::{WebRtcTransport, candidates};
 
 impl Core {
@@ -32,6 +33,7 @@ impl Core {
             }
             self.routers.remove(&id);
             self.events.retain(|(router, _)| *router != id);
+            self.traces.forget_router(id);
         }
     }
 
@@ -278,6 +280,7 @@ impl Core {
         while let Some(datagram) = transport.dtls.poll_transmit() {
             // Without a path yet it is lost, as on any path; DTLS sends it again.
             if let Some(tuple) = transport.ice.selected() {
+                transport.counters.handle_sent(datagram.len(), SentKind::Other);
                 self.transmits.push(tuple, &datagram);
             }
         }

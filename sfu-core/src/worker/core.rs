@@ -19,6 +19,7 @@ use crate::producer::Producer;
 use crate::router::{Router, RouterEvent, TransportCloseReason};
 use crate::rtcp::ntp::WallClock;
 use crate::rtp::demux::PacketKind;
+use crate::stats::{SentKind, TraceQueue};
 use crate::transport::WebRtcTransport;
 use crate::transport::tuple::Tuple;
 
@@ -84,6 +85,7 @@ pub struct Core {
     pub(super) transmits: TransmitQueue,
     // Drained after every call; a call makes at most one entry per object that it touches.
     pub(super) events: VecDeque<(RouterId, RouterEvent)>,
+    pub(super) traces: TraceQueue,
     pub(super) closed_tuples: VecDeque<Tuple>,
     pub(super) closed_transports: VecDeque<TransportId>,
     pub(super) stats: WorkerStats,
@@ -111,6 +113,7 @@ impl Core {
             timers: Timers::new(),
             transmits: TransmitQueue::default(),
             events: VecDeque::new(),
+            traces: TraceQueue::default(),
             closed_tuples: VecDeque::new(),
             closed_transports: VecDeque::new(),
             stats: WorkerStats::default(),
@@ -142,7 +145,9 @@ impl Core {
             return;
         };
         let Some(transport) = self.transports.get_mut(key) else { return };
+        transport.counters.handle_received(datagram.len());
         if let StunOutcome::Reply(reply) = transport.ice.handle_stun(now, tuple, datagram) {
+            transport.counters.handle_sent(reply.len(), SentKind::Other);
             self.transmits.push(tuple, &reply);
         }
         self.after_ice(now, key);
@@ -150,6 +155,7 @@ impl Core {
 
     fn handle_dtls(&mut self, now: Instant, key: TransportKey, datagram: &[u8]) {
         let Some(transport) = self.transports.get_mut(key) else { return };
+        transport.counters.handle_received(datagram.len());
         transport.dtls.handle_datagram(now, datagram);
         self.after_dtls(now, key);
     }
@@ -190,9 +196,9 @@ impl Core {
         &mut self.transmits
     }
 
-    /// The next event of some router.
+    /// The next event of some router; traces after all others.
     pub fn poll_event(&mut self) -> Option<(RouterId, RouterEvent)> {
-        self.events.pop_front()
+        self.events.pop_front().or_else(|| self.traces.pop())
     }
 
     /// A tuple that no transport uses any longer; over TCP its connection is to be closed.
@@ -207,7 +213,7 @@ impl Core {
 
     /// Whether [`Self::poll_event`] has anything.
     pub fn has_events(&self) -> bool {
-        !self.events.is_empty()
+        !self.events.is_empty() || !self.traces.is_empty()
     }
 
     /// Routers here.
@@ -225,6 +231,11 @@ impl Core {
         self.stats.datagrams_unsent += datagrams;
     }
 
+    /// Counts an event that was dropped because its router's owner is behind.
+    pub(crate) fn count_dropped_event(&mut self) {
+        self.traces.count_dropped();
+    }
+
     /// What this worker carries and has carried.
     pub fn stats(&self) -> WorkerStats {
         WorkerStats {
@@ -232,6 +243,7 @@ impl Core {
             transports: self.transports.len(),
             producers: self.producers.len(),
             consumers: self.consumers.len(),
+            events_dropped: self.traces.dropped(),
             ..self.stats
         }
     }

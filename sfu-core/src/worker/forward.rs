@@ -37,7 +37,7 @@ impl Core {
         }
         let reports = |encoding: usize| source_report(producer, encoding);
         let candidate = candidate(route.encoding, incoming, &reports);
-        let mut outlet = Outlet::new(&mut self.transmits, now, self.clock.ntp(now));
+        let mut outlet = Outlet::new(&mut self.transmits, &mut self.traces, now, self.clock.ntp(now));
         for &key in &producer.consumers {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
             let Some(transport) = self.transports.get_mut(consumer.transport) else { continue };
@@ -67,7 +67,7 @@ impl Core {
         let Some(producer) = self.producers.get(consumer.producer) else { return };
         let transport_key = consumer.transport;
         let Some(transport) = self.transports.get_mut(transport_key) else { return };
-        let mut outlet = Outlet::new(&mut self.transmits, now, self.clock.ntp(now));
+        let mut outlet = Outlet::new(&mut self.transmits, &mut self.traces, now, self.clock.ntp(now));
         let rtt = consumer.stats.rtt().unwrap_or(DEFAULT_RTT);
         for &sequence_number in sequences {
             let Ok(sent) = consumer.history.lookup_for_nack(now, sequence_number, rtt) else { continue };

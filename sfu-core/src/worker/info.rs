@@ -135,6 +135,8 @@ pub struct WorkerStats {
     pub packets_refused: u64,
     /// Datagrams that the kernel or a TCP backlog did not take.
     pub datagrams_unsent: u64,
+    /// Trace events and scores that were dropped because a router's owner did not read them fast enough.
+    pub events_dropped: u64,
     /// Contained faults of our own: each closed one transport.
     pub faults: u64,
 }
@@ -152,6 +154,7 @@ impl WorkerStats {
             packets_sent: self.packets_sent + other.packets_sent,
             packets_refused: self.packets_refused + other.packets_refused,
             datagrams_unsent: self.datagrams_unsent + other.datagrams_unsent,
+            events_dropped: self.events_dropped + other.events_dropped,
             faults: self.faults + other.faults,
         }
     }

@@ -44,21 +44,28 @@ pub(super) struct Incoming<'a> {
     pub(super) source: SourcePacket<'a>,
 }
 
-impl<'a> Incoming<'a> {
-    /// The redundancy with which a consumer gets the packet. `None`: it has none, or the consumer takes none.
-    pub(super) fn red_for(&self, consumer: &Consumer) -> Option<RedPacket> {
-        self.red.filter(|red| consumer.takes(red.mapped()))
-    }
+/// A packet as one consumer gets it, before its header is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taken<'a> {
+    pub(super) payload_type: PayloadType,
+    pub(super) source: SourcePacket<'a>,
+    /// The redundancy in it, whose blocks are to be given the consumer's payload type.
+    pub(super) red: Option<RedPacket>,
+}
 
-    /// The payload type and the packet as a consumer gets it: redundant audio whole, or its primary block alone.
-    pub(super) fn as_taken_by(&self, consumer: &Consumer) -> (PayloadType, SourcePacket<'a>) {
-        match (self.red_for(consumer), self.red) {
-            (Some(taken), _) => (taken.mapped(), self.source),
-            (None, Some(red)) => {
-                let payload = red.primary(self.source.payload);
-                (self.media.mapped, SourcePacket { payload, ..self.source })
+impl<'a> Incoming<'a> {
+    /// Of redundant audio the whole for who takes it, and its primary block for who does not.
+    pub(super) fn as_taken_by(&self, consumer: &Consumer) -> Taken<'a> {
+        match self.red {
+            Some(red) if consumer.takes(red.mapped()) => {
+                Taken { payload_type: red.mapped(), source: self.source, red: Some(red) }
             }
-            (None, None) => (self.media.mapped, self.source),
+            Some(red) => {
+                let payload = red.primary(self.source.payload);
+                let source = SourcePacket { payload, ..self.source };
+                Taken { payload_type: self.media.mapped, source, red: None }
+            }
+            None => Taken { payload_type: self.media.mapped, source: self.source, red: None },
         }
     }
 }
@@ -108,6 +115,7 @@ impl Core {
         datagram: &mut [u8],
     ) -> Option<(RtpHeader, ExtensionValues, Route, usize)> {
         let transport = self.transports.get_mut(key)?;
+        transport.counters.handle_received(datagram.len());
         let srtp = transport.srtp.as_ref()?;
         let header = RtpHeader::parse(datagram).ok()?;
         let (len, known) = match transport.inbound.get_mut(header.ssrc) {
@@ -141,6 +149,9 @@ impl Core {
         }
         if let Some(remb) = &mut transport.remb {
             remb.handle_packet(now, len);
+        }
+        if let Some(route) = route {
+            transport.counters.handle_rtp_received(datagram.len(), route.is_rtx);
         }
         Some((header, extensions, route?, len))
     }
@@ -234,6 +245,7 @@ impl Core {
                 give_up = nack.handle_packet(now, extended, route.is_rtx, starts_anew) == NackAction::KeyFrameNeeded;
             }
         }
+        stream.receive.handle_layers(now, frame.layers, packet.len());
         if !bytes.is_empty() {
             let stored = StoredHeader { timestamp: header.timestamp, marker: header.marker, frame, payload };
             stream.store.insert(now, extended, stored, packet);
@@ -244,7 +256,7 @@ impl Core {
         if key_frame {
             encoding.key_frames.handle_key_frame();
         }
-        Some(Incoming {
+        let incoming = Incoming {
             extended,
             timestamp: header.timestamp,
             marker: header.marker,
@@ -253,7 +265,11 @@ impl Core {
             red,
             frame,
             source: SourcePacket { packet, extensions, payload: bytes },
-        })
+        };
+        if producer.traces.wants_packets() {
+            self.trace_received(now, route, &incoming);
+        }
+        Some(incoming)
     }
 }
 

@@ -22,6 +22,7 @@ mod reports;
 mod service;
 mod shell;
 mod sockets;
+mod stats;
 mod subscribe;
 mod tcp;
 mod timers;
@@ -38,5 +39,7 @@ pub use transmit::{MAX_DATAGRAM_BYTES, TransmitQueue};
 pub(crate) use self::core::{ConsumerKey, ProducerKey, TransportKey};
 pub(crate) use load::{ExpectedRouter, Load};
 pub(crate) use own_port::{OwnPort, PortReleased};
+#[cfg(test)]
+pub(crate) use shell::Delivery;
 pub(crate) use shell::{BoundSockets, COMMAND_QUEUE, Command, EVENT_QUEUE, EventSink, Shell, run};
 pub(crate) use sockets::bind;

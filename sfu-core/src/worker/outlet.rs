@@ -2,33 +2,49 @@
 
 use std::time::Instant;
 
-use super::media::Incoming;
+use super::media::{Incoming, Taken};
+use super::stats::sent_packet;
 use super::transmit::TransmitQueue;
 use crate::congestion::estimator::ProbeId;
 use crate::consumer::send_history::Sent;
 use crate::consumer::{Admission, Consumer, RtxTarget};
-use crate::producer::RedPacket;
 use crate::rtcp::ntp::NtpTime;
 use crate::rtp::extensions::AbsSendTime;
 use crate::rtp::rtx::{write_padding_packet, write_rtx_packet};
 use crate::rtp::writer::{ExtensionPlan, HeaderRewrite, StampOffsets, WrittenPacket, write_packet};
+use crate::stats::{SentKind, TraceDirection, TraceQueue};
 use crate::transport::WebRtcTransport;
 use crate::transport::tuple::Tuple;
 
 /// Where packets leave.
 pub(super) struct Outlet<'a> {
-    pub(super) transmits: &'a mut TransmitQueue,
+    transmits: &'a mut TransmitQueue,
+    traces: &'a mut TraceQueue,
     pub(super) now: Instant,
-    pub(super) ntp: NtpTime,
+    ntp: NtpTime,
     /// What they are sent for, when that is to probe the path.
     pub(super) probe: Option<ProbeId>,
     /// Packets that left.
     pub(super) sent: u64,
 }
 
+/// A packet that left.
+struct Left {
+    written: WrittenPacket,
+    /// Its transport-wide number, if it has one.
+    wide_sequence: Option<u16>,
+    /// Its bytes on the wire.
+    len: usize,
+}
+
 impl<'a> Outlet<'a> {
-    pub(super) fn new(transmits: &'a mut TransmitQueue, now: Instant, ntp: NtpTime) -> Self {
-        Self { transmits, now, ntp, probe: None, sent: 0 }
+    pub(super) fn new(
+        transmits: &'a mut TransmitQueue,
+        traces: &'a mut TraceQueue,
+        now: Instant,
+        ntp: NtpTime,
+    ) -> Self {
+        Self { transmits, traces, now, ntp, probe: None, sent: 0 }
     }
 
     /// Sends a packet for the first time, under the numbers that it was admitted with.
@@ -40,10 +56,10 @@ impl<'a> Outlet<'a> {
         incoming: &Incoming<'_>,
         admission: Admission,
     ) {
-        let (payload_type, source) = incoming.as_taken_by(consumer);
+        let taken = incoming.as_taken_by(consumer);
         let rewrite = HeaderRewrite {
             ssrc: consumer.ssrc,
-            payload_type,
+            payload_type: taken.payload_type,
             sequence_number: admission.sequence_number,
             timestamp: admission.timestamp,
             marker: admission.marker,
@@ -51,28 +67,28 @@ impl<'a> Outlet<'a> {
         let stamps = self.fresh_stamps(transport);
         let Some((tuple, srtp)) = transport.media_path() else { return };
         let slot = self.transmits.slot();
-        let Ok(written) = write_packet(slot, &rewrite, &consumer.plan, &source) else { return };
+        let Ok(written) = write_packet(slot, &rewrite, &consumer.plan, &taken.source) else { return };
         stamps.write(&written.stamps, slot);
-        renumber(slot, written.header_len, incoming, admission.numbers);
-        renumber_blocks(slot, written.header_len, incoming.red_for(consumer));
+        number_payload(slot, &written, incoming, &taken, admission.numbers);
         let Ok(len) = srtp.seal.seal_rtp(&mut consumer.seal, slot, written.header_len, written.len) else { return };
-        self.commit(tuple, len);
-        self.account(transport, &written, len);
+        let left = self.leave(transport, tuple, written, len, SentKind::Rtp);
         let sent = Sent {
             source_extended: incoming.extended,
             timestamp: admission.timestamp,
             // At most eight encodings.
             generation: encoding as u8,
-            marker: admission.marker,
-            numbers: admission.numbers,
             abs_send_time: stamps.abs_send_time,
             wide_sequence: stamps.wide_sequence,
+            marker: admission.marker,
+            numbers: admission.numbers,
         };
         consumer.history.record(self.now, admission.sequence_number, sent);
-        consumer.stats.handle_sent(self.now, admission.timestamp, source.payload.len());
+        consumer.stats.handle_sent(self.now, admission.timestamp, taken.source.payload.len(), written.len);
+        self.trace(transport, consumer, &rewrite, &left, incoming, false);
     }
 
-    /// Sends a packet again: in the RTX stream, or, when the peer has none, as the very bytes that were sent first.
+    /// Sends a packet again because the peer asked for it: in the RTX stream, or, when the peer has none, as the very bytes that
+    /// were sent first.
     pub(super) fn resend(
         &mut self,
         transport: &mut WebRtcTransport,
@@ -80,51 +96,41 @@ impl<'a> Outlet<'a> {
         sequence_number: u16,
         sent: &Sent,
         incoming: &Incoming<'_>,
-    ) -> usize {
-        match &mut consumer.rtx {
-            Some(rtx) => self.resend_in_rtx(transport, rtx, &consumer.plan, sequence_number, sent, incoming),
-            None => self.repeat(transport, consumer, sequence_number, sent, incoming),
-        }
+    ) {
+        let taken = incoming.as_taken_by(consumer);
+        let original = original(consumer, sequence_number, sent, &taken);
+        let left = match &mut consumer.rtx {
+            Some(rtx) => {
+                self.resend_in_rtx(transport, rtx, &consumer.plan, (&original, sent), (incoming, &taken), SentKind::Rtx)
+            }
+            None => self.repeat(transport, consumer, (&original, sent), (incoming, &taken)),
+        };
+        let Some(left) = left else { return };
+        // Looking it up for the NACK has counted this time.
+        consumer.stats.handle_resent(consumer.history.resends(sequence_number) <= 1);
+        self.trace(transport, consumer, &original, &left, incoming, consumer.rtx.is_some());
     }
 
-    fn resend_in_rtx(
+    /// Sends a packet again in the RTX stream to probe the path. Returns its bytes on the wire, 0 when it could not be sent.
+    pub(super) fn probe_with(
         &mut self,
         transport: &mut WebRtcTransport,
-        rtx: &mut RtxTarget,
-        plan: &ExtensionPlan,
+        consumer: &mut Consumer,
         sequence_number: u16,
         sent: &Sent,
         incoming: &Incoming<'_>,
     ) -> usize {
-        let Some(&(_, payload_type)) = rtx.payload_types.iter().find(|(of, _)| *of == incoming.media.mapped) else {
-            return 0;
-        };
-        let rewrite = HeaderRewrite {
-            ssrc: rtx.ssrc,
-            payload_type,
-            sequence_number: rtx.next_sequence,
-            timestamp: sent.timestamp,
-            marker: sent.marker,
-        };
-        let stamps = self.fresh_stamps(transport);
-        let Some((tuple, srtp)) = transport.media_path() else { return 0 };
-        let slot = self.transmits.slot();
-        let Ok(written) = write_rtx_packet(slot, &rewrite, plan, &incoming.source, sequence_number) else {
-            return 0;
-        };
-        stamps.write(&written.stamps, slot);
-        // Behind the original sequence number (RFC 4588 section 4).
-        renumber(slot, written.header_len + 2, incoming, sent.numbers);
-        let Ok(len) = srtp.seal.seal_rtp(&mut rtx.seal, slot, written.header_len, written.len) else { return 0 };
-        self.commit(tuple, len);
-        rtx.next_sequence = rtx.next_sequence.wrapping_add(1);
-        self.account(transport, &written, len);
-        len
+        let taken = incoming.as_taken_by(consumer);
+        let original = original(consumer, sequence_number, sent, &taken);
+        let Some(rtx) = &mut consumer.rtx else { return 0 };
+        let kind = SentKind::Probation;
+        let left = self.resend_in_rtx(transport, rtx, &consumer.plan, (&original, sent), (incoming, &taken), kind);
+        left.map_or(0, |left| left.len)
     }
 
-    /// Sends a packet of padding alone in the retransmission stream, which receivers count for the path and otherwise ignore.
-    /// Returns its length on the wire, 0 when none could be sent.
-    pub(super) fn send_padding(
+    /// Sends a packet of padding alone in the RTX stream, which receivers count for the path and otherwise ignore. Returns its
+    /// bytes on the wire, 0 when none could be sent.
+    pub(super) fn probe_with_padding(
         &mut self,
         transport: &mut WebRtcTransport,
         consumer: &mut Consumer,
@@ -146,70 +152,122 @@ impl<'a> Outlet<'a> {
         let Ok(written) = write_padding_packet(slot, &rewrite, &consumer.plan, padding_bytes) else { return 0 };
         stamps.write(&written.stamps, slot);
         let Ok(len) = srtp.seal.seal_rtp(&mut rtx.seal, slot, written.header_len, written.len) else { return 0 };
-        self.commit(tuple, len);
         rtx.next_sequence = rtx.next_sequence.wrapping_add(1);
-        self.account(transport, &written, len);
-        len
+        self.leave(transport, tuple, written, len, SentKind::Probation).len
+    }
+
+    fn resend_in_rtx(
+        &mut self,
+        transport: &mut WebRtcTransport,
+        rtx: &mut RtxTarget,
+        plan: &ExtensionPlan,
+        (original, sent): (&HeaderRewrite, &Sent),
+        (incoming, taken): (&Incoming<'_>, &Taken<'_>),
+        kind: SentKind,
+    ) -> Option<Left> {
+        let &(_, payload_type) = rtx.payload_types.iter().find(|(of, _)| *of == original.payload_type)?;
+        let rewrite = HeaderRewrite { ssrc: rtx.ssrc, payload_type, sequence_number: rtx.next_sequence, ..*original };
+        let stamps = self.fresh_stamps(transport);
+        let (tuple, srtp) = transport.media_path()?;
+        let slot = self.transmits.slot();
+        let written = write_rtx_packet(slot, &rewrite, plan, &taken.source, original.sequence_number).ok()?;
+        stamps.write(&written.stamps, slot);
+        number_payload(slot, &written, incoming, taken, sent.numbers);
+        let len = srtp.seal.seal_rtp(&mut rtx.seal, slot, written.header_len, written.len).ok()?;
+        rtx.next_sequence = rtx.next_sequence.wrapping_add(1);
+        Some(self.leave(transport, tuple, written, len, kind))
     }
 
     fn repeat(
         &mut self,
-        transport: &WebRtcTransport,
+        transport: &mut WebRtcTransport,
         consumer: &Consumer,
-        sequence_number: u16,
-        sent: &Sent,
-        incoming: &Incoming<'_>,
-    ) -> usize {
-        let (payload_type, source) = incoming.as_taken_by(consumer);
-        let rewrite = HeaderRewrite {
-            ssrc: consumer.ssrc,
-            payload_type,
-            sequence_number,
-            timestamp: sent.timestamp,
-            marker: sent.marker,
-        };
+        (original, sent): (&HeaderRewrite, &Sent),
+        (incoming, taken): (&Incoming<'_>, &Taken<'_>),
+    ) -> Option<Left> {
         // Nothing may differ from what was sealed under this number before.
         let stamps = Stamps { abs_send_time: sent.abs_send_time, wide_sequence: sent.wide_sequence };
-        let Some((tuple, srtp)) = transport.media_path() else { return 0 };
+        let (tuple, srtp) = transport.media_path()?;
         let slot = self.transmits.slot();
-        let Ok(written) = write_packet(slot, &rewrite, &consumer.plan, &source) else { return 0 };
+        let written = write_packet(slot, original, &consumer.plan, &taken.source).ok()?;
         stamps.write(&written.stamps, slot);
-        renumber(slot, written.header_len, incoming, sent.numbers);
-        renumber_blocks(slot, written.header_len, incoming.red_for(consumer));
-        let Ok(len) = srtp.seal.repeat_rtp(&consumer.seal, slot, written.header_len, written.len) else { return 0 };
-        self.commit(tuple, len);
-        len
+        number_payload(slot, &written, incoming, taken, sent.numbers);
+        let len = srtp.seal.repeat_rtp(&consumer.seal, slot, written.header_len, written.len).ok()?;
+        self.transmits.commit(tuple, len);
+        self.sent += 1;
+        transport.counters.handle_sent(len, SentKind::Rtp);
+        let wide_sequence = written.stamps.transport_cc.map(|_| sent.wide_sequence);
+        Some(Left { written, wide_sequence, len })
     }
 
     fn fresh_stamps(&self, transport: &WebRtcTransport) -> Stamps {
-        Stamps { abs_send_time: AbsSendTime::from_ntp(self.ntp), wide_sequence: transport.downlink.next_wide_sequence }
+        let wide_sequence = transport.downlink.next_wide_sequence;
+        Stamps { abs_send_time: AbsSendTime::from_ntp(self.ntp), wide_sequence }
     }
 
-    /// Counts a packet for the estimate of the path. Its transport-wide number was used if it had a place for it.
-    fn account(&self, transport: &mut WebRtcTransport, written: &WrittenPacket, len: usize) {
-        if written.stamps.transport_cc.is_some() {
-            transport.downlink.handle_sent(self.now, len, self.probe);
-        }
-    }
-
-    fn commit(&mut self, tuple: Tuple, len: usize) {
+    /// Queues and counts what is in the slot. Its transport-wide number was used if it had a place for one.
+    fn leave(
+        &mut self,
+        transport: &mut WebRtcTransport,
+        tuple: Tuple,
+        written: WrittenPacket,
+        len: usize,
+        kind: SentKind,
+    ) -> Left {
         self.transmits.commit(tuple, len);
         self.sent += 1;
+        transport.counters.handle_sent(len, kind);
+        let used = transport.downlink.next_wide_sequence;
+        let wide_sequence = written.stamps.transport_cc.map(|_| used);
+        if wide_sequence.is_some() {
+            transport.downlink.handle_sent(self.now, len, self.probe);
+        }
+        Left { written, wide_sequence, len }
+    }
+
+    fn trace(
+        &mut self,
+        transport: &WebRtcTransport,
+        consumer: &mut Consumer,
+        rewrite: &HeaderRewrite,
+        left: &Left,
+        incoming: &Incoming<'_>,
+        is_rtx: bool,
+    ) {
+        if consumer.traces.wants_packets() {
+            let packet = sent_packet(consumer.kind, rewrite, left.written.len, left.wide_sequence, incoming);
+            let info = consumer.traces.packet(packet, is_rtx);
+            self.traces.tell(consumer.traced(transport.router), self.ntp, TraceDirection::Out, info);
+        }
     }
 }
 
-/// Gives a VP8 or VP9 payload at `at` the numbers that it has for one consumer.
-fn renumber(slot: &mut [u8], at: usize, incoming: &Incoming<'_>, numbers: Option<(u16, u8)>) {
-    if let (Some(places), Some((picture_id, tl0_picture_index))) = (incoming.frame.numbers, numbers)
-        && let Some(payload) = slot.get_mut(at..)
-    {
+/// The header that a packet was first sent with.
+fn original(consumer: &Consumer, sequence_number: u16, sent: &Sent, taken: &Taken<'_>) -> HeaderRewrite {
+    HeaderRewrite {
+        ssrc: consumer.ssrc,
+        payload_type: taken.payload_type,
+        sequence_number,
+        timestamp: sent.timestamp,
+        marker: sent.marker,
+    }
+}
+
+/// Writes the consumer's own numbers into the payload, which is the last of the packet: picture id and TL0PICIDX, or the
+/// payload type of redundant blocks.
+fn number_payload(
+    packet: &mut [u8],
+    written: &WrittenPacket,
+    incoming: &Incoming<'_>,
+    taken: &Taken<'_>,
+    numbers: Option<(u16, u8)>,
+) {
+    let payload_at = written.len - taken.source.payload.len();
+    let Some(payload) = packet.get_mut(payload_at..written.len) else { return };
+    if let (Some(places), Some((picture_id, tl0_picture_index))) = (incoming.frame.numbers, numbers) {
         places.write(payload, picture_id, tl0_picture_index);
     }
-}
-
-/// Gives the blocks of redundant audio at `at` the payload type that the consumer knows their codec by.
-fn renumber_blocks(slot: &mut [u8], at: usize, red: Option<RedPacket>) {
-    if let (Some(red), Some(payload)) = (red, slot.get_mut(at..)) {
+    if let Some(red) = taken.red {
         red.renumber(payload);
     }
 }

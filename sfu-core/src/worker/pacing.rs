@@ -20,7 +20,7 @@ impl Core {
     /// Sends what the pacer lets go.
     pub(super) fn send_due_paced(&mut self, now: Instant, key: TransportKey) {
         let Some(transport) = self.transports.get_mut(key) else { return };
-        let mut outlet = Outlet::new(&mut self.transmits, now, self.clock.ntp(now));
+        let mut outlet = Outlet::new(&mut self.transmits, &mut self.traces, now, self.clock.ntp(now));
         while let Some((paced, _)) = transport.downlink.pacer.pop(now) {
             // A consumer that closed meanwhile needs nothing any more.
             let Some(consumer) = self.consumers.get_mut(paced.consumer()) else { continue };
@@ -75,7 +75,7 @@ impl Core {
 
     fn send_probe_packets(&mut self, now: Instant, key: TransportKey, id: ProbeId, due_bytes: usize) -> usize {
         let Some(transport) = self.transports.get_mut(key) else { return 0 };
-        let mut outlet = Outlet::new(&mut self.transmits, now, self.clock.ntp(now));
+        let mut outlet = Outlet::new(&mut self.transmits, &mut self.traces, now, self.clock.ntp(now));
         outlet.probe = Some(id);
         let mut sent_bytes = 0;
         let with_rtx = transport.consumers.iter().copied().find(|consumer| {
@@ -96,12 +96,12 @@ impl Core {
                 .and_then(|encoding| encoding.stream.as_ref()?.store.get(now, sent.source_extended));
             if let Some(stored) = stored {
                 with_stored(producer, stored, |incoming| {
-                    sent_bytes += outlet.resend(transport, consumer, sequence_number, &sent, incoming);
+                    sent_bytes += outlet.probe_with(transport, consumer, sequence_number, &sent, incoming);
                 });
             }
         }
         while sent_bytes < due_bytes {
-            match outlet.send_padding(transport, consumer, PADDING_BYTES) {
+            match outlet.probe_with_padding(transport, consumer, PADDING_BYTES) {
                 0 => break,
                 bytes => sent_bytes += bytes,
             }

@@ -179,6 +179,9 @@ impl Core {
         let producer = self.producers.get_mut(key).ok_or(ObjectClosed)?;
         if std::mem::replace(&mut producer.paused, false) {
             let (router, consumers) = (producer.router, producer.consumers.clone());
+            for stream in producer.encodings.iter_mut().filter_map(|encoding| encoding.stream.as_mut()) {
+                stream.receive.watch_from(now);
+            }
             for consumer in consumers {
                 if let Some(consumer) = self.consumers.get(consumer) {
                     let (consumer_id, transport) = (consumer.id, consumer.transport);

@@ -4,13 +4,17 @@ use std::time::Instant;
 
 use rtc_rtcp::payload_feedbacks::full_intra_request::{FirEntry, FullIntraRequest};
 use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc_rtcp::sender_report::SenderReport;
 use rtc_rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 
 use super::core::{ConsumerKey, Core, TransportKey};
+use super::stats::score_news;
 use crate::ids::Ssrc;
 use crate::producer::KeyFrameFeedback;
 use crate::rtcp::incoming::{RtcpEvent, read_datagram};
+use crate::rtcp::ntp::NtpTime;
 use crate::rtcp::outgoing::{MAX_RTCP_DATAGRAM_BYTES, OutgoingError};
+use crate::stats::{SentKind, TraceDirection, TraceInfo};
 use crate::transport::WebRtcTransport;
 
 impl Core {
@@ -26,7 +30,9 @@ impl Core {
     }
 
     fn open_rtcp(&mut self, key: TransportKey, datagram: &mut [u8]) -> Option<Vec<RtcpEvent>> {
-        let srtp = self.transports.get_mut(key)?.srtp.as_mut()?;
+        let transport = self.transports.get_mut(key)?;
+        transport.counters.handle_received(datagram.len());
+        let srtp = transport.srtp.as_mut()?;
         let len = srtp.open.open_rtcp(&mut srtp.rtcp_open, datagram).ok()?;
         let mut events = Vec::new();
         if let Err(violation) = read_datagram(datagram.get(..len)?, |event| events.push(event)) {
@@ -37,7 +43,7 @@ impl Core {
 
     fn handle_rtcp_event(&mut self, now: Instant, key: TransportKey, event: RtcpEvent) {
         match event {
-            RtcpEvent::SenderReport { ssrc, ntp, rtp_timestamp } => {
+            RtcpEvent::SenderReport { ssrc, ntp, rtp_timestamp, packet_count, octet_count } => {
                 let Some(route) = self.transports.get_mut(key).and_then(|transport| transport.inbound.get_mut(ssrc))
                 else {
                     return;
@@ -51,6 +57,8 @@ impl Core {
                 {
                     stream.receiver_of(ssrc).handle_sender_report(now, ntp, rtp_timestamp);
                 }
+                let info = TraceInfo::sender_report(ssrc, ntp, rtp_timestamp, packet_count, octet_count);
+                self.trace_producer_feedback(now, producer, info);
             }
             RtcpEvent::ReceptionReport(report) => {
                 let consumer = self.outbound(key, Ssrc(report.ssrc));
@@ -64,6 +72,8 @@ impl Core {
             }
             RtcpEvent::Nack { media_ssrc, sequences } => {
                 if let Some(consumer) = self.outbound(key, media_ssrc) {
+                    let info = TraceInfo::Nack { ssrc: media_ssrc, packets: sequences.len() };
+                    self.trace_consumer_feedback(now, consumer, info);
                     self.retransmit(now, consumer, media_ssrc, &sequences);
                 }
             }
@@ -72,6 +82,8 @@ impl Core {
                     if let Some(consumer) = self.consumers.get_mut(key) {
                         consumer.stats.handle_pli();
                     }
+                    let info = TraceInfo::Pli { ssrc: media_ssrc };
+                    self.trace_consumer_feedback(now, key, info);
                     self.key_frame_for(now, key);
                 }
             }
@@ -80,6 +92,8 @@ impl Core {
                     if let Some(consumer) = self.consumers.get_mut(key) {
                         consumer.stats.handle_fir();
                     }
+                    let info = TraceInfo::Fir { ssrc: media_ssrc };
+                    self.trace_consumer_feedback(now, key, info);
                     self.key_frame_for(now, key);
                 }
             }
@@ -99,12 +113,18 @@ impl Core {
         let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.media_path().is_some()) else {
             return;
         };
+        let ntp = self.clock.ntp(now);
         for producer in &transport.producers {
             let Some(producer) = self.producers.get_mut(*producer) else { continue };
+            let traced = producer.traced();
             for encoding in &mut producer.encodings {
                 let Some(ssrc) = encoding.ssrc else { continue };
-                let Some(nack) = encoding.stream.as_mut().and_then(|stream| stream.nack.as_mut()) else { continue };
+                let Some(stream) = encoding.stream.as_mut() else { continue };
+                let Some(nack) = stream.nack.as_mut() else { continue };
                 while let Some(nacks) = nack.poll_nack(now) {
+                    let packets = nacks.iter().map(|pair| pair.packet_list().len()).sum();
+                    stream.receive.handle_nack_sent(packets);
+                    self.traces.tell(traced, ntp, TraceDirection::Out, TraceInfo::Nack { ssrc, packets });
                     let packet = TransportLayerNack { sender_ssrc: transport.rtcp_ssrc.0, media_ssrc: ssrc.0, nacks };
                     queued(transport.rtcp.push_feedback(packet));
                 }
@@ -118,18 +138,22 @@ impl Core {
         let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.media_path().is_some()) else {
             return;
         };
-        let sender_ssrc = transport.rtcp_ssrc.0;
+        let (sender_ssrc, ntp) = (transport.rtcp_ssrc.0, self.clock.ntp(now));
         for producer in &transport.producers {
             let Some(producer) = self.producers.get_mut(*producer) else { continue };
-            let feedback = producer.key_frame_feedback;
+            let (feedback, traced) = (producer.key_frame_feedback, producer.traced());
             for encoding in &mut producer.encodings {
-                let Some(Ssrc(media_ssrc)) = encoding.ssrc else { continue };
+                let Some(ssrc @ Ssrc(media_ssrc)) = encoding.ssrc else { continue };
                 let Some(request) = encoding.key_frames.poll_request(now) else { continue };
                 match feedback {
                     KeyFrameFeedback::Pli => {
+                        encoding.plis_sent += 1;
+                        self.traces.tell(traced, ntp, TraceDirection::Out, TraceInfo::Pli { ssrc });
                         queued(transport.rtcp.push_feedback(PictureLossIndication { sender_ssrc, media_ssrc }));
                     }
                     KeyFrameFeedback::Fir => {
+                        encoding.firs_sent += 1;
+                        self.traces.tell(traced, ntp, TraceDirection::Out, TraceInfo::Fir { ssrc });
                         let fir = vec![FirEntry { ssrc: media_ssrc, sequence_number: request.fir_sequence }];
                         queued(transport.rtcp.push_feedback(FullIntraRequest { sender_ssrc, media_ssrc, fir }));
                     }
@@ -161,6 +185,7 @@ impl Core {
                         queued(transport.rtcp.push_reception_report(block));
                     }
                 }
+                stream.receive.update_score();
                 if let Some(remb) = &mut transport.remb {
                     let (expected, lost) = stream.loss_since_last_time();
                     remb.handle_loss(expected, lost);
@@ -170,10 +195,13 @@ impl Core {
         }
         for &key in &transport.consumers {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
-            if !consumer.reports.handle_timeout(now, &mut self.rng)
-                || consumer.paused
-                || consumer.selector.current().is_none()
-            {
+            if !consumer.reports.handle_timeout(now, &mut self.rng) {
+                continue;
+            }
+            if let Some(producer) = self.producers.get(consumer.producer) {
+                self.events.extend(score_news(producer, consumer));
+            }
+            if consumer.paused || consumer.selector.current().is_none() {
                 continue;
             }
             let source_report = consumer
@@ -184,6 +212,10 @@ impl Core {
             let timestamps = &consumer.timestamps;
             let report = consumer.stats.sender_report(now, &self.clock, source_report, |input| timestamps.map(input));
             if let Some(report) = report {
+                let SenderReport { ntp_time, rtp_time, packet_count, octet_count, .. } = report;
+                let ntp = NtpTime(ntp_time);
+                let info = TraceInfo::sender_report(consumer.ssrc, ntp, rtp_time, packet_count, octet_count);
+                self.traces.tell(consumer.traced(transport.router), ntp, TraceDirection::Out, info);
                 queued(transport.rtcp.push_sender_report(report, consumer.cname.clone()));
             }
         }
@@ -209,7 +241,7 @@ impl Core {
     /// Seals and queues what a transport has to say.
     fn flush_rtcp(&mut self, key: TransportKey) {
         let Some(transport) = self.transports.get_mut(key) else { return };
-        let WebRtcTransport { ice, srtp, rtcp, .. } = transport;
+        let WebRtcTransport { ice, srtp, rtcp, counters, .. } = transport;
         let (Some(tuple), Some(srtp)) = (ice.selected(), srtp.as_mut()) else { return };
         loop {
             let slot = self.transmits.slot();
@@ -218,6 +250,7 @@ impl Core {
                 Some(Ok(Some(len))) => {
                     if let Ok(len) = srtp.seal.seal_rtcp(slot, len) {
                         self.transmits.commit(tuple, len);
+                        counters.handle_sent(len, SentKind::Other);
                     }
                 }
                 Some(Ok(None)) | None => break,

@@ -51,6 +51,7 @@ impl Core {
         if transport.close_at.is_some_and(|at| at <= now) {
             return self.fail_transport(now, key, TransportCloseReason::ConsentExpired);
         }
+        transport.counters.handle_timeout(now);
         transport.ice.handle_timeout(now);
         transport.dtls.handle_timeout(now);
         self.after_ice(now, key);
@@ -58,6 +59,7 @@ impl Core {
         self.send_due_nacks(now, key);
         self.send_due_key_frame_requests(now, key);
         self.send_due_reports(now, key);
+        self.tell_producer_scores(now, key);
         self.serve_downlink(now, key);
         self.serve_wanted(now, key);
         self.rearm(now, key);
@@ -117,6 +119,7 @@ impl Core {
                     if let Some(stream) = &encoding.stream {
                         consider(Some(stream.reports.poll_timeout()));
                         consider(stream.nack.as_ref().and_then(|nack| nack.poll_timeout()));
+                        consider(stream.receive.inactive_at().filter(|_| !producer.paused));
                     }
                 }
             }
@@ -144,9 +147,13 @@ impl Core {
         let stream = source.and_then(|source| source.stream.as_ref());
         let nack = stream.and_then(|stream| stream.nack.as_ref()?.poll_timeout());
         let reports = stream.map(|stream| stream.reports.poll_timeout());
+        let has_score_news = stream.is_some_and(|stream| stream.receive.has_score_news());
         let key_frames = source.and_then(|source| source.key_frames.poll_timeout());
         if let Some(next) = [feedback, remb, nack, reports, key_frames].into_iter().flatten().min() {
             self.timers.arm(Wake::Transport(key), &mut transport.armed, next.max(now + TIMER_STEP));
+        }
+        if has_score_news {
+            self.tell_producer_scores(now, key);
         }
         if nack.is_some_and(|at| at <= now) {
             self.send_due_nacks(now, key);

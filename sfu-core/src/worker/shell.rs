@@ -49,6 +49,34 @@ pub(crate) struct EventSink {
     pub(crate) ended_orderly: Arc<AtomicBool>,
 }
 
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// It waits for the owner, or the owner is gone.
+    Done,
+    /// It can be spared, and too many wait already.
+    Dropped,
+    /// The queue is full.
+    Refused,
+}
+
+impl EventSink {
+    /// Queues an event if there is room for it. The last place is kept for the event that says that there is none.
+    pub(crate) fn offer(&self, event: RouterEvent) -> Delivery {
+        let (room, places) = (self.sender.capacity(), self.sender.max_capacity());
+        if event.is_droppable_behind(places - room) {
+            return Delivery::Dropped;
+        }
+        if room <= 1 {
+            return Delivery::Refused;
+        }
+        match self.sender.try_send(event) {
+            Err(mpsc::error::TrySendError::Full(_)) => Delivery::Refused,
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Delivery::Done,
+        }
+    }
+}
+
 /// Sockets bound for a worker (or for one transport): the same port over UDP and TCP on each listen address.
 #[derive(Debug)]
 pub(crate) struct BoundSockets {
@@ -231,12 +259,12 @@ impl Shell {
     }
 
     fn deliver(&self, core: &mut Core, router: RouterId, event: RouterEvent) {
-        let full = match self.sinks.borrow().get(&router) {
-            // The last place is kept for the event that says so.
-            Some(sink) if sink.sender.capacity() <= 1 => true,
-            Some(sink) => matches!(sink.sender.try_send(event), Err(mpsc::error::TrySendError::Full(_))),
-            None => false, // its owner closed it a moment ago
-        };
+        // Without a sink its owner closed it a moment ago.
+        let delivery = self.sinks.borrow().get(&router).map(|sink| sink.offer(event));
+        if delivery == Some(Delivery::Dropped) {
+            core.count_dropped_event();
+        }
+        let full = delivery == Some(Delivery::Refused);
         if full && let Some(sink) = self.sinks.borrow_mut().remove(&router) {
             tracing::error!(%router, limit = EVENT_QUEUE, "nobody reads this router's events; it is closed");
             core.close_router(Instant::now(), router);

@@ -224,13 +224,16 @@ fn header_extensions_of_a_hostile_publisher_reach_nobody() {
         let mut payload = frame.clone();
         payload.extend(number.to_be_bytes());
         forger.send(&mut world, alice, &header, &payload);
-        let published = simulation::peer::source::Published {
+        let published = simulation::source::Published {
             extended,
             timestamp: number * 90,
             marker: true,
             payload,
+            own_from: 0,
             starts_key_frame: true,
             at: world.now,
+            level: None,
+            descriptor: None,
         };
         world.source_mut(source).layers[0].sent.push(published);
         extended += 1;

@@ -18,3 +18,4 @@ mod redundant_audio;
 mod reports;
 mod rtp_corpus;
 mod simulcast;
+mod stats;

@@ -5,6 +5,8 @@ use serde_json::json;
 use super::*;
 use crate::vocabulary::Vocabulary;
 
+mod news;
+
 /// Two joined peers, `alice` and `bob`, and `carol`, who is in the room for media only.
 struct Scene {
     room: RoomState,
@@ -24,13 +26,15 @@ impl Scene {
 
     fn produce(&mut self, owner: &str) -> (ProducerId, Deliveries) {
         let id = ProducerId::random(&mut self.rng);
+        self.room.expect_producer();
         let deliveries = self.room.add_producer(id, &peer(owner), MediaKind::Video, json!({"n": 1}));
         (id, deliveries)
     }
 
     fn consume(&mut self, owner: &str, producer: ProducerId) -> (ConsumerId, Option<bool>) {
         let id = ConsumerId::random(&mut self.rng);
-        (id, self.room.add_consumer(id, &peer(owner), producer))
+        self.room.expect_consumer();
+        (id, self.room.add_consumer(id, &peer(owner), producer).0)
     }
 }
 

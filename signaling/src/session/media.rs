@@ -4,8 +4,8 @@
 //! the room first: whoever finds it in the room can count on the engine having had it.
 
 use serde_json::Value;
-use sfu_core::engine::{ConsumeError, ConsumerOptions, ObjectClosed, ProducerOptions, WebRtcTransportOptions};
-use sfu_core::ids::{ConsumerId, TransportId};
+use sfu_core::engine::{ConsumeError, ConsumerOptions, ObjectClosed, ProducerOptions};
+use sfu_core::ids::{ConsumerId, ProducerId, TransportId};
 
 use super::{Membership, OwnConsumer, OwnProducer, OwnTransport, Session};
 use crate::error::SignalError;
@@ -26,11 +26,12 @@ impl Session {
     ) -> Result<Reply, SignalError> {
         let used_for = decode::<CreateTransport>(payload)?.transport_use()?;
         let peer = self.peer.clone();
+        let options = self.shared.transport;
         let membership = self.enter(room).await?;
         if membership.transports.len() >= TRANSPORTS_PER_PEER_MAX {
             return Err(SignalError::TooManyTransports);
         }
-        let handle = membership.router.create_webrtc_transport(WebRtcTransportOptions::default()).await?;
+        let handle = membership.router.create_webrtc_transport(options).await?;
         let id = handle.id();
         membership.room.change(|state| (state.add_transport(id, &peer), Vec::new()));
         tracing::info!(transport = %id, sends = used_for.sends, receives = used_for.receives, "transport created");
@@ -80,11 +81,14 @@ impl Session {
         if !transport.used_for.sends {
             return Err(SignalError::NotASendTransport(transport_id));
         }
-        let handle =
-            transport.handle.produce(ProducerOptions { kind, rtp_parameters, paused: false, is_screen: false }).await?;
+        let options = ProducerOptions { kind, rtp_parameters, paused: false, is_screen: app_data.is_screen() };
+        let room = &membership.room;
+        room.change(|state| (state.expect_producer(), Vec::new()));
+        let made = transport.handle.produce(options).await;
+        let handle = made.inspect_err(|_| room.change(|state| (state.producer_not_made(), Vec::new())))?;
         let id = handle.id();
+        room.announce(|state| state.add_producer(id, &peer, kind, app_data.0));
         membership.producers.insert(id, OwnProducer { handle, transport: transport_id });
-        membership.room.announce(|state| state.add_producer(id, &peer, kind, app_data));
         tracing::info!(producer = %id, transport = %transport_id, ?kind, "producer created");
         Ok(Reply::Producer(id))
     }
@@ -109,7 +113,7 @@ impl Session {
     ) -> Result<Reply, SignalError> {
         let id = decode::<OfProducer>(payload)?.producer_id;
         let membership = self.membership_in(room)?;
-        let producer = membership.producers.get(&id).ok_or(SignalError::ProducerNotFound(id))?;
+        let producer = membership.producer(&id)?;
         let done = if paused { producer.handle.pause().await } else { producer.handle.resume().await };
         done.map_err(|source| closed("producerId", id, source))?;
         membership.room.announce(|state| state.set_producer_paused(&id, paused));
@@ -118,7 +122,8 @@ impl Session {
 
     /// `consume`.
     pub(super) async fn consume(&mut self, room: Option<String>, payload: Value) -> Result<Reply, SignalError> {
-        let Consume { producer_id, rtp_capabilities, transport_id } = decode(payload)?;
+        let Consume { producer_id, rtp_capabilities, transport_id, preferred_layers, .. } =
+            decode::<Consume>(payload)?.checked()?;
         let peer = self.peer.clone();
         let call = self.vocabulary == Some(Vocabulary::Call);
         let membership = self.enter(room).await?;
@@ -135,14 +140,19 @@ impl Session {
             .read(|state| state.producer(&producer_id))
             .ok_or(SignalError::ProducerNotFound(producer_id))?;
         let paused = call || transport.used_for.made_with == MadeWith::Direction;
-        let options = ConsumerOptions { producer_id, rtp_capabilities, paused, preferred_layers: None };
-        let handle = transport.handle.consume(options).await.map_err(|error| match error {
-            ConsumeError::ProducerNotFound(id) => SignalError::ProducerNotFound(id),
-            error => error.into(),
-        })?;
+        let options = ConsumerOptions { producer_id, rtp_capabilities, paused, preferred_layers };
+        let room = &membership.room;
+        room.change(|state| (state.expect_consumer(), Vec::new()));
+        let made = transport.handle.consume(options).await;
+        let handle =
+            made.inspect_err(|_| room.change(|state| (state.consumer_not_made(), Vec::new()))).map_err(|error| {
+                match error {
+                    ConsumeError::ProducerNotFound(id) => SignalError::ProducerNotFound(id),
+                    error => error.into(),
+                }
+            })?;
         let id = handle.id();
-        let added = membership.room.change(|state| (state.add_consumer(id, &peer, producer_id), Vec::new()));
-        let Some(producer_paused) = added else {
+        let Some(producer_paused) = room.change(|state| state.add_consumer(id, &peer, producer_id)) else {
             // Its producer closed meanwhile, and with it this consumer.
             return Err(SignalError::ProducerNotFound(producer_id));
         };
@@ -215,14 +225,21 @@ impl Session {
 
     fn consumer(&mut self, room: Option<String>, payload: Value) -> Result<(ConsumerId, &OwnConsumer), SignalError> {
         let id = decode::<OfConsumer>(payload)?.consumer_id;
-        let consumer = self.membership_in(room)?.consumers.get(&id).ok_or(SignalError::ConsumerNotFound(id))?;
-        Ok((id, consumer))
+        Ok((id, self.membership_in(room)?.consumer(&id)?))
     }
 }
 
 impl Membership {
-    fn transport(&self, id: &TransportId) -> Result<&OwnTransport, SignalError> {
+    pub(super) fn transport(&self, id: &TransportId) -> Result<&OwnTransport, SignalError> {
         self.transports.get(id).ok_or(SignalError::TransportNotFound(*id))
+    }
+
+    pub(super) fn producer(&self, id: &ProducerId) -> Result<&OwnProducer, SignalError> {
+        self.producers.get(id).ok_or(SignalError::ProducerNotFound(*id))
+    }
+
+    pub(super) fn consumer(&self, id: &ConsumerId) -> Result<&OwnConsumer, SignalError> {
+        self.consumers.get(id).ok_or(SignalError::ConsumerNotFound(*id))
     }
 
     /// The transport to consume on where the client does not say: the latest made to receive.
@@ -235,6 +252,6 @@ impl Membership {
     }
 }
 
-fn closed(field: &str, id: impl std::fmt::Display, source: ObjectClosed) -> SignalError {
+pub(super) fn closed(field: &str, id: impl std::fmt::Display, source: ObjectClosed) -> SignalError {
     SignalError::Closed { id: format!("{field} {id}"), source }
 }

@@ -3,6 +3,7 @@
 
 mod media;
 mod online;
+mod quality;
 mod rooms;
 
 use std::collections::HashMap;
@@ -187,6 +188,12 @@ impl Session {
             "pauseConsumer" => self.pause_consumer(room, payload).await,
             "resumeConsumer" => self.resume_consumer(room, payload).await,
             "closeConsumer" => self.close_consumer(room, payload).await,
+            "setPreferredLayers" => self.set_preferred_layers(room, payload).await,
+            "setPriority" => self.set_priority(room, payload).await,
+            "setMaxIncomingBitrate" => self.set_max_incoming_bitrate(room, payload).await,
+            "setMaxOutgoingBitrate" => self.set_max_outgoing_bitrate(room, payload).await,
+            "getStats" => self.stats(room, payload).await,
+            "enableTraceEvent" => self.enable_trace_event(room, payload).await,
             "requestKeyFrame" => self.request_key_frame(room, payload).await,
             "typing" => self.typing(payload),
             "sendMessage" => self.send_message(room, payload),

@@ -131,7 +131,7 @@ impl Session {
         if self.membership.as_ref().is_none_or(|membership| membership.room.name() != name) {
             let registry = &self.shared.registry;
             let room = registry.enter(name, &self.peer, &self.mailbox)?;
-            let router = match registry::router(registry, &room, &self.shared.engine).await {
+            let router = match registry::router(&self.shared, &room).await {
                 Ok(router) => router,
                 Err(error) => {
                     registry.leave(&room, &self.peer);

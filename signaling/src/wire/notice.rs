@@ -1,10 +1,12 @@
 //! What a socket is told without having asked, in its own vocabulary.
 
 use serde_json::{Value, json};
-use sfu_core::ids::ConsumerId;
+use sfu_core::ids::{ConsumerId, ProducerId};
+use sfu_core::parameters::ConsumerLayers;
+use sfu_core::stats::{ConsumerScore, ProducerScore, TraceEvent, TraceTarget};
 
 use crate::presence::{Status, UserStatus};
-use crate::room::{Identity, ProducerInfo};
+use crate::room::{Identity, PauseReason, ProducerInfo};
 use crate::vocabulary::Vocabulary;
 
 /// An announcement.
@@ -24,10 +26,24 @@ pub(crate) enum Notice {
     ProducerResumed(ProducerInfo),
     /// A consumer of this socket's closed, with its producer or its transport.
     ConsumerClosed(ConsumerId),
-    /// The producer of one of this socket's consumers paused.
-    ConsumerPaused(ConsumerId),
-    /// The producer of one of this socket's consumers resumed.
+    /// Nothing flows to one of this socket's consumers, or does not for another reason than before.
+    ConsumerPaused(ConsumerId, PauseReason),
+    /// Nothing keeps one of this socket's consumers from flowing any more.
     ConsumerResumed(ConsumerId),
+    /// Other layers flow to one of this socket's consumers; `None`: none.
+    LayersChanged(ConsumerId, Option<ConsumerLayers>),
+    /// One of this socket's consumers arrives better or worse.
+    ConsumerScore(ConsumerId, ConsumerScore),
+    /// One of this socket's producers arrives better or worse.
+    ProducerScore(ProducerId, Vec<ProducerScore>),
+    /// Of one of this socket's producers, these spatial layers are used by anybody.
+    ProducerLayersWanted(ProducerId, Vec<u8>),
+    /// Somebody else speaks: the owner of this audio producer.
+    ActiveSpeaker(ProducerInfo),
+    /// How loud those are who are heard, loudest first.
+    AudioLevels(Vec<Loudness>),
+    /// Something happened to an object of this socket's that it asked to see.
+    Trace(TraceTarget, Box<TraceEvent>),
     /// A chat message.
     Message(Message),
     /// Everybody who is online.
@@ -56,6 +72,15 @@ pub(crate) struct Message {
     /// RFC 3339, UTC.
     pub(crate) timestamp: String,
     pub(crate) private: bool,
+}
+
+/// How loud somebody is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Loudness {
+    pub(crate) producer: ProducerId,
+    pub(crate) user_id: String,
+    /// -127 to 0.
+    pub(crate) volume_dbov: i8,
 }
 
 impl Notice {
@@ -90,8 +115,38 @@ impl Notice {
             Self::ProducerPaused(producer) => ("producerPaused", pause_payload(producer, vocabulary)),
             Self::ProducerResumed(producer) => ("producerResumed", pause_payload(producer, vocabulary)),
             Self::ConsumerClosed(id) => ("consumerClosed", json!({"consumerId": id})),
-            Self::ConsumerPaused(id) => ("consumerPaused", json!({"consumerId": id})),
+            Self::ConsumerPaused(id, reason) => ("consumerPaused", json!({"consumerId": id, "reason": reason})),
             Self::ConsumerResumed(id) => ("consumerResumed", json!({"consumerId": id})),
+            Self::LayersChanged(id, layers) => (
+                "layersChanged",
+                json!({
+                    "consumerId": id,
+                    "spatialLayer": layers.map(|layers| layers.spatial_layer),
+                    "temporalLayer": layers.and_then(|layers| layers.temporal_layer),
+                }),
+            ),
+            Self::ConsumerScore(id, score) => ("score", json!({"consumerId": id, "score": score})),
+            Self::ProducerScore(id, scores) => ("score", json!({"producerId": id, "score": scores})),
+            Self::ProducerLayersWanted(id, layers) => {
+                ("producerLayersWanted", json!({"producerId": id, "spatialLayers": layers}))
+            }
+            // The same for everybody: no vocabulary had these before.
+            Self::ActiveSpeaker(ProducerInfo { id, owner, .. }) => {
+                ("activeSpeaker", json!({"producerId": id, "userId": owner.user_id, "peerId": owner.peer.as_str()}))
+            }
+            Self::AudioLevels(levels) => {
+                let level = |Loudness { producer, user_id, volume_dbov }: &Loudness| json!({"producerId": producer, "userId": user_id, "volume": volume_dbov});
+                ("audioLevels", levels.iter().map(level).collect())
+            }
+            Self::Trace(target, event) => {
+                let mut payload = json!(event);
+                match target {
+                    TraceTarget::Transport(id) => payload["transportId"] = json!(id),
+                    TraceTarget::Producer(id) => payload["producerId"] = json!(id),
+                    TraceTarget::Consumer(id) => payload["consumerId"] = json!(id),
+                }
+                ("trace", payload)
+            }
             Self::Message(message) => (
                 "messageReceived",
                 json!({

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use sfu_core::engine::{Consumer, WebRtcTransport};
 use sfu_core::ids::ProducerId;
-use sfu_core::parameters::{IceParameters, RtpCapabilities};
+use sfu_core::parameters::{ConsumerLayers, IceParameters, RtpCapabilities};
 
 use super::notice::{listed, participant};
 use super::shortened;
@@ -32,6 +32,10 @@ pub(crate) enum Reply {
     Producers(Vec<ProducerInfo>),
     /// A transport's new ICE credentials.
     IceParameters(Value),
+    /// The layers that are preferred now; `None`: the consumer has no layers.
+    PreferredLayers(Option<ConsumerLayers>),
+    /// A list of statistics.
+    Stats(Value),
 }
 
 impl Reply {
@@ -52,7 +56,7 @@ impl Reply {
 
     /// A new consumer of `producer`, which is paused or not.
     pub(crate) fn consumer(consumer: &Consumer, producer: &ProducerInfo, producer_paused: bool) -> Self {
-        Self::Consumer(json!({
+        let mut parameters = json!({
             "id": consumer.id(),
             "producerId": consumer.producer_id(),
             "kind": consumer.kind(),
@@ -60,7 +64,11 @@ impl Reply {
             "type": consumer.consumer_type(),
             "producerPaused": producer_paused,
             "appData": *producer.app_data,
-        }))
+        });
+        if let Some(layers) = consumer.preferred_layers() {
+            parameters["preferredLayers"] = json!(layers);
+        }
+        Self::Consumer(parameters)
     }
 
     /// New ICE credentials.
@@ -92,7 +100,7 @@ impl Reply {
             Self::Producer(id) => json!({"id": id}),
             Self::Consumer(consumer) => json!({"consumer": consumer}),
             Self::Producers(producers) => json!({"producers": list(&producers, Vocabulary::Call)}),
-            Self::IceParameters(parameters) => json!({"iceParameters": parameters}),
+            Self::IceParameters(_) | Self::PreferredLayers(_) | Self::Stats(_) => self.into_flat(),
         })
     }
 
@@ -111,6 +119,8 @@ impl Reply {
             Self::Producer(id) => json!({"id": id, "producerId": id}),
             Self::Producers(producers) => json!({"producers": list(&producers, Vocabulary::Room)}),
             Self::IceParameters(parameters) => json!({"iceParameters": parameters}),
+            Self::PreferredLayers(layers) => json!({"preferredLayers": layers}),
+            Self::Stats(stats) => json!({"stats": stats}),
         }
     }
 }
@@ -175,6 +185,24 @@ mod tests {
         assert_eq!(Reply::DoneNull.into_ack(room), Value::Null);
         assert_eq!(Reply::DoneNull.into_ack(Some(Vocabulary::Call)), json!({"success": true}));
         assert_eq!(Reply::Done.into_ack(None), json!({"success": true}));
+    }
+
+    #[test]
+    fn what_clients_of_both_vocabularies_ask_alike_differs_in_the_envelope_only() {
+        let layers = ConsumerLayers { spatial_layer: 1, temporal_layer: Some(2) };
+        for (reply, fields) in [
+            (
+                || Reply::PreferredLayers(Some(ConsumerLayers { spatial_layer: 1, temporal_layer: Some(2) })),
+                json!({"preferredLayers": layers}),
+            ),
+            (|| Reply::PreferredLayers(None), json!({"preferredLayers": null})),
+            (|| Reply::Stats(json!([{"type": "transport"}])), json!({"stats": [{"type": "transport"}]})),
+            (|| Reply::IceParameters(json!({"iceLite": true})), json!({"iceParameters": {"iceLite": true}})),
+        ] as [(fn() -> Reply, Value); 4]
+        {
+            assert_eq!(reply().into_ack(Some(Vocabulary::Room)), fields);
+            assert_eq!(reply().into_ack(Some(Vocabulary::Call)), json!({"success": true, "data": fields}));
+        }
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! The payloads of events. What they share (`roomId`, `callId`) is read by [`super::named_room`]; fields that the server
 //! has no use for are left out, unless a wrong type in them must be told.
 
+use std::num::NonZeroU8;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use sfu_core::engine::{StreamTraceType, TransportTraceType};
 use sfu_core::ids::{ConsumerId, ProducerId, TransportId};
-use sfu_core::parameters::{DtlsParameters, MediaKind, RtpCapabilities, RtpParameters};
+use sfu_core::parameters::{ConsumerLayers, DtlsParameters, MediaKind, RtpCapabilities, RtpParameters};
 
 use super::{optional_text, text};
 use crate::error::SignalError;
@@ -113,17 +116,32 @@ pub(crate) struct Produce {
 
 impl Produce {
     /// Takes out `appData`, opaque but for its size. `screen`: it gets `type: "screen"` if it has no type.
-    pub(crate) fn take_app_data(&mut self, screen: bool) -> Result<Value, SignalError> {
+    pub(crate) fn take_app_data(&mut self, screen: bool) -> Result<AppData, SignalError> {
         let mut app_data = self.app_data.take().unwrap_or_default();
         if screen {
             app_data.entry("type").or_insert_with(|| Value::from("screen"));
         }
-        let app_data = Value::Object(app_data);
-        if app_data.to_string().len() > APP_DATA_BYTES_MAX {
-            return Err(SignalError::TooLong { field: "appData", limit: APP_DATA_BYTES_MAX });
-        }
-        Ok(app_data)
+        checked_app_data(app_data).map(AppData)
     }
+}
+
+/// What a client says of a producer.
+#[derive(Debug)]
+pub(crate) struct AppData(pub(crate) Value);
+
+impl AppData {
+    /// Whether the producer shows a screen.
+    pub(crate) fn is_screen(&self) -> bool {
+        self.0["type"] == "screen"
+    }
+}
+
+fn checked_app_data(app_data: Map<String, Value>) -> Result<Value, SignalError> {
+    let app_data = Value::Object(app_data);
+    if app_data.to_string().len() > APP_DATA_BYTES_MAX {
+        return Err(SignalError::TooLong { field: "appData", limit: APP_DATA_BYTES_MAX });
+    }
+    Ok(app_data)
 }
 
 /// `consume`.
@@ -134,6 +152,17 @@ pub(crate) struct Consume {
     pub(crate) rtp_capabilities: RtpCapabilities,
     /// Left out: the socket's receive transport.
     pub(crate) transport_id: Option<TransportId>,
+    /// Left out: all there are.
+    pub(crate) preferred_layers: Option<ConsumerLayers>,
+    app_data: Option<Map<String, Value>>,
+}
+
+impl Consume {
+    /// Checks `appData`, which is the client's own: the answer has the producer's.
+    pub(crate) fn checked(mut self) -> Result<Self, SignalError> {
+        checked_app_data(self.app_data.take().unwrap_or_default())?;
+        Ok(self)
+    }
 }
 
 /// Events about one transport.
@@ -158,6 +187,88 @@ pub(crate) struct OfProducer {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OfConsumer {
     pub(crate) consumer_id: ConsumerId,
+}
+
+/// `setPreferredLayers`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SetPreferredLayers {
+    pub(crate) consumer_id: ConsumerId,
+    spatial_layer: u8,
+    temporal_layer: Option<u8>,
+}
+
+impl SetPreferredLayers {
+    /// The layers. Higher ones than there are mean the highest.
+    pub(crate) fn layers(&self) -> ConsumerLayers {
+        ConsumerLayers { spatial_layer: self.spatial_layer, temporal_layer: self.temporal_layer }
+    }
+}
+
+/// `setPriority`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SetPriority {
+    pub(crate) consumer_id: ConsumerId,
+    pub(crate) priority: NonZeroU8,
+}
+
+/// `setMaxIncomingBitrate` and `setMaxOutgoingBitrate`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SetMaxBitrate {
+    pub(crate) transport_id: TransportId,
+    bitrate: u64,
+}
+
+impl SetMaxBitrate {
+    /// The limit to hold, in bits per second, below the server's own if it has one; `None`: none. The client's 0 lifts
+    /// its own.
+    pub(crate) fn limit_bps(&self, own: Option<u64>) -> Option<u64> {
+        let asked = (self.bitrate > 0).then_some(self.bitrate);
+        asked.into_iter().chain(own).min()
+    }
+}
+
+/// `getStats`, which is about one object of any kind; and a part of `enableTraceEvent`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OfObject {
+    transport_id: Option<TransportId>,
+    producer_id: Option<ProducerId>,
+    consumer_id: Option<ConsumerId>,
+}
+
+/// One object of media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Object {
+    Transport(TransportId),
+    Producer(ProducerId),
+    Consumer(ConsumerId),
+}
+
+impl OfObject {
+    /// The one object that is named.
+    pub(crate) fn object(&self) -> Result<Object, SignalError> {
+        match (self.transport_id, self.producer_id, self.consumer_id) {
+            (Some(id), None, None) => Ok(Object::Transport(id)),
+            (None, Some(id), None) => Ok(Object::Producer(id)),
+            (None, None, Some(id)) => Ok(Object::Consumer(id)),
+            _ => Err(SignalError::BadPayload("transportId, producerId, consumerId: expected one of them".to_owned())),
+        }
+    }
+}
+
+/// `enableTraceEvent`: which types of the transport that the payload names.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TransportTraces {
+    pub(crate) types: Vec<TransportTraceType>,
+}
+
+/// `enableTraceEvent`: which types of the producer or consumer that the payload names.
+#[derive(Debug, Deserialize)]
+pub(crate) struct StreamTraces {
+    pub(crate) types: Vec<StreamTraceType>,
 }
 
 /// `sendMessage`.

@@ -1,4 +1,4 @@
-import { MicOff, MonitorUp } from 'lucide-react';
+import { MicOff, MonitorUp, SignalLow } from 'lucide-react';
 import { Avatar } from './Avatar';
 import { TrackVideo } from './TrackVideo';
 
@@ -8,20 +8,34 @@ interface TileProps {
   isSelf?: boolean;
   /** Null: initials are shown instead. */
   video: MediaStreamTrack | null;
+  /** There is a picture that our connection does not carry. */
+  isStarved?: boolean;
   muted?: boolean;
+  speaking?: boolean;
   isScreen?: boolean;
   width?: number;
   height?: number;
 }
 
 /** One picture of the stage: a person, or what a person shows. */
-export function Tile({ name, isSelf = false, video, muted = false, isScreen = false, width, height }: TileProps) {
+export function Tile({
+  name,
+  isSelf = false,
+  video,
+  isStarved = false,
+  muted = false,
+  speaking = false,
+  isScreen = false,
+  width,
+  height,
+}: TileProps) {
   const title = isScreen ? `${name}'s screen` : isSelf ? `${name} (you)` : name;
   return (
     <figure
       aria-label={title}
       data-testid={isScreen ? 'screen-tile' : isSelf ? 'self-tile' : 'tile'}
       data-name={name}
+      data-speaking={speaking}
       style={{ width, height }}
       className="relative flex shrink-0 animate-appear items-center justify-center overflow-hidden rounded-2xl bg-surface ring-1 ring-white/5 ring-inset"
     >
@@ -30,11 +44,22 @@ export function Tile({ name, isSelf = false, video, muted = false, isScreen = fa
       {video && (
         <TrackVideo track={video} label={title} fit={isScreen ? 'contain' : 'cover'} mirrored={isSelf && !isScreen} />
       )}
-      {isScreen && (
-        <span className="absolute top-2.5 left-2.5 inline-flex items-center gap-1.5 rounded-lg bg-accent-deep px-2 py-1 text-xs font-semibold text-white">
-          <MonitorUp size={13} aria-hidden /> Screen
-        </span>
+      {/* Above the video, which would hide a ring of the tile itself. */}
+      {speaking && (
+        <span aria-hidden className="pointer-events-none absolute inset-0 rounded-2xl ring-3 ring-accent ring-inset" />
       )}
+      <div className="absolute top-2.5 left-2.5 flex max-w-[calc(100%-1.25rem)] flex-wrap gap-1.5 text-xs font-semibold">
+        {isScreen && (
+          <span className="inline-flex items-center gap-1.5 rounded-lg bg-accent-deep px-2 py-1 text-white">
+            <MonitorUp size={13} aria-hidden /> Screen
+          </span>
+        )}
+        {isStarved && (
+          <span className="inline-flex items-center gap-1.5 rounded-lg bg-black/60 px-2 py-1 text-warn">
+            <SignalLow size={13} aria-hidden /> Paused: poor connection
+          </span>
+        )}
+      </div>
       <figcaption className="absolute bottom-2 left-2 flex max-w-[calc(100%-1rem)] items-center gap-1.5 rounded-lg bg-black/60 px-2 py-1 text-xs font-medium text-white backdrop-blur-sm">
         {muted && (
           <>
@@ -42,6 +67,7 @@ export function Tile({ name, isSelf = false, video, muted = false, isScreen = fa
             <span className="sr-only">muted: </span>
           </>
         )}
+        {speaking && <span className="sr-only">speaking: </span>}
         <span className="truncate">{isSelf ? `${name} (you)` : name}</span>
       </figcaption>
     </figure>

@@ -25,7 +25,7 @@ function answer(event: string, payload: Record<string, unknown>): unknown {
         id: `c-${String(payload['producerId'])}`,
         producerId: payload['producerId'],
         kind: 'video',
-        rtpParameters: {},
+        rtpParameters: { encodings: [{ ssrc: 1, scalabilityMode: 'L3T3' }] },
       };
     case 'resumeConsumer':
     case 'connectWebRtcTransport':
@@ -34,6 +34,9 @@ function answer(event: string, payload: Record<string, unknown>): unknown {
       return undefined;
   }
 }
+
+const withCamera: FakeServer = (event) =>
+  event === 'joinRoom' ? { participants: [BOB], activeProducers: [CAMERA] } : undefined;
 
 function setUp(override: FakeServer = () => undefined) {
   const socket = new FakeSocket((event, payload) => {
@@ -332,6 +335,74 @@ describe('publishing', () => {
     expect(socket.eventsSent('stopScreenShare').map(({ payload }) => payload['producerId'])).toEqual([producer?.id]);
   });
 
+  it('sends those sizes of the camera that anybody uses', async () => {
+    const { socket, session, devices } = setUp();
+    session.setLocal('camera', { track: fakeTrack('video'), enabled: true });
+    session.start();
+    await settle();
+    const { id = '', rtpSender } = devices.made[0]?.send?.producers[0] ?? {};
+    expect(rtpSender?.active).toEqual([true, true, true]);
+    for (const [spatialLayers, active] of [
+      [[0], [true, false, false]],
+      [[], [false, false, false]],
+      [
+        [0, 2],
+        [true, false, true],
+      ],
+    ] as const) {
+      socket.receive('producerLayersWanted', { producerId: id, spatialLayers });
+      // oxlint-disable-next-line no-await-in-loop
+      await settle();
+      expect(rtpSender?.active).toEqual(active);
+    }
+    socket.receive('producerLayersWanted', { producerId: id, spatialLayers: [0, 2] });
+    socket.receive('producerLayersWanted', { producerId: 'somebody-elses', spatialLayers: [] });
+    await settle();
+    expect(rtpSender).toMatchObject({ active: [true, false, true], changes: 3 });
+  });
+
+  it('ends with the sizes wanted last, however quickly they change', async () => {
+    const { socket, session, devices } = setUp();
+    const failures: unknown[] = [];
+    session.on('sendFailed', (failure) => failures.push(failure));
+    session.setLocal('camera', { track: fakeTrack('video'), enabled: true });
+    session.start();
+    await settle();
+    const producer = devices.made[0]?.send?.producers[0];
+    for (const spatialLayers of [[], [0], [], [1, 2]]) {
+      socket.receive('producerLayersWanted', { producerId: producer?.id, spatialLayers });
+    }
+    session.setLocal('camera', { track: fakeTrack('video'), enabled: true });
+    await settle();
+    expect(producer?.rtpSender.active).toEqual([false, true, true]);
+    expect(failures).toEqual([]);
+  });
+
+  it('hears which sizes are wanted before it knows that it sends', async () => {
+    const { socket, session, devices } = setUp((event) => (event === 'produce' ? 'silence' : undefined));
+    session.setLocal('camera', { track: fakeTrack('video'), enabled: true });
+    session.start();
+    await settle();
+    socket.eventsSent('produce')[0]?.ack?.({ id: 'own' });
+    socket.receive('producerLayersWanted', { producerId: 'own', spatialLayers: [] });
+    await settle();
+    expect(devices.made[0]?.send?.producers[0]?.rtpSender.active).toEqual([false, false, false]);
+  });
+
+  it('sends a screen whole or, when nobody looks, not at all', async () => {
+    const { socket, session, devices } = setUp();
+    session.setLocal('screen', { track: fakeTrack('video'), enabled: true });
+    session.start();
+    await settle();
+    const { id = '', rtpSender } = devices.made[0]?.send?.producers[0] ?? {};
+    socket.receive('producerLayersWanted', { producerId: id, spatialLayers: [] });
+    await settle();
+    expect(rtpSender?.active).toEqual([false]);
+    socket.receive('producerLayersWanted', { producerId: id, spatialLayers: [1] });
+    await settle();
+    expect(rtpSender?.active).toEqual([true]);
+  });
+
   it('tells when the server refuses a source, and the call goes on', async () => {
     const { session } = setUp((event) => (event === 'produce' ? { error: 'too many producers' } : undefined));
     const failures: unknown[] = [];
@@ -354,5 +425,88 @@ describe('publishing', () => {
     await settle();
     expect(errback).toHaveBeenCalledOnce();
     expect(session.snapshot.phase).toBe('reconnecting');
+  });
+});
+
+describe('receiving', () => {
+  it('tells a picture that the server holds back from one that its sender paused', async () => {
+    const { socket, session } = setUp(withCamera);
+    session.start();
+    await settle();
+    const media = () => session.snapshot.participants[0]?.media[0];
+    for (const [reason, suspended] of [
+      ['bandwidth', 'bandwidth'],
+      ['notSpeaking', 'notSpeaking'],
+      ['producer', null],
+      ['bandwidth', 'bandwidth'],
+      [undefined, null],
+    ] as const) {
+      socket.receive('consumerPaused', { consumerId: 'c-p-cam', reason });
+      expect(media()).toMatchObject({ suspended, paused: false });
+    }
+    socket.receive('consumerPaused', { consumerId: 'c-p-cam', reason: 'bandwidth' });
+    socket.receive('consumerResumed', { consumerId: 'c-p-other' });
+    expect(media()?.suspended).toBe('bandwidth');
+    socket.receive('consumerResumed', { consumerId: 'c-p-cam' });
+    expect(media()?.suspended).toBeNull();
+  });
+
+  it.each([
+    ['consumerPaused', { suspended: 'bandwidth', track: expect.anything() as unknown }, 1],
+    ['consumerClosed', { suspended: null, track: null }, 0],
+  ])('hears %s while the browser makes a consumer that the server has made', async (event, media, resumed) => {
+    const { socket, session, devices } = setUp();
+    session.start();
+    await settle();
+    devices.made[0]?.recv?.holdConsumes();
+    socket.receive('newProducer', CAMERA);
+    await settle();
+    socket.receive(event, { consumerId: 'c-p-cam', reason: 'bandwidth' });
+    devices.made[0]?.recv?.releaseConsumes();
+    await settle();
+    expect(session.snapshot.participants[0]?.media[0]).toMatchObject(media);
+    expect(socket.eventsSent('resumeConsumer')).toHaveLength(resumed);
+    expect(devices.made[0]?.recv?.consumers.map(({ closed }) => closed)).toEqual([resumed === 0]);
+  });
+
+  it('asks for the size that its view needs, and again only when that changes', async () => {
+    const { socket, session } = setUp(withCamera);
+    session.start();
+    await settle();
+    for (const height of [720, 200, 180, 400, 1080]) {
+      session.setViewHeight('p-cam', height);
+    }
+    session.setViewHeight('p-unknown', 100);
+    expect(socket.eventsSent('setPreferredLayers').map(({ payload }) => payload)).toEqual(
+      [0, 1, 2].map((spatialLayer) => ({ consumerId: 'c-p-cam', spatialLayer })),
+    );
+  });
+
+  it('asks for nothing where there is nothing to choose', async () => {
+    const { socket, session } = setUp((event, payload) =>
+      event === 'consume' ? { id: 'c', kind: 'video', rtpParameters: {} } : withCamera(event, payload),
+    );
+    session.start();
+    await settle();
+    session.setViewHeight('p-cam', 100);
+    expect(socket.eventsSent('setPreferredLayers')).toEqual([]);
+  });
+
+  it('knows who speaks, and that nobody does', async () => {
+    const { socket, session } = setUp();
+    session.start();
+    await settle();
+    const speaker = () => session.snapshot.activeSpeaker;
+    socket.receive('activeSpeaker', { userId: 'bob', producerId: 'p' });
+    expect(speaker()).toEqual({ userId: 'bob', isSelf: false });
+    socket.receive('audioLevels', []);
+    expect(speaker()).toBeNull();
+    // The same one goes on: that is no new speaker.
+    socket.receive('audioLevels', [{ userId: 'bob', producerId: 'p', volume: -40 }]);
+    expect(speaker()).toEqual({ userId: 'bob', isSelf: false });
+    socket.receive('activeSpeaker', { userId: 'me', producerId: 'own' });
+    expect(speaker()).toEqual({ userId: 'me', isSelf: true });
+    socket.goDown('transport close');
+    expect(speaker()).toBeNull();
   });
 });

@@ -19,6 +19,8 @@ export interface CallSnapshot {
   /** The last attempt to reach the server failed. */
   unreachable: boolean;
   participants: readonly Participant[];
+  /** The user who speaks, maybe oneself; null: nobody, as far as the server tells. */
+  activeSpeaker: { userId: string; isSelf: boolean } | null;
   /** Set in phase `failed`. */
   error: CallError | null;
 }
@@ -27,6 +29,7 @@ export const INITIAL_SNAPSHOT: CallSnapshot = {
   phase: 'connecting',
   unreachable: false,
   participants: [],
+  activeSpeaker: null,
   error: null,
 };
 
@@ -86,6 +89,11 @@ export class CallSession extends Emitter<CallSessionEvents> {
     this.#connection?.setLocal(source, desired);
   }
 
+  /** So many device pixels high is the picture of a producer shown; told again for each new track. */
+  setViewHeight(producerId: string, heightPx: number): void {
+    this.#connection?.setViewHeight(producerId, heightPx);
+  }
+
   /** Begins again after `failed`. */
   retry(): void {
     if (this.#snapshot.phase === 'failed') {
@@ -101,7 +109,7 @@ export class CallSession extends Emitter<CallSessionEvents> {
     }
     const { roomId, userId } = this.#identity;
     this.#signalling.notify('leaveRoom', { roomId, userId });
-    this.#update({ phase: 'left', participants: [], error: null });
+    this.#update({ phase: 'left', participants: [], activeSpeaker: null, error: null });
     this.#dropConnection();
     this.#signalling.close();
   }
@@ -117,6 +125,9 @@ export class CallSession extends Emitter<CallSessionEvents> {
     this.#connection = connection;
     connection.on('participants', (participants) => {
       this.#update({ participants });
+    });
+    connection.on('activeSpeaker', (userId) => {
+      this.#handleActiveSpeaker(userId);
     });
     connection.on('mediaConnected', () => {
       this.#failures = 0;
@@ -145,6 +156,13 @@ export class CallSession extends Emitter<CallSessionEvents> {
     );
   }
 
+  #handleActiveSpeaker(userId: string | null): void {
+    if (userId !== (this.#snapshot.activeSpeaker?.userId ?? null)) {
+      const isSelf = userId === this.#identity.userId;
+      this.#update({ activeSpeaker: userId === null ? null : { userId, isSelf } });
+    }
+  }
+
   #handleDisconnected(): void {
     this.#dropConnection();
     if (this.#snapshot.phase === 'joined') {
@@ -152,6 +170,7 @@ export class CallSession extends Emitter<CallSessionEvents> {
     }
     // People are kept, so that the screen does not empty itself for a moment; their tracks have ended.
     this.#update({
+      activeSpeaker: null,
       participants: this.#snapshot.participants.map((participant) => ({
         ...participant,
         media: participant.media.map((media) => ({ ...media, track: null })),

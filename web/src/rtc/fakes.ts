@@ -108,17 +108,52 @@ export function fakeTrack(kind: 'audio' | 'video'): MediaStreamTrack & FakeTrack
   return new FakeTrack(kind) as unknown as MediaStreamTrack & FakeTrack;
 }
 
+/** Like a browser's: parameters must be read and written in turns, and by nobody else in between. */
+export class FakeSender {
+  #encodings: { active: boolean; maxBitrate?: number }[];
+  #transactions = 0;
+  changes = 0;
+
+  constructor(encodings: readonly object[]) {
+    this.#encodings = encodings.map((encoding) => ({ active: true, ...encoding }));
+  }
+
+  /** Which encodings are sent. */
+  get active(): boolean[] {
+    return this.#encodings.map(({ active }) => active);
+  }
+
+  getParameters(): object {
+    this.#transactions += 1;
+    return { transactionId: String(this.#transactions), encodings: structuredClone(this.#encodings) };
+  }
+
+  setParameters(parameters: { transactionId: string; encodings: { active: boolean }[] }): Promise<void> {
+    if (parameters.transactionId !== String(this.#transactions)) {
+      return Promise.reject(new DOMException('stale parameters', 'InvalidStateError'));
+    }
+    this.#transactions += 1;
+    this.changes += 1;
+    // A real one takes its time.
+    return Promise.resolve().then(() => {
+      this.#encodings = parameters.encodings;
+    });
+  }
+}
+
 export class FakeProducer {
   closed = false;
   paused = false;
   readonly id: string;
   readonly kind: string;
+  readonly rtpSender: FakeSender;
   track: FakeTrack | null;
 
-  constructor(id: string, track: FakeTrack) {
+  constructor(id: string, track: FakeTrack, encodings: readonly object[]) {
     this.id = id;
     this.kind = track.kind;
     this.track = track;
+    this.rtpSender = new FakeSender(encodings);
   }
 
   pause(): void {
@@ -156,6 +191,7 @@ export class FakeConsumer {
 
 export class FakeTransport {
   closed = false;
+  #held: (() => void)[] | undefined;
   readonly id: string;
   readonly producers: FakeProducer[] = [];
   readonly consumers: FakeConsumer[] = [];
@@ -175,13 +211,21 @@ export class FakeTransport {
     this.#listeners.get(event)?.(...(args as never[]));
   }
 
-  produce({ track, appData }: { track: FakeTrack; appData: object }): Promise<FakeProducer> {
+  produce({
+    track,
+    appData,
+    encodings = [{}],
+  }: {
+    track: FakeTrack;
+    appData: object;
+    encodings?: readonly object[];
+  }): Promise<FakeProducer> {
     return new Promise((resolve, reject) => {
       this.fire(
         'produce',
         { kind: track.kind, rtpParameters: {}, appData },
         ({ id }: { id: string }) => {
-          const producer = new FakeProducer(id, track);
+          const producer = new FakeProducer(id, track, encodings);
           this.producers.push(producer);
           resolve(producer);
         },
@@ -190,10 +234,28 @@ export class FakeTransport {
     });
   }
 
-  consume({ id, kind }: { id: string; kind: 'audio' | 'video' }): Promise<FakeConsumer> {
+  /** From now on `consume` takes until {@link releaseConsumes}. */
+  holdConsumes(): void {
+    this.#held = [];
+  }
+
+  releaseConsumes(): void {
+    for (const release of this.#held ?? []) {
+      release();
+    }
+    this.#held = undefined;
+  }
+
+  async consume({ id, kind }: { id: string; kind: 'audio' | 'video' }): Promise<FakeConsumer> {
+    const held = this.#held;
+    if (held) {
+      await new Promise<void>((resolve) => {
+        held.push(resolve);
+      });
+    }
     const consumer = new FakeConsumer(id, kind);
     this.consumers.push(consumer);
-    return Promise.resolve(consumer);
+    return consumer;
   }
 
   close(): void {

@@ -33,6 +33,9 @@ export interface ConsumeAck {
   producerPaused?: boolean;
 }
 
+/** Why the server sends nothing of a producer that is not paused; it goes on by itself. */
+export type SuspendReason = 'bandwidth' | 'notSpeaking';
+
 export interface TransportAck {
   id: string;
   iceParameters: types.IceParameters;
@@ -72,6 +75,7 @@ export interface Notices {
   producerClosed: { producerId: string; roomId: string };
   stopScreenShare: { producerId: string; roomId: string };
   leaveRoom: { roomId: string; userId: string };
+  setPreferredLayers: { consumerId: string; spatialLayer: number };
 }
 
 /** What the server sends by itself. */
@@ -83,6 +87,14 @@ export interface ServerEvents extends Record<string, unknown> {
   producerPaused: { producerId: string };
   producerResumed: { producerId: string };
   consumerClosed: { consumerId: string };
+  /** Servers that suspend nothing send no reason: the producer was paused. */
+  consumerPaused: { consumerId: string; reason?: 'producer' | SuspendReason };
+  consumerResumed: { consumerId: string };
+  /** Of one of our producers, the layers that anybody uses. */
+  producerLayersWanted: { producerId: string; spatialLayers: readonly number[] };
+  activeSpeaker: { userId: string; producerId: string };
+  /** The loudest first; empty when it has become silent. */
+  audioLevels: readonly { userId: string; producerId: string; volume: number }[];
 }
 
 export const SERVER_EVENTS = [
@@ -93,6 +105,11 @@ export const SERVER_EVENTS = [
   'producerPaused',
   'producerResumed',
   'consumerClosed',
+  'consumerPaused',
+  'consumerResumed',
+  'producerLayersWanted',
+  'activeSpeaker',
+  'audioLevels',
 ] as const satisfies readonly (keyof ServerEvents)[];
 
 /** What a producer shows, as far as its kind and `appData` tell; other clients mark screens only. */

@@ -1,5 +1,6 @@
 import type { types } from 'mediasoup-client';
 import { Emitter } from './emitter';
+import { sendLayers } from './layers';
 import type { MediaSource } from './protocol';
 import type { Signalling } from './signalling';
 
@@ -33,12 +34,16 @@ interface Slot {
   dirty: boolean;
 }
 
-/** Enough for a sharp 720p at 30 frames a second. */
-const CAMERA_BITRATE_MAX_BPS = 1_500_000;
+/** Each half as high and wide as the next, which is enough for a sharp 720p at 30 frames a second. */
+const CAMERA_ENCODINGS: types.RtpEncodingParameters[] = [
+  { scaleResolutionDownBy: 4, maxBitrate: 150_000, scalabilityMode: 'L1T3' },
+  { scaleResolutionDownBy: 2, maxBitrate: 500_000, scalabilityMode: 'L1T3' },
+  { scaleResolutionDownBy: 1, maxBitrate: 1_500_000, scalabilityMode: 'L1T3' },
+];
 /** Text must stay readable. */
 const SCREEN_BITRATE_MAX_BPS = 2_500_000;
 /** Where the encoder begins, so that the first seconds are not a blur. */
-const START_BITRATE_KBPS = 800;
+const START_BITRATE_KBPS = 1000;
 
 /**
  * Keeps what is sent equal to what is desired, one step at a time per source: toggling faster than the server answers
@@ -47,6 +52,8 @@ const START_BITRATE_KBPS = 800;
 export class Publisher extends Emitter<PublisherEvents> {
   readonly #options: PublisherOptions;
   readonly #slots = new Map<MediaSource, Slot>();
+  /** By producer: the spatial layers that anybody uses. All, until the server has said something else. */
+  readonly #wantedLayers = new Map<string, readonly number[]>();
 
   constructor(options: PublisherOptions) {
     super();
@@ -65,6 +72,17 @@ export class Publisher extends Emitter<PublisherEvents> {
     slot.dirty = true;
     this.#slots.set(source, slot);
     void this.#run(source, slot);
+  }
+
+  /** The server says which layers of a producer are used; possibly before `produce` is done here. */
+  setWantedLayers(producerId: string, spatialLayers: readonly number[]): void {
+    this.#wantedLayers.set(producerId, spatialLayers);
+    for (const [source, slot] of this.#slots) {
+      if (slot.producer?.id === producerId) {
+        slot.dirty = true;
+        void this.#run(source, slot);
+      }
+    }
   }
 
   async #run(source: MediaSource, slot: Slot): Promise<void> {
@@ -90,6 +108,7 @@ export class Publisher extends Emitter<PublisherEvents> {
   async #step(source: MediaSource, slot: Slot): Promise<void> {
     const { track, enabled } = slot.desired;
     if (slot.producer?.closed === true) {
+      this.#wantedLayers.delete(slot.producer.id);
       slot.producer = undefined;
     }
     if (!slot.producer) {
@@ -115,6 +134,11 @@ export class Publisher extends Emitter<PublisherEvents> {
     }
     // `desired` may be newer than what this step began with; then another step follows.
     this.#setPaused(slot, slot.producer, !enabled || !track);
+    // Here and not as the news comes: changes of one sender must not overlap.
+    const layers = this.#wantedLayers.get(slot.producer.id);
+    if (layers && slot.producer.rtpSender) {
+      await sendLayers(slot.producer.rtpSender, layers);
+    }
   }
 
   #setPaused(slot: Slot, producer: types.Producer, paused: boolean): void {
@@ -135,6 +159,7 @@ export class Publisher extends Emitter<PublisherEvents> {
     const { signalling, roomId } = this.#options;
     producer.close();
     slot.producer = undefined;
+    this.#wantedLayers.delete(producer.id);
     signalling.notify(source === 'screen' ? 'stopScreenShare' : 'producerClosed', { producerId: producer.id, roomId });
   }
 
@@ -144,7 +169,7 @@ export class Publisher extends Emitter<PublisherEvents> {
     }
     const { videoCodec } = this.#options;
     return {
-      encodings: [{ maxBitrate: isScreen(source) ? SCREEN_BITRATE_MAX_BPS : CAMERA_BITRATE_MAX_BPS }],
+      encodings: isScreen(source) ? [{ maxBitrate: SCREEN_BITRATE_MAX_BPS }] : CAMERA_ENCODINGS,
       codecOptions: { videoGoogleStartBitrate: START_BITRATE_KBPS },
       ...(videoCodec && { codec: videoCodec }),
     };

@@ -1,7 +1,7 @@
 import type { types } from 'mediasoup-client';
 import { asCallError, CallError } from './errors';
 import { Emitter } from './emitter';
-import type { MediaSource } from './protocol';
+import type { MediaSource, SuspendReason } from './protocol';
 import { Publisher, type LocalTrack } from './publisher';
 import { Roster } from './roster';
 import type { Signalling } from './signalling';
@@ -11,6 +11,8 @@ export interface RemoteMedia {
   producerId: string;
   source: MediaSource;
   paused: boolean;
+  /** Why the server sends nothing of it for the moment, though it is not paused. */
+  suspended: SuspendReason | null;
   /** Null until it is received. */
   track: MediaStreamTrack | null;
 }
@@ -23,6 +25,8 @@ export interface Participant {
 
 interface RoomConnectionEvents extends Record<string, unknown> {
   participants: readonly Participant[];
+  /** The user who speaks; null: nobody. */
+  activeSpeaker: string | null;
   /** Media flows (ICE and DTLS are through) in one direction at least. */
   mediaConnected: undefined;
   /** ICE or DTLS gave up: nothing but a new connection helps. */
@@ -50,6 +54,8 @@ export class RoomConnection extends Emitter<RoomConnectionEvents> {
   readonly #local = new Map<MediaSource, LocalTrack>();
   #subscriber: Subscriber | undefined;
   #publisher: Publisher | undefined;
+  #speaker: string | null = null;
+  #isSilent = false;
   #closed = false;
 
   constructor(signalling: Signalling, identity: Identity, createDevice: DeviceFactory) {
@@ -92,6 +98,11 @@ export class RoomConnection extends Emitter<RoomConnectionEvents> {
   setLocal(source: MediaSource, desired: LocalTrack): void {
     this.#local.set(source, desired);
     this.#publisher?.set(source, desired);
+  }
+
+  /** So many device pixels high is the picture of a producer shown: the server need not send more. */
+  setViewHeight(producerId: string, heightPx: number): void {
+    this.#subscriber?.setViewHeight(producerId, heightPx);
   }
 
   close(): void {
@@ -138,6 +149,27 @@ export class RoomConnection extends Emitter<RoomConnectionEvents> {
       }),
       signalling.on('consumerClosed', ({ consumerId }) => {
         this.#subscriber?.handleConsumerClosed(consumerId);
+      }),
+      signalling.on('consumerPaused', ({ consumerId, reason }) => {
+        // That a producer is paused is told of the producer too.
+        const suspended = reason === 'bandwidth' || reason === 'notSpeaking' ? reason : null;
+        this.#subscriber?.setSuspended(consumerId, suspended);
+      }),
+      signalling.on('consumerResumed', ({ consumerId }) => {
+        this.#subscriber?.setSuspended(consumerId, null);
+      }),
+      signalling.on('producerLayersWanted', ({ producerId, spatialLayers }) => {
+        this.#publisher?.setWantedLayers(producerId, spatialLayers);
+      }),
+      signalling.on('activeSpeaker', ({ userId }) => {
+        this.#speaker = userId;
+        this.#isSilent = false;
+        this.#publishSpeaker();
+      }),
+      signalling.on('audioLevels', (levels) => {
+        // Who spoke last stays the active speaker, also when they go on after a silence.
+        this.#isSilent = levels.length === 0;
+        this.#publishSpeaker();
       }),
     ];
   }
@@ -227,10 +259,15 @@ export class RoomConnection extends Emitter<RoomConnectionEvents> {
           producerId,
           source,
           paused,
+          suspended: this.#subscriber?.suspended(producerId) ?? null,
           track: this.#subscriber?.track(producerId) ?? null,
         })),
       })),
     );
+  }
+
+  #publishSpeaker(): void {
+    this.emit('activeSpeaker', this.#isSilent ? null : this.#speaker);
   }
 
   #assertOpen(): void {

@@ -1,9 +1,11 @@
 import type { types } from 'mediasoup-client';
 import { Emitter } from './emitter';
+import { spatialLayerFor, spatialLayersOf } from './layers';
+import type { SuspendReason } from './protocol';
 import type { Signalling } from './signalling';
 
 interface SubscriberEvents extends Record<string, unknown> {
-  /** The set of received tracks changed. */
+  /** The set of received tracks changed, or what flows of them. */
   changed: undefined;
   /** Known only from the answer to `consume`: the producer was paused before we came. */
   producerPaused: { producerId: string };
@@ -16,6 +18,17 @@ export interface SubscriberOptions {
   rtpCapabilities: types.RtpCapabilities;
 }
 
+/** What the server has made for us of one producer. */
+interface Subscription {
+  consumerId: string;
+  /** Undefined until the browser has it too. */
+  consumer: types.Consumer | undefined;
+  spatialLayers: number;
+  /** The layer that was asked for last; the server begins with the highest. */
+  preferredLayer: number;
+  suspended: SuspendReason | null;
+}
+
 /**
  * Keeps one consumer for each wanted producer. The wanted set may change at any time, also while an answer is awaited:
  * what is no longer wanted then is closed as soon as it exists.
@@ -25,7 +38,7 @@ export class Subscriber extends Emitter<SubscriberEvents> {
   #wanted = new Set<string>();
   /** Producers asked for: being consumed, consumed, or refused by the server. */
   readonly #asked = new Set<string>();
-  readonly #consumers = new Map<string, types.Consumer>();
+  readonly #subscriptions = new Map<string, Subscription>();
 
   constructor(options: SubscriberOptions) {
     super();
@@ -34,15 +47,20 @@ export class Subscriber extends Emitter<SubscriberEvents> {
 
   /** The received track of a producer, once there is one. */
   track(producerId: string): MediaStreamTrack | undefined {
-    return this.#consumers.get(producerId)?.track;
+    return this.#subscriptions.get(producerId)?.consumer?.track;
+  }
+
+  /** Why the server sends nothing of a producer for the moment. */
+  suspended(producerId: string): SuspendReason | null {
+    return this.#subscriptions.get(producerId)?.suspended ?? null;
   }
 
   setWanted(producerIds: readonly string[]): void {
     this.#wanted = new Set(producerIds);
-    for (const [producerId, consumer] of this.#consumers) {
+    for (const [producerId, { consumer }] of this.#subscriptions) {
       if (!this.#wanted.has(producerId)) {
-        consumer.close();
-        this.#consumers.delete(producerId);
+        consumer?.close();
+        this.#subscriptions.delete(producerId);
       }
     }
     for (const producerId of this.#asked) {
@@ -59,12 +77,36 @@ export class Subscriber extends Emitter<SubscriberEvents> {
   }
 
   handleConsumerClosed(consumerId: string): void {
-    for (const [producerId, consumer] of this.#consumers) {
-      if (consumer.id === consumerId) {
-        consumer.close();
-        this.#consumers.delete(producerId);
+    for (const [producerId, subscription] of this.#subscriptions) {
+      if (subscription.consumerId === consumerId) {
+        subscription.consumer?.close();
+        this.#subscriptions.delete(producerId);
         this.emit('changed', undefined);
       }
+    }
+  }
+
+  /** The server suspends a consumer, or goes on with it. */
+  setSuspended(consumerId: string, reason: SuspendReason | null): void {
+    for (const subscription of this.#subscriptions.values()) {
+      if (subscription.consumerId === consumerId && subscription.suspended !== reason) {
+        subscription.suspended = reason;
+        this.emit('changed', undefined);
+      }
+    }
+  }
+
+  /** Asks for the layer that fits a picture of so many device pixels of height. */
+  setViewHeight(producerId: string, heightPx: number): void {
+    const subscription = this.#subscriptions.get(producerId);
+    if (!subscription) {
+      return;
+    }
+    const spatialLayer = spatialLayerFor(heightPx, subscription.spatialLayers);
+    if (spatialLayer !== subscription.preferredLayer) {
+      subscription.preferredLayer = spatialLayer;
+      const { consumerId } = subscription;
+      this.#options.signalling.notify('setPreferredLayers', { consumerId, spatialLayer });
     }
   }
 
@@ -81,12 +123,22 @@ export class Subscriber extends Emitter<SubscriberEvents> {
         return;
       }
       const { id, kind, rtpParameters } = answer;
+      const spatialLayers = spatialLayersOf(rtpParameters);
+      // From here on the server tells of it, whether the browser is ready or not.
+      const subscription: Subscription = {
+        consumerId: id,
+        consumer: undefined,
+        spatialLayers,
+        preferredLayer: spatialLayers - 1,
+        suspended: null,
+      };
+      this.#subscriptions.set(producerId, subscription);
       const consumer = await transport.consume({ id, producerId, kind, rtpParameters });
-      if (!this.#isWanted(producerId)) {
+      if (this.#subscriptions.get(producerId) !== subscription || transport.closed) {
         consumer.close();
         return;
       }
-      this.#consumers.set(producerId, consumer);
+      subscription.consumer = consumer;
       if (answer.producerPaused === true) {
         this.emit('producerPaused', { producerId });
       }

@@ -59,6 +59,8 @@ export interface CallState {
   toggleMicrophone: () => Promise<void>;
   toggleCamera: () => Promise<void>;
   toggleScreen: () => Promise<void>;
+  /** So many device pixels high is the picture of a producer shown. */
+  setViewHeight: (producerId: string, heightPx: number) => void;
   setAudioBlocked: (blocked: boolean) => void;
   dismissNotice: () => void;
 }
@@ -281,6 +283,9 @@ export function createCallStore({ capture, openSession }: CallStoreDependencies)
         if (current === epoch) {
           setOpening({ screen: false });
         }
+      },
+      setViewHeight: (producerId, heightPx) => {
+        session?.setViewHeight(producerId, heightPx);
       },
       setAudioBlocked: (audioBlocked) => {
         set({ audioBlocked });

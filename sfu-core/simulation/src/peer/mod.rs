@@ -2,9 +2,6 @@
 
 pub mod dtls;
 pub mod ice;
-pub mod payloads;
-pub mod sink;
-pub mod source;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -31,9 +28,9 @@ use sfu_core::worker::TransportInfo;
 
 use self::dtls::{PeerDtls, PeerKeys, srtp_context};
 use self::ice::IceClient;
-use self::sink::Sink;
-use self::source::{Outgoing, Source};
-use super::network::{Kind, Link};
+use crate::network::{Kind, Link};
+use crate::sink::Sink;
+use crate::source::{Outgoing, Source};
 
 /// Where the core is.
 pub const CORE: &str = "192.0.2.1:40000";
@@ -193,7 +190,7 @@ impl Peer {
             for sequences in sequences.chunks(NACKED_MAX) {
                 self.send_nack(self.sinks[index].ssrc, sequences);
             }
-            if self.sinks[index].poll_broken() {
+            if self.sinks[index].poll_key_frame_request(now) {
                 self.send_pli(index);
             }
         }
@@ -271,7 +268,7 @@ impl Peer {
     }
 
     fn send_reports(&mut self, now: Instant) {
-        let reports: Vec<_> = self.sinks.iter().filter_map(|sink| sink.reception_report(now)).collect();
+        let reports: Vec<_> = self.sinks.iter_mut().filter_map(|sink| sink.reception_report(now)).collect();
         let mut packets: Vec<Box<dyn RtcpPacket>> = Vec::new();
         for source in self.sources.iter().filter(|source| source.is_running()) {
             for layer in source.layers.iter().filter(|layer| layer.is_active) {

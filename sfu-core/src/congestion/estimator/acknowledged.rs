@@ -58,12 +58,14 @@ impl Acknowledged {
 
     /// The rate of the last half second of arrivals, in bits per second.
     pub(super) fn rate_bps(&self) -> Option<u64> {
-        self.rate_over(BUCKETS)
+        let window = self.window(BUCKETS)?;
+        Some(window.rate_over(window.arrival_us.max(window.sent_us)))
     }
 
-    /// The rate of the last tenth of a second and a half: meaningful while a queue is full.
+    /// The rate of the last tenth of a second and a half, by arrival alone: what a queue lets out, while there is one.
     pub(super) fn short_rate_bps(&self) -> Option<u64> {
-        self.rate_over(SHORT_BUCKETS)
+        let window = self.window(SHORT_BUCKETS)?;
+        Some(window.rate_over(window.arrival_us))
     }
 
     /// Forgets everything: what arrives after an outage says nothing with what arrived before.
@@ -71,7 +73,7 @@ impl Acknowledged {
         *self = Self::default();
     }
 
-    fn rate_over(&self, buckets: usize) -> Option<u64> {
+    fn window(&self, buckets: usize) -> Option<Window> {
         let newest_us = self.newest_us?;
         let newest = newest_us.div_euclid(BUCKET_US);
         let oldest = newest.saturating_sub(buckets as i64 - 1);
@@ -87,9 +89,21 @@ impl Acknowledged {
         let first = live().map(|bucket| bucket.number).min()?;
         // The window's first arrivals may be its second bucket's: a stream that has just begun is not divided by the
         // time before it.
-        let began = if first > oldest { first } else { oldest };
+        let began = first.max(oldest);
         let arrival_us = newest_us - began.saturating_mul(BUCKET_US);
-        let span_us = arrival_us.max(last_sent_us - first_sent_us).max(BUCKET_US);
-        Some(bytes.saturating_mul(8_000_000) / span_us as u64)
+        Some(Window { bytes, arrival_us, sent_us: last_sent_us - first_sent_us })
+    }
+}
+
+/// What arrived, and how long the arrivals and their sending took.
+struct Window {
+    bytes: u64,
+    arrival_us: i64,
+    sent_us: i64,
+}
+
+impl Window {
+    fn rate_over(&self, span_us: i64) -> u64 {
+        self.bytes.saturating_mul(8_000_000) / span_us.max(BUCKET_US) as u64
     }
 }

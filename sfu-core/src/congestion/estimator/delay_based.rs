@@ -10,6 +10,9 @@ const STANDING_QUEUE_MS: f64 = 70.0;
 /// It stands when it is there for this long.
 const STANDING_US: i64 = 250_000;
 
+/// A long queue that is longer by so many milliseconds than at the last verdict grows, before the line shows it.
+const JUMP_MS: f64 = 10.0;
+
 /// The delay-based detector of one transport.
 #[derive(Debug, Clone)]
 pub(super) struct DelayBased {
@@ -20,6 +23,7 @@ pub(super) struct DelayBased {
     has_grown: bool,
     newest_arrival_us: Option<i64>,
     standing_since_us: Option<i64>,
+    last_queue_ms: f64,
 }
 
 impl DelayBased {
@@ -31,6 +35,7 @@ impl DelayBased {
             has_grown: false,
             newest_arrival_us: None,
             standing_since_us: None,
+            last_queue_ms: 0.0,
         }
     }
 
@@ -43,12 +48,15 @@ impl DelayBased {
         }
     }
 
-    /// The verdict on what arrived since the last one.
-    pub(super) fn judge(&mut self) -> PathUsage {
-        let has_grown = std::mem::take(&mut self.has_grown);
+    /// The verdict on what arrived since the last one. A queue counts from `gate_ms` on. In the shadow of a probe, the
+    /// queue that the probe made is no reason to send less, unless it is a long one.
+    pub(super) fn judge(&mut self, gate_ms: f64, is_after_probe: bool) -> PathUsage {
         let queue_ms = self.queue_ms();
-        let stands = self.stands(queue_ms);
-        if (has_grown && queue_ms >= self.gate_ms()) || stands {
+        let has_grown = std::mem::take(&mut self.has_grown) && queue_ms >= gate_ms && !is_after_probe;
+        let is_long = queue_ms > STANDING_QUEUE_MS.max(2.0 * gate_ms);
+        let has_jumped = is_long && queue_ms > self.last_queue_ms + JUMP_MS;
+        self.last_queue_ms = queue_ms;
+        if has_grown || has_jumped || self.stands(is_long) {
             PathUsage::Overuse
         } else if self.trendline.usage() == PathUsage::Underuse {
             PathUsage::Underuse
@@ -62,7 +70,7 @@ impl DelayBased {
         self.queue.queue_ms()
     }
 
-    /// From which on that is a queue, in milliseconds.
+    /// From which on that is a queue, in milliseconds, where packets take no time themselves.
     pub(super) fn gate_ms(&self) -> f64 {
         self.queue.gate_ms()
     }
@@ -78,9 +86,8 @@ impl DelayBased {
         *self = Self::new();
     }
 
-    fn stands(&mut self, queue_ms: f64) -> bool {
-        let level_ms = STANDING_QUEUE_MS.max(2.0 * self.gate_ms());
-        let Some(now_us) = self.newest_arrival_us.filter(|_| queue_ms > level_ms) else {
+    fn stands(&mut self, is_long: bool) -> bool {
+        let Some(now_us) = self.newest_arrival_us.filter(|_| is_long) else {
             self.standing_since_us = None;
             return false;
         };

@@ -20,6 +20,8 @@ const MAX_SKIPPED_NUMBERS: u16 = 64;
 pub(super) struct SentPacket {
     pub(super) sent_us: i64,
     pub(super) bytes: u32,
+    /// Bytes of all packets up to this one.
+    pub(super) total_bytes: u64,
     pub(super) probe: Option<ProbeId>,
     pub(super) fate: Fate,
 }
@@ -44,6 +46,7 @@ pub(super) struct SentHistory {
     packets: VecDeque<SentPacket>,
     /// The unwrapped number of the first packet in `packets`.
     first: u64,
+    total_bytes: u64,
 }
 
 impl SentHistory {
@@ -58,10 +61,15 @@ impl SentHistory {
             self.first = end + u64::from(skipped);
         } else {
             for _ in 0..skipped {
-                self.push(SentPacket { sent_us, bytes: 0, probe: None, fate: Fate::Skipped });
+                self.push(sent_us, 0, None, Fate::Skipped);
             }
         }
-        self.push(SentPacket { sent_us, bytes, probe, fate: Fate::Unknown });
+        self.push(sent_us, bytes, probe, Fate::Unknown);
+    }
+
+    /// Bytes of all packets sent.
+    pub(super) fn total_bytes(&self) -> u64 {
+        self.total_bytes
     }
 
     /// The unwrapped number after the last one sent.
@@ -121,12 +129,13 @@ impl SentHistory {
         self.packets.len()
     }
 
-    fn push(&mut self, packet: SentPacket) {
-        let too_old = packet.sent_us - MAX_AGE_US;
+    fn push(&mut self, sent_us: i64, bytes: u32, probe: Option<ProbeId>, fate: Fate) {
+        let too_old = sent_us - MAX_AGE_US;
         while self.packets.len() >= MAX_SENT_PACKETS || self.packets.front().is_some_and(|old| old.sent_us < too_old) {
             self.pop();
         }
-        self.packets.push_back(packet);
+        self.total_bytes += u64::from(bytes);
+        self.packets.push_back(SentPacket { sent_us, bytes, total_bytes: self.total_bytes, probe, fate });
     }
 
     fn pop(&mut self) {

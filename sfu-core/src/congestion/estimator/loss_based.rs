@@ -27,6 +27,9 @@ const MAX_INHERENT: f64 = 0.35;
 /// in four hundred by chance, for one observation's noise must not lower an estimate.
 const MIN_EVIDENCE: f64 = 6.0;
 
+/// The same while no queue is to be seen: losses in bursts may well fall together with a higher rate once.
+const MIN_EVIDENCE_WITHOUT_QUEUE: f64 = 15.0;
+
 /// Bandwidths tried, evenly spaced from the least carried rate to the largest sent.
 const CANDIDATES: u32 = 16;
 
@@ -49,6 +52,9 @@ const EXPERIMENT_OBSERVATIONS: u32 = 4;
 /// Observations without an experiment after one that showed nothing, at first and at most: it doubles each time.
 const FIRST_PAUSE: u32 = 12;
 const MAX_PAUSE: u32 = 192;
+
+/// What is sent of a bandwidth that was found by its losses: a little less, for the queue is full.
+const BACK_OFF: f64 = 0.95;
 
 /// Growth of the bound with each observation that shows no congestion: 8 % a second.
 const GROWTH: f64 = 1.02;
@@ -92,6 +98,8 @@ pub(super) struct LossBased {
     /// Whether the present inherent loss has been through an experiment.
     verified_loss: f64,
     has_news: bool,
+    /// Packets sent before are not looked at.
+    since_us: i64,
 }
 
 impl LossBased {
@@ -106,6 +114,7 @@ impl LossBased {
             paused_for: 0,
             verified_loss: 0.0,
             has_news: false,
+            since_us: i64::MIN,
         }
     }
 
@@ -127,7 +136,7 @@ impl LossBased {
 
     /// Takes a packet whose fate is final.
     pub(super) fn handle_packet(&mut self, packet: &SentPacket) {
-        if packet.fate == Fate::Skipped {
+        if packet.fate == Fate::Skipped || packet.sent_us < self.since_us {
             return;
         }
         if self.partial.is_some_and(|partial| packet.sent_us - partial.began_us > 2 * MAX_SPAN_US) {
@@ -169,11 +178,12 @@ impl LossBased {
         }
         let finished = self.experiment.take();
         let unbounded = self.fit(None);
-        let best = self.best_bandwidth().filter(|best| best.likelihood > unbounded.likelihood + MIN_EVIDENCE);
+        let needed = if has_queue { MIN_EVIDENCE } else { MIN_EVIDENCE_WITHOUT_QUEUE };
+        let best = self.best_bandwidth().filter(|best| best.likelihood > unbounded.likelihood + needed);
         match best {
             Some(best) => {
                 self.inherent = best.inherent;
-                self.bound_bps = Some(best.bandwidth_bps);
+                self.bound_bps = Some(best.bandwidth_bps * BACK_OFF);
                 if finished.is_some() {
                     self.pause = FIRST_PAUSE;
                 }
@@ -199,9 +209,9 @@ impl LossBased {
         self.bound_bps = self.bound_bps.map(|bound| bound.max(bps));
     }
 
-    /// Forgets everything: the path was interrupted.
-    pub(super) fn reset(&mut self) {
-        *self = Self::new();
+    /// Forgets everything, and looks at nothing sent before `since_us`: the path was interrupted.
+    pub(super) fn reset(&mut self, since_us: i64) {
+        *self = Self { since_us, ..Self::new() };
     }
 
     fn observe(&mut self, partial: &Partial, span_us: i64) {

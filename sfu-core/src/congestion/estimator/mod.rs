@@ -67,6 +67,17 @@ const INITIAL_RTT: Duration = Duration::from_millis(100);
 /// A round trip told or measured is taken as no more than this.
 const MAX_RTT: Duration = Duration::from_secs(2);
 
+/// The wait for feedback that is part of every round trip.
+const FEEDBACK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A full packet, and the most that its own time on the path is taken to be: that of 100 kbit/s, below which packets are
+/// rarely full.
+const PACKET_BITS: f64 = 9_600.0;
+const MAX_PACKET_MS: f64 = 96.0;
+
+/// What was sent this long after a probe may have waited behind it.
+const PROBE_SHADOW_US: i64 = 250_000;
+
 /// Without feedback for this time and three round trips, while packets are sent, the path counts as interrupted.
 /// Receivers tell what arrived every 50 to 250 ms.
 const OUTAGE_AFTER: Duration = Duration::from_millis(600);
@@ -151,8 +162,11 @@ pub struct BandwidthEstimator {
     has_feedback: bool,
     /// The unwrapped number after the last that feedback covered.
     next_untold: u64,
-    /// When the newest acknowledged packet was sent.
+    /// When the newest acknowledged packet was sent, and the bytes of all up to it.
     newest_acknowledged_us: i64,
+    acknowledged_bytes: u64,
+    last_probe_us: Option<i64>,
+    least_rtt: Option<Duration>,
     /// The latest one-way delay, in the difference of the two clocks.
     last_delay_us: Option<i64>,
     /// Since when packets are on their way without feedback.
@@ -190,6 +204,9 @@ impl BandwidthEstimator {
             has_feedback: false,
             next_untold: 0,
             newest_acknowledged_us: 0,
+            acknowledged_bytes: 0,
+            last_probe_us: None,
+            least_rtt: None,
             last_delay_us: None,
             awaiting_since: None,
             outage: None,
@@ -211,6 +228,7 @@ impl BandwidthEstimator {
         self.sent.handle_bytes(now, bytes);
         self.awaiting_since.get_or_insert(now);
         if let Some(id) = probe {
+            self.last_probe_us = Some(sent_us);
             self.probing.handle_sent(id, sent_us, bytes as u64);
         }
     }
@@ -224,7 +242,7 @@ impl BandwidthEstimator {
         self.has_feedback = true;
         self.awaiting_since = (newest + 1 < self.history.end()).then_some(now);
         self.measure_rtt(now);
-        self.usage = self.delays.judge();
+        self.usage = self.delays.judge(self.gate_ms(), self.is_after_probe());
         self.control_rate(now);
         self.settle_losses();
         while let Some(result) = self.probing.poll_result(self.newest_acknowledged_us, self.estimate()) {
@@ -324,7 +342,17 @@ impl BandwidthEstimator {
 
     /// Takes in what is told of each packet. The unwrapped number of the newest one received, if any of this was news.
     fn read_feedback(&mut self, feedback: &TransportLayerCc) -> Option<u64> {
-        let Self { history, clock, acknowledged, delays, probing, newest_acknowledged_us, last_delay_us, .. } = self;
+        let Self {
+            history,
+            clock,
+            acknowledged,
+            delays,
+            probing,
+            newest_acknowledged_us,
+            acknowledged_bytes,
+            last_delay_us,
+            ..
+        } = self;
         let base = history.unwrap(feedback.base_sequence_number);
         let mut newest = None;
         let mut end = self.next_untold.max(base);
@@ -344,6 +372,7 @@ impl BandwidthEstimator {
             newest = newest.max(Some(sequence));
             end = end.max(sequence + 1);
             *newest_acknowledged_us = (*newest_acknowledged_us).max(packet.sent_us);
+            *acknowledged_bytes = (*acknowledged_bytes).max(packet.total_bytes);
             let Some(arrival_us) = arrival_us else { return };
             let delay_us = arrival_us.saturating_sub(packet.sent_us);
             if delay_us.saturating_sub(last_delay_us.unwrap_or(delay_us)).saturating_abs() > MAX_CLOCK_JUMP_US {
@@ -371,7 +400,8 @@ impl BandwidthEstimator {
         let conditions = Conditions {
             usage: self.usage,
             queue_ms: self.delays.queue_ms(),
-            gate_ms: self.delays.gate_ms(),
+            backlog_bytes: self.backlog_bytes(now),
+            gate_ms: self.gate_ms(),
             acknowledged_bps: self.acknowledged.rate_bps(),
             short_acknowledged_bps: self.acknowledged.short_rate_bps(),
             inherent_loss: self.losses.inherent_loss(),
@@ -388,15 +418,17 @@ impl BandwidthEstimator {
     fn settle_losses(&mut self) {
         let Self { history, losses, .. } = self;
         history.settle(self.newest_acknowledged_us - REORDER_GRACE_US, |packet| losses.handle_packet(packet));
-        let has_queue = self.delays.queue_ms() >= self.delays.gate_ms();
+        let has_queue = self.delays.queue_ms() >= self.gate_ms();
         self.losses.update(self.rate.target_bps(), has_queue);
     }
 
     /// Without a round trip told from outside, the feedback's own is taken: it has the receiver's wait in it.
     fn measure_rtt(&mut self, now: Instant) {
+        let sample_us = self.micros(now) - self.newest_acknowledged_us;
+        let sample = Duration::from_micros(u64::try_from(sample_us).unwrap_or(0));
+        self.least_rtt = Some(self.least_rtt.map_or(sample, |least| least.min(sample)));
         if !self.is_rtt_told {
-            let sample_us = self.micros(now) - self.newest_acknowledged_us;
-            self.smooth_rtt(Duration::from_micros(u64::try_from(sample_us).unwrap_or(0)));
+            self.smooth_rtt(sample);
         }
     }
 
@@ -417,6 +449,25 @@ impl BandwidthEstimator {
             self.receiver.estimate_bps().unwrap_or(self.rate.target_bps())
         };
         bps.clamp(self.options.min_bps as f64, self.options.max_bps as f64)
+    }
+
+    /// The queue from which on it is one: jitter, and the time that a packet takes itself, which on a thin path is long.
+    fn gate_ms(&self) -> f64 {
+        let packet_ms = self.acknowledged.rate_bps().map_or(0.0, |bps| PACKET_BITS * 1_000.0 / bps.max(1) as f64);
+        self.delays.gate_ms() + packet_ms.min(MAX_PACKET_MS)
+    }
+
+    /// Whether the packets that feedback tells of were sent in the shadow of a probe.
+    fn is_after_probe(&self) -> bool {
+        self.last_probe_us.is_some_and(|at| self.newest_acknowledged_us - at <= PROBE_SHADOW_US)
+    }
+
+    /// Bytes sent and not acknowledged, less what is on its way without any queue.
+    fn backlog_bytes(&self, now: Instant) -> f64 {
+        let in_flight = self.history.total_bytes().saturating_sub(self.acknowledged_bytes) as f64;
+        let Some(least_rtt) = self.least_rtt else { return 0.0 };
+        let without_queue = self.sent.bitrate_bps(now) as f64 / 8.0 * (least_rtt + FEEDBACK_INTERVAL).as_secs_f64();
+        (in_flight - without_queue).max(0.0)
     }
 
     fn may_probe(&self, now: Instant) -> bool {
@@ -448,7 +499,7 @@ impl BandwidthEstimator {
         let Some(outage) = self.outage.take() else { return };
         self.delays.reset();
         self.acknowledged.reset();
-        self.losses.reset();
+        self.losses.reset(self.micros(now));
         let rates = RECOVERY_SHARES.map(|share| share * outage.before_bps);
         let estimate = self.estimate();
         self.probing.recover(now, &rates, estimate);

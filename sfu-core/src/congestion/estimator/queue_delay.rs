@@ -7,10 +7,13 @@
 const SLOT_US: i64 = 20_000;
 const SLOTS: usize = 25;
 
-/// The recent least delay spans at least three slots and so many packets, as far as [`SLOTS`] reach: fewer may all
-/// have met with jitter.
+/// The recent least delay spans at least three slots, which hold the beginning of a frame, and as many packets as the
+/// jitter asks for, as far as [`SLOTS`] reach: fewer may all have met with jitter. One more for every so many
+/// milliseconds of it.
 const RECENT_SLOTS: usize = 3;
-const RECENT_PACKETS: u32 = 8;
+const MIN_RECENT_PACKETS: f64 = 2.0;
+const MAX_RECENT_PACKETS: f64 = 10.0;
+const JITTER_MS_PER_PACKET: f64 = 6.0;
 
 /// The base is the least delay of one to two such times. Clocks that drift apart by 100 ppm move it by 3 ms.
 const BASE_HALF_US: i64 = 15_000_000;
@@ -115,11 +118,12 @@ impl QueueDelay {
     /// The least delay of late, and the mean excess over it.
     fn recent(&self) -> Option<(i64, f64)> {
         let newest = self.newest?;
+        let needed = (MIN_RECENT_PACKETS + self.jitter_ms / JITTER_MS_PER_PACKET).min(MAX_RECENT_PACKETS) as u32;
         let mut least_us: Option<i64> = None;
         let mut packets = 0;
         let mut sum_us = 0.0;
         for age in 0..SLOTS as i64 {
-            if age >= RECENT_SLOTS as i64 && packets >= RECENT_PACKETS {
+            if age >= RECENT_SLOTS as i64 && packets >= needed {
                 break;
             }
             let number = newest - age;

@@ -13,8 +13,10 @@ const BACK_OFF: f64 = 0.88;
 /// time is when the effect of a step is known).
 const MULTIPLICATIVE: f64 = 1.08;
 
-/// Near it: this many bits in one response time, a packet's.
+/// Near it: this many bits in one response time, a packet's, or this share of the rate in a second, whichever is more.
+/// The share keeps the way back from a decrease under ten seconds on fast paths.
 const ADDITIVE_BITS: f64 = 9_600.0;
+const ADDITIVE_SHARE: f64 = 0.015;
 
 /// Time beyond the round trip until the effect of a change is known: feedback comes every 50 to 100 ms.
 const FEEDBACK_DELAY: Duration = Duration::from_millis(100);
@@ -28,13 +30,15 @@ const DRAIN_FROM_MS: f64 = 30.0;
 
 /// It is to be empty after so many milliseconds, unless that would take more than [`MAX_DRAIN`] of the rate.
 const DRAIN_TIME_MS: f64 = 600.0;
-const MAX_DRAIN: f64 = 0.6;
+const MAX_DRAIN: f64 = 0.75;
 
 /// What the rate control knows when it is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Conditions {
     pub(super) usage: PathUsage,
     pub(super) queue_ms: f64,
+    /// Bytes that were sent and should have been acknowledged by now if there were no queue.
+    pub(super) backlog_bytes: f64,
     /// From which on a queue is one.
     pub(super) gate_ms: f64,
     /// What arrives, over half a second and over a short time.
@@ -130,7 +134,7 @@ impl RateControl {
         }
         if let Some(drain) = self.drain {
             let is_late = now >= drain.until;
-            let is_drained = conditions.queue_ms < conditions.gate_ms.min(DRAIN_FROM_MS);
+            let is_drained = conditions.queue_ms < conditions.gate_ms.max(DRAIN_FROM_MS);
             if is_late || is_drained {
                 self.drain = None;
                 self.target_bps = self.target_bps.max(drain.resume_bps);
@@ -156,7 +160,7 @@ impl RateControl {
     fn decrease(&mut self, now: Instant, conditions: &Conditions) {
         self.last_decrease = Some(now);
         let carried = match (conditions.carried_bps(), conditions.short_carried_bps()) {
-            (Some(long), Some(short)) if conditions.queue_ms > DRAIN_FROM_MS => Some(long.min(short)),
+            (_, Some(short)) if conditions.queue_ms > DRAIN_FROM_MS => Some(short),
             (long, _) => long,
         };
         let Some(carried) = carried else {
@@ -170,14 +174,12 @@ impl RateControl {
         }
         self.capacity.handle_congestion(carried);
         let resume_bps = (carried * BACK_OFF).min(self.target_bps).max(self.min_bps);
-        let drained = if conditions.queue_ms > DRAIN_FROM_MS {
-            (conditions.queue_ms / DRAIN_TIME_MS).min(MAX_DRAIN)
-        } else {
-            0.0
-        };
+        // What was sent since the packets that feedback tells of is in the queue as well.
+        let queue_ms = conditions.queue_ms.max(conditions.backlog_bytes * 8_000.0 / carried.max(1.0));
+        let drained = if queue_ms > DRAIN_FROM_MS { (queue_ms / DRAIN_TIME_MS).min(MAX_DRAIN) } else { 0.0 };
         self.target_bps = (resume_bps * (1.0 - drained)).max(self.min_bps);
         let spare = 1.0 - self.target_bps / carried.max(1.0);
-        let drain_ms = (1.5 * conditions.queue_ms / spare.max(0.1)).clamp(0.0, 10_000.0);
+        let drain_ms = (1.5 * queue_ms / spare.max(0.1)).clamp(0.0, 10_000.0);
         let until = now + conditions.rtt + 2 * FEEDBACK_DELAY + Duration::from_millis(drain_ms as u64);
         self.drain = Some(Drain { measured_bps: carried, resume_bps, until });
     }
@@ -189,14 +191,12 @@ impl RateControl {
             return;
         }
         self.capacity.handle_carried(carried);
-        let responses =
-            elapsed.min(Duration::from_secs(1)).as_secs_f64() / (conditions.rtt + FEEDBACK_DELAY).as_secs_f64();
-        let raised = if self.capacity.is_known() {
-            self.target_bps + ADDITIVE_BITS * responses
-        } else if conditions.queue_ms < conditions.gate_ms {
-            self.target_bps * MULTIPLICATIVE.powf(responses)
+        let seconds = elapsed.min(Duration::from_secs(1)).as_secs_f64();
+        let responses = seconds / (conditions.rtt + FEEDBACK_DELAY).as_secs_f64();
+        let raised = if self.capacity.is_known() || conditions.queue_ms >= conditions.gate_ms {
+            self.target_bps + (ADDITIVE_BITS * responses).max(ADDITIVE_SHARE * self.target_bps * seconds)
         } else {
-            self.target_bps
+            self.target_bps * MULTIPLICATIVE.powf(responses)
         };
         self.target_bps = raised.min(limit);
     }

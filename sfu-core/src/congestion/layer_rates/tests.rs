@@ -81,6 +81,18 @@ fn a_frame_rate_that_a_live_stream_does_not_have_costs_nothing_more() {
 }
 
 #[test]
+fn a_temporal_layer_that_is_no_longer_made_costs_nothing() {
+    let mut rates = LayerRates::new(LayerKind::Svc);
+    for at in (0..3000).step_by(10) {
+        rates.handle_packet(origin() + ms(at), layers(0, 0), 500);
+        rates.handle_packet(origin() + ms(at), layers(0, 1), 500);
+    }
+    assert!(near(rates.cumulative_bps(origin() + ms(3000), layers(0, 1)), 800_000));
+    send(&mut rates, layers(0, 0), 400_000, 3000, 4000);
+    assert!(near(rates.cumulative_bps(origin() + ms(4000), layers(0, 1)), 400_000));
+}
+
+#[test]
 fn an_encoding_stopped_while_warming_up_is_not_taken_for_cheaper_than_the_one_below() {
     let mut rates = LayerRates::new(LayerKind::Simulcast);
     send(&mut rates, layers(1, 0), 50_000, 0, 1000);

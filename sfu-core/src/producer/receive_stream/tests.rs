@@ -194,3 +194,63 @@ fn the_last_packet_and_rate_tell_a_live_stream_from_a_dead_one() {
     assert_eq!(stream.bitrate_bps(start + Duration::from_millis(9)), 8000);
     assert_eq!(stream.bitrate_bps(start + Duration::from_secs(2)), 0);
 }
+
+#[test]
+fn the_score_falls_with_loss_and_less_when_it_is_repaired() {
+    // Every tenth packet of a hundred is missing, and the first `repaired` of these come as retransmissions, twice each.
+    for (repaired, expected) in [(0, 7), (5, 7), (10, 8)] {
+        let start = origin();
+        let mut stream = stream();
+        let (missing, came): (Vec<u16>, Vec<u16>) = (1..101).partition(|seq| seq % 10 == 5);
+        feed(&mut stream, start, came);
+        for &seq in missing.iter().take(repaired) {
+            assert!(matches!(stream.handle_recovered(start, seq, 100), Arrival::New { .. }));
+            assert_eq!(stream.handle_recovered(start, seq, 100), Arrival::Duplicate);
+        }
+        stream.update_score();
+        assert_eq!(stream.score(), expected, "{repaired} repaired");
+        let interval =
+            Interval { expected: 100, lost: 10, repaired: repaired as u64, retransmitted: 2 * repaired as u64 };
+        assert_eq!(stream.last_interval(), interval);
+        stream.update_score();
+        assert_eq!(stream.last_interval(), Interval::default(), "an interval ends where the next one begins");
+    }
+}
+
+/// Harm prevented: a sender that starts anew is called broken, for its numbers do not fit the ones before.
+#[test]
+fn a_restart_begins_a_new_interval() {
+    let start = origin();
+    let mut stream = stream();
+    feed(&mut stream, start, 0..50);
+    stream.update_score();
+    feed(&mut stream, start, (30_000..30_010).chain(30_010..30_050));
+    stream.update_score();
+    // The first packet after the jump was not believed.
+    assert_eq!(stream.last_interval(), Interval { expected: 49, ..Interval::default() });
+    assert_eq!(stream.score(), 10);
+}
+
+#[test]
+fn a_stream_that_stops_scores_zero_and_ten_again_with_its_next_packet() {
+    let start = origin();
+    for (mut stream, limit) in [(stream(), INACTIVE_AFTER), (stream().with_silences(), SILENT_INACTIVE_AFTER)] {
+        assert_eq!(stream.inactive_at(), None, "nothing has come yet");
+        feed(&mut stream, start, [1]);
+        assert!(stream.has_score_news());
+        assert_eq!(stream.tell_score(), 10);
+        assert_eq!(stream.inactive_at(), Some(start + limit));
+        stream.check_activity(start + limit - Duration::from_millis(1));
+        assert!(!stream.has_score_news());
+        stream.check_activity(start + limit);
+        assert_eq!((stream.has_score_news(), stream.inactive_at()), (true, None));
+        assert_eq!(stream.tell_score(), 0);
+        stream.update_score();
+        assert_eq!(stream.score(), 0);
+        let back = start + limit * 2;
+        stream.handle_packet(back, 2, 90, 100);
+        assert_eq!((stream.has_score_news(), stream.score()), (true, 10));
+        stream.watch_from(back + limit);
+        assert_eq!(stream.inactive_at(), Some(back + limit * 2), "nothing was expected meanwhile");
+    }
+}

@@ -85,9 +85,15 @@ fn each_type_becomes_what_the_transport_needs() {
     let cases: Vec<(&str, Vec<u8>, Vec<RtcpEvent>)> = vec![
         (
             "sender report",
-            wire(&[&sender_report()]),
+            wire(&[&SenderReport { packet_count: 7, octet_count: 8, ..sender_report() }]),
             vec![
-                RtcpEvent::SenderReport { ssrc: Ssrc(1), ntp: NtpTime(0x1234), rtp_timestamp: 99 },
+                RtcpEvent::SenderReport {
+                    ssrc: Ssrc(1),
+                    ntp: NtpTime(0x1234),
+                    rtp_timestamp: 99,
+                    packet_count: 7,
+                    octet_count: 8,
+                },
                 RtcpEvent::ReceptionReport(block(10)),
             ],
         ),

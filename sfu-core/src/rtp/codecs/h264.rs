@@ -26,7 +26,8 @@ pub(super) fn frame_info(payload: &[u8], described: Option<DescribedPacket>, mar
         None => info,
         Some(DescribedPacket { frame: Some(frame), .. }) => FrameInfo {
             layers: Layers { spatial: 0, temporal: frame.layers.temporal },
-            temporal_switch: info.starts_frame && frame.temporal_switch || info.key_frame,
+            temporal_switch: info.key_frame
+                || info.starts_frame && (frame.layers.temporal == 0 || frame.temporal_switch),
             ..info
         },
         Some(DescribedPacket { frame: None, .. }) => {

@@ -41,3 +41,6 @@ impl FrameReader {
         descriptor.map(|bytes| self.descriptors.get_or_insert_default().read(bytes))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,22 +93,22 @@ mod tests {
 
     #[test]
     fn a_key_frame_starts_a_base_layer_that_refers_to_no_other_picture() {
-        let cases: [(&[u8], (bool, bool, bool)); 10] = [
+        let cases: [(&[u8], [bool; 3]); 10] = [
             // payload; key frame, start, spatial switch
-            (&[0x08, 0xff], (true, true, true)),       // no picture id, no layers
-            (&[0x88, 0x7f, 0xff], (true, true, true)), // short picture id
-            (&[0x88, 0x80, 0x01, 0xff], (true, true, true)), // long picture id
-            (&[0xa8, 0x80, 0x01, 0x00, 0x05, 0xff], (true, true, true)), // non-flexible with layers
-            (&[0xb8, 0x80, 0x01, 0x00, 0xff], (true, true, true)), // flexible with layers
-            (&[0xb8, 0x80, 0x01, 0xf1, 0xff], (true, true, true)), // temporal layer and switching bits are not the spatial layer
-            (&[0xb8, 0x80, 0x01, 0x02, 0xff], (false, true, true)), // spatial layer 1 of a key picture
-            (&[0xf8, 0x80, 0x01, 0x02, 0x08, 0xff], (false, true, false)), // spatial layer 1 of another
-            (&[0xc8, 0x80, 0x01, 0xff], (false, true, false)),     // inter-picture
-            (&[0x84, 0x80, 0x01, 0xff], (false, false, false)),    // the end of a frame, not its start
+            (&[0x08, 0xff], [true, true, true]),       // no picture id, no layers
+            (&[0x88, 0x7f, 0xff], [true, true, true]), // short picture id
+            (&[0x88, 0x80, 0x01, 0xff], [true, true, true]), // long picture id
+            (&[0xa8, 0x80, 0x01, 0x00, 0x05, 0xff], [true, true, true]), // non-flexible with layers
+            (&[0xb8, 0x80, 0x01, 0x00, 0xff], [true, true, true]), // flexible with layers
+            (&[0xb8, 0x80, 0x01, 0xf1, 0xff], [true, true, true]), // temporal layer and switching bits are not the spatial layer
+            (&[0xb8, 0x80, 0x01, 0x02, 0xff], [false, true, true]), // spatial layer 1 of a key picture
+            (&[0xf8, 0x80, 0x01, 0x02, 0x08, 0xff], [false, true, false]), // spatial layer 1 of another
+            (&[0xc8, 0x80, 0x01, 0xff], [false, true, false]),     // inter-picture
+            (&[0x84, 0x80, 0x01, 0xff], [false, false, false]),    // the end of a frame, not its start
         ];
         for (payload, expected) in cases {
             let info = frame_info(payload);
-            assert_eq!((info.key_frame, info.starts_frame, info.spatial_switch), expected, "{payload:x?}");
+            assert_eq!([info.key_frame, info.starts_frame, info.spatial_switch], expected, "{payload:x?}");
         }
     }
 

@@ -16,10 +16,14 @@ export function CallPage() {
   const request = useCall((state) => state.request);
   const local = useCall((state) => state.local);
   const participants = useCall((state) => state.call.participants);
+  const activeSpeaker = useCall((state) => state.call.activeSpeaker);
   const phase = useCall((state) => state.call.phase);
   const userName = request?.userName ?? '';
   const room = request?.room ?? '';
-  const model = useMemo(() => stageModel(userName, local, participants), [userName, local, participants]);
+  const model = useMemo(
+    () => stageModel(userName, local, { participants, activeSpeaker }),
+    [userName, local, participants, activeSpeaker],
+  );
   useLeaveOnNavigation(room);
   useEffect(() => {
     document.title = `${room} · Sluice`;

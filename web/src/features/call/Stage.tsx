@@ -3,6 +3,7 @@ import { Tile } from '../../components/Tile';
 import { gridLayout, spotlightLayout, type Size } from './layout';
 import type { StageModel, TileModel } from './tiles';
 import { useElementSize } from './use-element-size';
+import { useViewHeight } from './use-view-height';
 
 const GAP_PX = 10;
 
@@ -29,8 +30,8 @@ function Grid({ tiles, area }: { tiles: readonly TileModel[]; area: Size }) {
   return (
     <div className="flex h-full items-center justify-center" data-testid="grid">
       <div className="flex flex-wrap content-center justify-center" style={{ width, gap: GAP_PX }}>
-        {tiles.map(({ key, ...rest }) => (
-          <Tile key={key} {...rest} {...tile} />
+        {tiles.map((model) => (
+          <StageTile key={model.key} model={model} size={tile} />
         ))}
       </div>
     </div>
@@ -44,8 +45,8 @@ function Spotlight({ model, area }: { model: StageModel; area: Size }) {
   return (
     <div className={`flex h-full ${isSide ? 'flex-row' : 'flex-col'}`} style={{ gap: GAP_PX }} data-testid="spotlight">
       <div className="flex flex-wrap content-center justify-center" style={{ ...main, gap: GAP_PX }}>
-        {model.screens.map(({ key, ...rest }) => (
-          <Tile key={key} {...rest} {...(model.screens.length === 1 ? main : screens.tile)} />
+        {model.screens.map((screen) => (
+          <StageTile key={screen.key} model={screen} size={model.screens.length === 1 ? main : screens.tile} />
         ))}
       </div>
       <div
@@ -54,10 +55,16 @@ function Spotlight({ model, area }: { model: StageModel; area: Size }) {
         role="group"
         aria-label="People"
       >
-        {model.people.map(({ key, ...rest }) => (
-          <Tile key={key} {...rest} {...tile} />
+        {model.people.map((person) => (
+          <StageTile key={person.key} model={person} size={tile} />
         ))}
       </div>
     </div>
   );
+}
+
+function StageTile({ model, size }: { model: TileModel; size: Size }) {
+  const { key: _key, producerId, ...rest } = model;
+  useViewHeight(producerId, rest.video, size.height);
+  return <Tile {...rest} {...size} />;
 }

@@ -13,8 +13,9 @@ const LOCAL: LocalMedia = {
   opening: { microphone: false, camera: false, screen: false },
 };
 
-function bobWith(...media: RemoteMedia[]) {
-  return [{ userId: 'bob', userName: 'Bob', media }];
+function bobWith(...media: (Omit<RemoteMedia, 'suspended'> & Partial<RemoteMedia>)[]) {
+  const bob = { userId: 'bob', userName: 'Bob', media: media.map((one) => ({ suspended: null, ...one })) };
+  return { participants: [bob], activeSpeaker: null };
 }
 
 describe('stageModel', () => {
@@ -24,8 +25,8 @@ describe('stageModel', () => {
 
   it('shows initials for a paused camera, and a mute mark for a paused microphone', () => {
     const media: RemoteMedia[] = [
-      { producerId: 'a', source: 'microphone', paused: true, track: fakeTrack('audio') },
-      { producerId: 'v', source: 'camera', paused: true, track: fakeTrack('video') },
+      { producerId: 'a', source: 'microphone', paused: true, suspended: null, track: fakeTrack('audio') },
+      { producerId: 'v', source: 'camera', paused: true, suspended: null, track: fakeTrack('video') },
     ];
     expect(stageModel('Ann', LOCAL, bobWith(...media)).people[0]).toMatchObject({ video: null, muted: true });
     const open = media.map((one) => ({ ...one, paused: false }));
@@ -33,12 +34,43 @@ describe('stageModel', () => {
   });
 
   it('gives screens tiles of their own, one’s own too', () => {
-    const screen: RemoteMedia = { producerId: 's', source: 'screen', paused: false, track: fakeTrack('video') };
+    const screen = { producerId: 's', source: 'screen', paused: false, track: fakeTrack('video') } as const;
     const model = stageModel('Ann', { ...LOCAL, screen: fakeTrack('video') }, bobWith(screen));
     expect(model.screens.map(({ name, isScreen }) => [name, isScreen])).toEqual([
       ['Bob', true],
       ['Ann', true],
     ]);
+  });
+
+  it('tells a picture that the connection does not carry from a camera that is off', () => {
+    const camera = { producerId: 'v', source: 'camera', paused: false, track: fakeTrack('video') } as const;
+    const tileOf = (change: Partial<RemoteMedia>) =>
+      stageModel('Ann', LOCAL, bobWith({ ...camera, ...change })).people[0];
+    expect(tileOf({})).toMatchObject({ producerId: 'v', video: camera.track, isStarved: false });
+    expect(tileOf({ suspended: 'bandwidth' })).toMatchObject({ video: null, isStarved: true });
+    expect(tileOf({ suspended: 'notSpeaking' })).toMatchObject({ video: null, isStarved: false });
+    expect(tileOf({ suspended: 'bandwidth', paused: true })).toMatchObject({ video: null, isStarved: false });
+    expect(tileOf({ track: null })).toMatchObject({ producerId: null, video: null, isStarved: false });
+  });
+
+  it('keeps the place of a screen that the connection does not carry', () => {
+    const screen = { producerId: 's', source: 'screen', paused: false, track: fakeTrack('video') } as const;
+    const model = stageModel('Ann', LOCAL, bobWith({ ...screen, suspended: 'bandwidth' }));
+    expect(model.screens).toMatchObject([{ name: 'Bob', video: null, isStarved: true }]);
+  });
+
+  it('marks who speaks, oneself too, and nobody who is muted', () => {
+    const microphone = { producerId: 'a', source: 'microphone', track: fakeTrack('audio') } as const;
+    const speaking = (userId: string, paused = false) => {
+      const call = { ...bobWith({ ...microphone, paused }), activeSpeaker: { userId, isSelf: userId === 'ann' } };
+      return stageModel('Ann', LOCAL, call)
+        .people.filter((tile) => tile.speaking)
+        .map(({ name }) => name);
+    };
+    expect(speaking('bob')).toEqual(['Bob']);
+    expect(speaking('bob', true)).toEqual([]);
+    expect(speaking('ann')).toEqual(['Ann']);
+    expect(speaking('cleo')).toEqual([]);
   });
 
   it('plays microphones and the sound of screens', () => {

@@ -1,3 +1,4 @@
+import type { CallSnapshot } from '../../rtc/call-session';
 import type { MediaSource } from '../../rtc/protocol';
 import type { Participant, RemoteMedia } from '../../rtc/room-connection';
 import type { LocalMedia } from '../../state/call-store';
@@ -6,8 +7,13 @@ export interface TileModel {
   key: string;
   name: string;
   isSelf: boolean;
+  /** Whose picture `video` is, if it comes from the server. */
+  producerId: string | null;
   video: MediaStreamTrack | null;
+  /** There is a picture, but our connection does not carry it for the moment. */
+  isStarved: boolean;
   muted: boolean;
+  speaking: boolean;
   isScreen: boolean;
 }
 
@@ -18,21 +24,28 @@ export interface StageModel {
   audio: { key: string; track: MediaStreamTrack }[];
 }
 
-export function stageModel(ownName: string, local: LocalMedia, participants: readonly Participant[]): StageModel {
+export function stageModel(
+  ownName: string,
+  local: LocalMedia,
+  { participants, activeSpeaker }: Pick<CallSnapshot, 'participants' | 'activeSpeaker'>,
+): StageModel {
   const self: TileModel = {
     key: 'self',
     name: ownName,
     isSelf: true,
+    producerId: null,
     video: local.camera,
+    isStarved: false,
     muted: !local.microphoneOn,
+    speaking: activeSpeaker?.isSelf === true,
     isScreen: false,
   };
   const ownScreens: TileModel[] = local.screen
-    ? [{ key: 'self-screen', name: ownName, isSelf: true, video: local.screen, muted: false, isScreen: true }]
+    ? [{ ...self, key: 'self-screen', video: local.screen, muted: false, speaking: false, isScreen: true }]
     : [];
   return {
     screens: [...participants.flatMap(screensOf), ...ownScreens],
-    people: [...participants.map(personOf), self],
+    people: [...participants.map((participant) => personOf(participant, activeSpeaker?.userId)), self],
     audio: participants.flatMap(({ media }) =>
       media.flatMap(({ producerId, source, track }) =>
         track && (source === 'microphone' || source === 'screen-audio') ? [{ key: producerId, track }] : [],
@@ -41,29 +54,46 @@ export function stageModel(ownName: string, local: LocalMedia, participants: rea
   };
 }
 
-function personOf({ userId, userName, media }: Participant): TileModel {
-  const camera = bySource(media, 'camera').find(isShown) ?? null;
-  const isHeard = bySource(media, 'microphone').some(({ paused }) => !paused);
-  return { key: userId, name: userName, isSelf: false, video: camera?.track ?? null, muted: !isHeard, isScreen: false };
+function personOf({ userId, userName, media }: Participant, speaker: string | undefined): TileModel {
+  const isMuted = bySource(media, 'microphone').every(({ paused }) => paused);
+  return {
+    key: userId,
+    name: userName,
+    isSelf: false,
+    ...pictureOf(bySource(media, 'camera').find(isSent)),
+    muted: isMuted,
+    speaking: userId === speaker && !isMuted,
+    isScreen: false,
+  };
 }
 
 function screensOf({ userName, media }: Participant): TileModel[] {
   return bySource(media, 'screen')
-    .filter(isShown)
-    .map(({ producerId, track }) => ({
-      key: producerId,
+    .filter(isSent)
+    .map((screen) => ({
+      key: screen.producerId,
       name: userName,
       isSelf: false,
-      video: track,
+      ...pictureOf(screen),
       muted: false,
+      speaking: false,
       isScreen: true,
     }));
+}
+
+/** A picture that does not arrive is not shown: it would stand still. */
+function pictureOf(media: RemoteMedia | undefined): Pick<TileModel, 'producerId' | 'video' | 'isStarved'> {
+  return {
+    producerId: media?.producerId ?? null,
+    video: media?.suspended === null ? media.track : null,
+    isStarved: media?.suspended === 'bandwidth',
+  };
 }
 
 function bySource(media: readonly RemoteMedia[], source: MediaSource): RemoteMedia[] {
   return media.filter((one) => one.source === source);
 }
 
-function isShown({ track, paused }: RemoteMedia): boolean {
+function isSent({ track, paused }: RemoteMedia): boolean {
   return track !== null && !paused;
 }

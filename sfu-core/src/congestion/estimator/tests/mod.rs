@@ -1,1 +1,4 @@
-//! Tests of the whole estimator.
+//! Tests of the whole estimator: on simulated paths, and against receivers that lie.
+
+mod scenarios;
+mod simulator;

@@ -1,4 +1,4 @@
-//! Reading single bits (appendix A.8.1's `f(n)` and `ns(n)`).
+//! Reading single bits (appendix A's `f(n)` and `ns(n)`).
 
 /// A place between two bits.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ mod tests {
     fn numbers_are_read_over_byte_ends_and_not_past_the_last() {
         let mut bits = BitReader::new(&[0b1010_0000, 0b0111_1111]);
         assert_eq!(bits.number(3), Some(0b101));
-        assert_eq!(bits.number(10), Some(0b0000_0011_11));
+        assert_eq!(bits.number(10), Some(0b1111));
         assert_eq!(bits.number(0), Some(0));
         assert_eq!(bits.number(4), None);
         assert_eq!(BitReader::new(&[]).bit(), None);

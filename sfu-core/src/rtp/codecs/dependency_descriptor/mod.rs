@@ -87,42 +87,26 @@ impl DescriptorReader {
             None => self.structure_at(arrival.frame)?,
         };
         let definition = Definition::read(&mut bits, structure, mandatory.template_id, flags)?;
-        let key_frame = attached.is_some()
-            && definition.references.is_empty()
-            && definition.template.layers.spatial == structure.lowest_spatial_layer(definition.active_targets);
+        // A frame that refers to others starts nothing, whatever it brings.
+        let starts_sequence = attached.is_some() && definition.references.is_empty();
+        let lowest = structure.lowest_spatial_layer(definition.active_targets);
+        let key_frame = starts_sequence && definition.template.layers.spatial == lowest;
 
         // All of it was readable: now it counts.
         if arrival.restarts {
+            if !starts_sequence {
+                return None;
+            }
             (self.current, self.previous) = (None, None);
             self.history = History::default();
         }
         self.order.accept(arrival);
-        if let Some(attached) = attached {
+        if let Some(attached) = attached.filter(|_| starts_sequence) {
             self.keep(arrival.frame, attached);
         }
         let layers = definition.template.layers;
-        let own_indication =
-            definition.template.own_target.map_or(Indication::NotPresent, |target| definition.indications.of(target));
-        let temporal_switch = key_frame
-            || layers.temporal == 0
-            || match own_indication {
-                Indication::Switch => true,
-                Indication::Discardable => !definition.template.layer_is_required,
-                Indication::Required | Indication::NotPresent => false,
-            } && definition.references.iter().all(|distance| {
-                self.history.before(arrival.frame, distance).is_some_and(|referred| {
-                    // Of the same picture, in which a lower layer's frame was such a switch itself.
-                    let same_picture =
-                        referred.layers.spatial < layers.spatial && distance <= u16::from(layers.spatial);
-                    referred.layers.temporal < layers.temporal || same_picture && referred.temporal_switch
-                })
-            });
-        let spatial_switch = key_frame
-            || own_indication == Indication::Switch
-                && definition.references.iter().all(|distance| {
-                    let referred = self.history.before(arrival.frame, distance);
-                    referred.is_some_and(|referred| referred.layers.spatial < layers.spatial)
-                });
+        let temporal_switch = key_frame || self.is_temporal_switch(arrival.frame, &definition);
+        let spatial_switch = key_frame || self.is_spatial_switch(arrival.frame, &definition);
         self.history.record(arrival.frame, FrameRecord { layers, temporal_switch });
         let starts = mandatory.starts_frame;
         Some(DescribedFrame {
@@ -133,18 +117,44 @@ impl DescriptorReader {
         })
     }
 
+    /// Whether the frame needs none of its own temporal layer, and no later frame of it one before this.
+    fn is_temporal_switch(&self, frame: u64, definition: &Definition) -> bool {
+        let layers = definition.template.layers;
+        let starts_layer = match definition.own_indication() {
+            Indication::Switch => true,
+            Indication::Discardable => !definition.template.layer_is_required,
+            Indication::Required | Indication::NotPresent => false,
+        };
+        let is_there = |distance| {
+            self.history.before(frame, distance).is_some_and(|referred| {
+                // A lower layer's frame of the same picture is taken if it was such a switch itself.
+                let same_picture = referred.layers.spatial < layers.spatial && distance <= u16::from(layers.spatial);
+                referred.layers.temporal < layers.temporal || same_picture && referred.temporal_switch
+            })
+        };
+        layers.temporal == 0 || starts_layer && definition.references.iter().all(is_there)
+    }
+
+    /// Whether the frame needs none of its own spatial layer, and no later frame of it one before this.
+    fn is_spatial_switch(&self, frame: u64, definition: &Definition) -> bool {
+        let spatial = definition.template.layers.spatial;
+        let is_there =
+            |distance| self.history.before(frame, distance).is_some_and(|referred| referred.layers.spatial < spatial);
+        definition.own_indication() == Indication::Switch && definition.references.iter().all(is_there)
+    }
+
     /// The structure that holds for a frame.
     fn structure_at(&self, frame: u64) -> Option<&Structure> {
         let kept = [&self.current, &self.previous].into_iter().flatten();
         kept.into_iter().find(|(from, _)| *from <= frame).map(|(_, structure)| structure)
     }
 
-    /// Keeps a key frame's structure unless it repeats the one that holds, or a newer one holds: a key frame that comes late
-    /// must not undo it.
+    /// Keeps a key frame's structure unless a newer one holds: a key frame that comes late must not undo it. One that repeats
+    /// the structure that holds does not push out the one before, and if late shows that it has held for longer.
     fn keep(&mut self, from: u64, structure: Structure) {
-        match &self.current {
+        match &mut self.current {
+            Some((holds_from, same)) if *same == structure => *holds_from = from.min(*holds_from),
             Some((newer, _)) if *newer > from => {}
-            Some((_, same)) if *same == structure => {}
             _ => self.previous = self.current.replace((from, structure)),
         }
     }
@@ -162,6 +172,11 @@ impl Mandatory {
 }
 
 impl Definition {
+    /// What the frame is to the lowest decode target that it is in.
+    fn own_indication(&self) -> Indication {
+        self.template.own_target.map_or(Indication::NotPresent, |target| self.indications.of(target))
+    }
+
     /// Reads what follows the structure, or the flags when there is none, and takes the rest from the template.
     fn read(bits: &mut BitReader<'_>, structure: &Structure, template_id: u8, flags: u8) -> Option<Self> {
         let template = *structure.template(template_id)?;

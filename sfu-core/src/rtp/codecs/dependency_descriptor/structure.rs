@@ -1,4 +1,4 @@
-//! The template dependency structure (appendix A.8.2): what frames of a coded video sequence look like.
+//! The template dependency structure (appendix A, `template_dependency_structure()`): what frames of a coded video sequence look like.
 //!
 //! Chains and resolutions are read, for what follows them must be found, and not kept: a forwarder that gives each receiver
 //! all frames of its layers needs neither.
@@ -6,13 +6,13 @@
 use super::bits::BitReader;
 use crate::rtp::layers::{Layers, MAX_TEMPORAL_LAYERS};
 
-/// Templates: a template id has six bits (appendix A.8.2). A structure with more is refused.
+/// Templates: a template id has six bits. A structure with more is refused.
 pub(super) const MAX_TEMPLATES: usize = 64;
 /// Decode targets: their count has five bits, and is at least one.
 pub(super) const MAX_DECODE_TARGETS: usize = 32;
-/// Spatial layers (appendix A.8.2, `MAX_SPATIAL_ID`). A structure with more is refused.
+/// Spatial layers (`MAX_SPATIAL_ID` plus one). A structure with more is refused.
 const MAX_SPATIAL_IDS: u8 = 4;
-/// Temporal layers (`MAX_TEMPORAL_ID`). A structure with more is refused; those above [`MAX_TEMPORAL_LAYERS`] count as the
+/// Temporal layers (`MAX_TEMPORAL_ID` plus one). A structure with more is refused; those above [`MAX_TEMPORAL_LAYERS`] count as the
 /// highest.
 const MAX_TEMPORAL_IDS: u8 = 8;
 /// Frames that one frame refers to. An AV1 frame has seven references; a frame with more of them than this is refused.
@@ -41,7 +41,7 @@ pub(super) struct Template {
     pub(super) layer_is_required: bool,
 }
 
-/// What a frame is to a decode target (table A.1).
+/// What a frame is to a decode target (appendix A, decode target indications).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Indication {
     /// Not in it.
