@@ -1,4 +1,4 @@
-import { DTLS_PARAMETERS, opusParameters, vp8Parameters } from './fixtures/parameters';
+import { DTLS_PARAMETERS, opusParameters, vp8Parameters, vp8SimulcastParameters } from './fixtures/parameters';
 import { RawClient, type Fields } from './fixtures/socket';
 import { expect, test as base } from './fixtures/test';
 
@@ -196,6 +196,67 @@ for (const transport of ['websocket', 'polling'] as const) {
     });
   });
 }
+
+test('what matters to a client is asked alike in both vocabularies', async ({ connect, roomId }) => {
+  const ann = await connect();
+  const bob = await connect();
+  const cleo = await connect();
+  const { rtpCapabilities } = await ann.fields('getRouterRtpCapabilities', { roomId });
+  await ann.ask('joinRoom', { roomId, userId: 'ann', userName: 'Ann' });
+  const sendId = await roomTransport(ann, roomId, { direction: 'send' });
+  const { producerId } = await ann.fields('produce', {
+    transportId: sendId,
+    kind: 'video',
+    rtpParameters: vp8SimulcastParameters(),
+    appData: {},
+  });
+
+  await bob.ask('joinRoom', { roomId, userId: 'bob', userName: 'Bob' });
+  const recvId = await roomTransport(bob, roomId, { direction: 'recv' });
+  const wish = { producerId, transportId: recvId, rtpCapabilities, preferredLayers: { spatialLayer: 0 } };
+  const consumer = await bob.fields('consume', wish);
+  expect(consumer).toMatchObject({ type: 'simulcast', preferredLayers: { spatialLayer: 0 } });
+  const consumerId = consumer['id'];
+  expect(await bob.fields('setPreferredLayers', { consumerId, spatialLayer: 1, temporalLayer: 0 })).toEqual({
+    preferredLayers: { spatialLayer: 1, temporalLayer: 0 },
+  });
+  expect(await bob.ask('setPriority', { consumerId, priority: 255 })).toEqual({});
+  expect(await bob.ask('setMaxOutgoingBitrate', { transportId: recvId, bitrate: 500_000 })).toEqual({});
+  expect(await ann.ask('setMaxIncomingBitrate', { transportId: sendId, bitrate: 500_000 })).toEqual({});
+  expect(await bob.fields('getStats', { transportId: recvId })).toEqual({
+    stats: [expect.objectContaining({ type: 'webrtc-transport', transportId: recvId })],
+  });
+  expect(await ann.fields('getStats', { producerId })).toEqual({ stats: [] });
+  expect(await bob.fields('getStats', { consumerId })).toEqual({
+    stats: [expect.objectContaining({ type: 'outbound-rtp', kind: 'video' })],
+  });
+  expect(await bob.ask('enableTraceEvent', { consumerId, types: ['pli', 'nack'] })).toEqual({});
+
+  await cleo.ask('createRoom', { callId: roomId });
+  const created = (await cleo.fields('createTransport', { direction: 'recv' }))['data'] as Fields;
+  const { id: transportId } = created['transport'] as Fields;
+  const consumed = (await cleo.fields('consume', { producerId, transportId, rtpCapabilities }))['data'] as Fields;
+  const { id } = consumed['consumer'] as Fields;
+  expect(await cleo.ask('setPreferredLayers', { consumerId: id, spatialLayer: 0, temporalLayer: 2 })).toEqual({
+    success: true,
+    data: { preferredLayers: { spatialLayer: 0, temporalLayer: 2 } },
+  });
+  expect(await cleo.ask('setPriority', { consumerId: id, priority: 1 })).toEqual({ success: true });
+  expect(await cleo.ask('getStats', { transportId })).toEqual({
+    success: true,
+    data: { stats: [expect.objectContaining({ type: 'webrtc-transport' })] },
+  });
+  expectFailure(await cleo.ask('setPriority', { consumerId: id, priority: 0 }), 'priority');
+  expectFailure(await cleo.ask('getStats', { consumerId }), String(consumerId));
+
+  expectError(await bob.ask('setPreferredLayers', { consumerId, spatialLayer: 'high' }), 'spatialLayer');
+  expectError(await bob.ask('consume', { ...wish, preferredLayers: {} }), 'preferredLayers');
+  expectError(await bob.ask('consume', { ...wish, appData: 7 }), 'appData');
+  expectError(await bob.ask('setPreferredLayers', { consumerId: id, spatialLayer: 0 }), String(id));
+  expectError(await bob.ask('setMaxOutgoingBitrate', { transportId: recvId }), 'bitrate');
+  expectError(await bob.ask('getStats', {}), 'transportId');
+  expectError(await bob.ask('enableTraceEvent', { consumerId, types: ['bwe'] }), 'types[0]');
+});
 
 test('a screen share gets its type, and stopping it is a closed producer', async ({ connect, roomId }) => {
   const ann = await connect();

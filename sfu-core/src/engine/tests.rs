@@ -169,16 +169,22 @@ fn traces_and_scores_that_are_not_read_are_dropped_before_the_queue_is_full() {
 #[tokio::test]
 async fn handles_give_statistics_until_they_are_closed() {
     let engine = start(PortMode::PerWorker, (20_000, 32_000));
-    let (router, _events) = engine.create_router().await.unwrap();
+    let (router, _events) = engine.create_router(RouterOptions::default()).await.unwrap();
     let transport = router.create_webrtc_transport(WebRtcTransportOptions::default()).await.unwrap();
     let rtp_parameters = serde_json::from_value(serde_json::json!({
         "codecs": [{ "mimeType": "audio/opus", "payloadType": 111, "clockRate": 48_000, "channels": 2 }],
         "encodings": [{ "ssrc": 1 }],
     }));
-    let options = ProducerOptions { kind: MediaKind::Audio, rtp_parameters: rtp_parameters.unwrap(), paused: false };
+    let options = ProducerOptions {
+        kind: MediaKind::Audio,
+        rtp_parameters: rtp_parameters.unwrap(),
+        paused: false,
+        is_screen: false,
+    };
     let producer = transport.produce(options).await.unwrap();
     let rtp_capabilities = engine.rtp_capabilities().clone();
-    let options = ConsumerOptions { producer_id: producer.id(), rtp_capabilities, paused: false };
+    let options =
+        ConsumerOptions { producer_id: producer.id(), rtp_capabilities, paused: false, preferred_layers: None };
     let consumer = transport.consume(options).await.unwrap();
 
     let stat = transport.get_stats().await.unwrap();

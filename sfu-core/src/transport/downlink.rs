@@ -1,9 +1,9 @@
 //! What is sent to one peer: how much its path carries, who gets how much of it, and when it leaves.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::congestion::allocation::Allocator;
-use crate::congestion::estimator::{BandwidthEstimator, EstimatorOptions, ProbeId};
+use crate::congestion::estimator::{BandwidthEstimator, EstimatorOptions, PathUsage, ProbeId};
 use crate::congestion::pacer::{Pacer, ProbeSender};
 use crate::consumer::Admission;
 use crate::consumer::send_history::Sent;
@@ -14,6 +14,10 @@ const MAX_ESTIMATE_BPS: u64 = 50_000_000;
 
 /// The least that a path is taken to carry: audio and a thumbnail at a frame a second. Below it no call is worth having.
 const MIN_ESTIMATE_BPS: u64 = 30_000;
+
+/// How long after the first report an estimate that found no limit is no more than an assumption: the first probes take so
+/// long.
+const PROVING_TIME: Duration = Duration::from_secs(2);
 
 /// What the peer reports about its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +54,8 @@ pub(crate) struct Downlink {
     /// There once a consumer negotiated feedback on the path. Without it everything is sent, as it comes.
     pub(crate) estimator: Option<Box<BandwidthEstimator>>,
     pub(crate) allocator: Allocator<ConsumerKey>,
+    /// From when on the estimate counts as measured.
+    pub(crate) proven_from: Option<Instant>,
     /// When the path is shared out again.
     pub(crate) allocate_at: Option<Instant>,
     /// What it was shared out by.
@@ -69,6 +75,7 @@ impl Downlink {
             feedback: None,
             estimator: None,
             allocator: Allocator::new(),
+            proven_from: None,
             allocate_at: None,
             allocated_bps: None,
             pacer: Pacer::new(),
@@ -105,6 +112,18 @@ impl Downlink {
     /// What the path carries, in bits per second, once that is known or at least assumed.
     pub(crate) fn estimate_bps(&self) -> Option<u64> {
         self.estimator.as_ref().map(|estimator| estimator.estimate_bps())
+    }
+
+    /// The peer has reported on its path.
+    pub(crate) fn handle_feedback(&mut self, now: Instant) {
+        let is_full = self.estimator.as_ref().is_some_and(|estimator| estimator.snapshot().usage == PathUsage::Overuse);
+        let from = if is_full { now } else { now + PROVING_TIME };
+        self.proven_from = Some(self.proven_from.map_or(from, |known| known.min(from)));
+    }
+
+    /// Whether the estimate has been measured, or is still the assumption that it began with.
+    pub(crate) fn is_proven(&self, now: Instant) -> bool {
+        self.proven_from.is_some_and(|at| at <= now)
     }
 
     /// What may be given to streams: the estimate, or, without one, the configured maximum.

@@ -56,6 +56,7 @@ impl Core {
             && transport.downlink.feedback == Some(PathFeedback::TransportWide)
         {
             estimator.handle_feedback(now, feedback);
+            transport.downlink.handle_feedback(now);
             self.handle_estimate(now, key);
             self.rearm(now, key);
         }
@@ -68,6 +69,7 @@ impl Core {
             && transport.downlink.feedback == Some(PathFeedback::Remb)
         {
             estimator.handle_remb(now, bps);
+            transport.downlink.handle_feedback(now);
             self.handle_estimate(now, key);
             self.rearm(now, key);
         }
@@ -141,6 +143,7 @@ impl Core {
         let budget = transport.downlink.budget_bps();
         let downlink = &mut transport.downlink;
         downlink.allocated_bps = budget;
+        downlink.allocator.set_budget_proven(downlink.is_proven(now));
         let allocations = downlink.allocator.allocate(now, budget, &demands).to_vec();
         let desired_bps = downlink.allocator.sufficient_budget_bps();
         if let Some(estimator) = &mut downlink.estimator {

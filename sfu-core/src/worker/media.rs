@@ -10,7 +10,7 @@ use crate::producer::nack::NackAction;
 use crate::producer::packet_store::StoredHeader;
 use crate::producer::receive_stream::Arrival;
 use crate::producer::{Assignment, MediaPayload, PayloadTable, RedPacket};
-use crate::rtp::codecs::FrameInfo;
+use crate::rtp::codecs::{FrameInfo, FrameReader};
 use crate::rtp::extensions::{ExtensionKind, ExtensionValues};
 use crate::rtp::header::RtpHeader;
 use crate::rtp::layers::Layers;
@@ -225,7 +225,11 @@ impl Core {
         };
         let (extended, restarted) = match arrival {
             Arrival::New { extended } => (extended, false),
-            Arrival::Restarted { extended } => (extended, true),
+            Arrival::Restarted { extended } => {
+                // Its frames are numbered anew too.
+                stream.frames = FrameReader::default();
+                (extended, true)
+            }
             Arrival::Duplicate | Arrival::TooOld => return None,
         };
         let (bytes, red) = usable(&producer.payloads, header.payload_type, packet.get(payload.clone())?);

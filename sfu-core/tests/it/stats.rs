@@ -7,8 +7,8 @@ use sfu_core::stats::{
     TraceTarget, TransportStat,
 };
 
-use crate::harness::vectors::{producer, without_rtx};
-use crate::harness::{Direction, Kind, Link, PeerOptions, SinkId, SourceId, World, ms, s};
+use simulation::vectors::{producer, without_rtx};
+use simulation::{Direction, Kind, Link, PeerOptions, SinkId, SourceId, World, ms, s};
 
 fn transport_stat(world: &World, peer: usize) -> TransportStat {
     world.core.transport_stats(world.now, world.peers[peer].transport).unwrap()
@@ -211,7 +211,7 @@ fn a_paused_producer_that_sends_nothing_keeps_its_score() {
     let source = world.produce(alice, "vp8");
     world.run_for(s(3));
     let producer = world.source(source).producer;
-    world.core.pause_producer(producer).unwrap();
+    world.core.pause_producer(world.now, producer).unwrap();
     world.source_mut(source).stop();
     world.run_for(s(20));
     world.core.resume_producer(world.now, producer).unwrap();
@@ -357,7 +357,7 @@ fn repeats_to_a_peer_without_rtx_count_as_retransmissions_too() {
     let (kind, parameters) = producer("vp8");
     let source = world.produce_with(alice, kind, without_rtx(parameters)).unwrap();
     world.start(source);
-    let sink = world.consume_as(bob, source, crate::harness::vectors::capabilities("no-rtx"), false).unwrap();
+    let sink = world.consume_as(bob, source, simulation::vectors::capabilities("no-rtx"), false).unwrap();
     world.run_for(s(10));
     let outbound = &consumer_stats(&world, sink)[0];
     assert!(outbound.rtx_ssrc.is_none() && outbound.counts.packets_repaired > 20, "{:?}", outbound.counts);

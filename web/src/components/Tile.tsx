@@ -1,4 +1,4 @@
-import { MicOff, MonitorUp, SignalLow } from 'lucide-react';
+import { MicOff, MonitorUp, TriangleAlert } from 'lucide-react';
 import { Avatar } from './Avatar';
 import { TrackVideo } from './TrackVideo';
 
@@ -56,7 +56,7 @@ export function Tile({
         )}
         {isStarved && (
           <span className="inline-flex items-center gap-1.5 rounded-lg bg-black/60 px-2 py-1 text-warn">
-            <SignalLow size={13} aria-hidden /> Paused: poor connection
+            <TriangleAlert size={13} aria-hidden /> Paused: poor connection
           </span>
         )}
       </div>

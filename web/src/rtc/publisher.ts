@@ -136,7 +136,8 @@ export class Publisher extends Emitter<PublisherEvents> {
     this.#setPaused(slot, slot.producer, !enabled || !track);
     // Here and not as the news comes: changes of one sender must not overlap.
     const layers = this.#wantedLayers.get(slot.producer.id);
-    if (layers && slot.producer.rtpSender) {
+    // The first word to somebody who comes must not be lost; silence costs next to nothing anyway.
+    if (layers && slot.producer.kind === 'video' && slot.producer.rtpSender) {
       await sendLayers(slot.producer.rtpSender, layers);
     }
   }

@@ -61,15 +61,16 @@ describe('stageModel', () => {
 
   it('marks who speaks, oneself too, and nobody who is muted', () => {
     const microphone = { producerId: 'a', source: 'microphone', track: fakeTrack('audio') } as const;
-    const speaking = (userId: string, paused = false) => {
+    const speaking = (userId: string, paused = false, microphoneOn = true) => {
       const call = { ...bobWith({ ...microphone, paused }), activeSpeaker: { userId, isSelf: userId === 'ann' } };
-      return stageModel('Ann', LOCAL, call)
+      return stageModel('Ann', { ...LOCAL, microphoneOn }, call)
         .people.filter((tile) => tile.speaking)
         .map(({ name }) => name);
     };
     expect(speaking('bob')).toEqual(['Bob']);
     expect(speaking('bob', true)).toEqual([]);
     expect(speaking('ann')).toEqual(['Ann']);
+    expect(speaking('ann', false, false)).toEqual([]);
     expect(speaking('cleo')).toEqual([]);
   });
 

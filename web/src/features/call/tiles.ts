@@ -37,7 +37,7 @@ export function stageModel(
     video: local.camera,
     isStarved: false,
     muted: !local.microphoneOn,
-    speaking: activeSpeaker?.isSelf === true,
+    speaking: activeSpeaker?.isSelf === true && local.microphoneOn,
     isScreen: false,
   };
   const ownScreens: TileModel[] = local.screen

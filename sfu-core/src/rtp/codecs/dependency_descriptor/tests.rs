@@ -207,17 +207,19 @@ fn an_encoder_that_numbers_anew_is_followed_from_its_key_frame_on() {
 
 #[test]
 fn what_a_frame_says_itself_goes_before_its_template() {
-    type Change = fn(&mut Frame);
-    // What is changed in the frame of spatial and temporal layer 1; whether it is still a temporal switch.
-    let cases: [(Change, bool); 5] = [
+    type Change = fn(&mut [Frame]);
+    // What is changed in a picture of temporal layer 1; whether its second frame is still a temporal switch.
+    let cases: [(Change, bool); 6] = [
         (|_| {}, true),
         // Later frames of its layer need it, and perhaps others before it.
-        (|frame| frame.indications = frame.indications.replace('D', "R"), false),
+        (|frames| frames[1].indications = frames[1].indications.replace('D', "R"), false),
+        // The frame below it, which it needs, cannot be taken.
+        (|frames| frames[0].indications = frames[0].indications.replace('D', "R"), false),
         // It needs one of its own layer of an earlier picture.
-        (|frame| frame.references = vec![12], false),
+        (|frames| frames[1].references = vec![12], false),
         // One that was never seen.
-        (|frame| frame.references = vec![300], false),
-        (|frame| frame.chains = vec![200, 0, 1], true),
+        (|frames| frames[1].references = vec![300], false),
+        (|frames| frames[1].chains = vec![200, 0, 1], true),
     ];
     for (change, temporal_switch) in cases {
         let mut stream = Stream::started(L3T3);
@@ -228,8 +230,8 @@ fn what_a_frame_says_itself_goes_before_its_template() {
         }
         let mut frames = stream.encoder.picture(false);
         assert_eq!((frames[1].spatial, frames[1].temporal), (1, 1));
+        change(&mut frames);
         stream.read(&frames[0]);
-        change(&mut frames[1]);
         let expected =
             DescribedFrame { layers: layers(1, 1), key_frame: false, temporal_switch, spatial_switch: false };
         assert_eq!(stream.read(&frames[1]), Some(expected), "{:?}", frames[1]);
