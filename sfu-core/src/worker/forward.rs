@@ -190,6 +190,7 @@ pub(super) fn with_stored(producer: &Producer, stored: &StoredPacket, act: impl 
         marker: stored.header().marker,
         restarted: false,
         media,
+        red: producer.payloads.red(header.payload_type, stored.payload()).ok().flatten(),
         frame: stored.header().frame,
         source: SourcePacket { packet: stored.bytes(), extensions: &extensions, payload: stored.payload() },
     });

@@ -15,6 +15,7 @@ mod limits;
 mod loss;
 mod path;
 mod purity;
+mod redundant_audio;
 mod reports;
 mod rtp_corpus;
 mod simulcast;
