@@ -75,6 +75,9 @@ const MAX_PACKET_MS: f64 = 96.0;
 /// Where packets wait no longer than this and a packet's own time, losses are not those of a full queue, most likely.
 const TRACE_OF_QUEUE_MS: f64 = 4.0;
 
+/// Sending less than this share of the estimate is being limited by what there is to send.
+const APPLICATION_LIMITED: f64 = 0.75;
+
 /// What was sent this long after a probe may have waited behind it.
 const PROBE_SHADOW_US: i64 = 250_000;
 
@@ -224,13 +227,13 @@ impl BandwidthEstimator {
     /// used in their order; at [`MAX_SENT_PACKETS`] unaccounted ones the oldest is forgotten.
     pub fn handle_sent(&mut self, now: Instant, wide_sequence: u16, bytes: usize, probe: Option<ProbeId>) {
         let sent_us = self.micros(now);
-        self.history.handle_sent(sent_us, wide_sequence, u32::try_from(bytes).unwrap_or(u32::MAX), probe);
+        if probe.is_some() {
+            self.last_probe_us = Some(sent_us);
+        }
+        let cluster = self.probing.handle_sent(probe, sent_us, bytes as u64);
+        self.history.handle_sent(sent_us, wide_sequence, u32::try_from(bytes).unwrap_or(u32::MAX), cluster);
         self.sent.handle_bytes(now, bytes);
         self.awaiting_since.get_or_insert(now);
-        if let Some(id) = probe {
-            self.last_probe_us = Some(sent_us);
-            self.probing.handle_sent(id, sent_us, bytes as u64);
-        }
     }
 
     /// Takes transport-wide feedback. What it says of packets never sent, forgotten or known as received is ignored.
@@ -291,7 +294,10 @@ impl BandwidthEstimator {
     /// feedback, a timeout, a new wish.
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
         let may_probe = self.may_probe(now);
-        self.probing.poll_probe(now, self.estimate(), may_probe)
+        // Who sends as much as is estimated grows without probes, and there a long one is a queue.
+        let is_limited_by_application = (self.sent.bitrate_bps(now) as f64) < APPLICATION_LIMITED * self.estimate();
+        let jitter_ms = if is_limited_by_application { self.delays.jitter_ms() } else { 0.0 };
+        self.probing.poll_probe(now, self.estimate(), jitter_ms, may_probe)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, and [`poll_probe`](Self::poll_probe) after it.
