@@ -99,6 +99,9 @@ const RECOVERY_SHARES: [f64; 2] = [0.5, 1.0];
 const FILLED_AT_START: f64 = 0.9;
 const FILLED_LATER: f64 = 0.85;
 
+/// What a later probe that filled the path has to show, as a multiple of an estimate that is used to the full.
+const CLEARLY_MORE: f64 = 1.3;
+
 /// Time after a decrease without probes: their delay would be measured as well.
 const QUIET_AFTER_DECREASE: Duration = Duration::from_millis(1_500);
 
@@ -249,12 +252,17 @@ impl BandwidthEstimator {
         self.control_rate(now);
         self.settle_losses();
         while let Some(result) = self.probing.poll_result(self.newest_acknowledged_us, self.estimate()) {
-            let share = match (result.filled_path, result.is_start) {
-                (false, _) => 1.0,
-                (true, true) => FILLED_AT_START,
-                (true, false) => FILLED_LATER,
+            let usable = match (result.filled_path, result.is_start) {
+                (false, _) => result.bps,
+                (true, true) => result.bps * FILLED_AT_START,
+                (true, false) => result.bps * FILLED_LATER,
             };
-            self.rate.raise_to(result.bps * share);
+            // A probe takes more than its share of a path that others fill too: who already uses the estimate is not
+            // raised by that, unless there is clearly more than before.
+            let is_biased = result.filled_path && !result.is_start && !self.is_limited_by_application(now);
+            if !is_biased || usable > CLEARLY_MORE * self.estimate() {
+                self.rate.raise_to(usable);
+            }
             if !result.filled_path {
                 self.losses.raise_to(result.bps);
             }
@@ -295,8 +303,7 @@ impl BandwidthEstimator {
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
         let may_probe = self.may_probe(now);
         // Who sends as much as is estimated grows without probes, and there a long one is a queue.
-        let is_limited_by_application = (self.sent.bitrate_bps(now) as f64) < APPLICATION_LIMITED * self.estimate();
-        let jitter_ms = if is_limited_by_application { self.delays.jitter_ms() } else { 0.0 };
+        let jitter_ms = if self.is_limited_by_application(now) { self.delays.jitter_ms() } else { 0.0 };
         self.probing.poll_probe(now, self.estimate(), jitter_ms, may_probe)
     }
 
@@ -473,6 +480,10 @@ impl BandwidthEstimator {
     /// Whether the packets that feedback tells of were sent in the shadow of a probe.
     fn is_after_probe(&self) -> bool {
         self.last_probe_us.is_some_and(|at| self.newest_acknowledged_us - at <= PROBE_SHADOW_US)
+    }
+
+    fn is_limited_by_application(&self, now: Instant) -> bool {
+        (self.sent.bitrate_bps(now) as f64) < APPLICATION_LIMITED * self.estimate()
     }
 
     fn may_probe(&self, now: Instant) -> bool {

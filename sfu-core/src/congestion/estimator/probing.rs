@@ -134,6 +134,7 @@ struct Sums {
     y: f64,
     xx: f64,
     xy: f64,
+    yy: f64,
 }
 
 impl Probing {
@@ -255,6 +256,7 @@ impl Probing {
         cluster.sums.y += y;
         cluster.sums.xx += x * x;
         cluster.sums.xy += x * y;
+        cluster.sums.yy += y * y;
         cluster.received_bytes += bytes;
         cluster.received_packets = cluster.received_packets.saturating_add(1);
         cluster.first_sent_ms = cluster.first_sent_ms.min(x);
@@ -378,10 +380,16 @@ impl Cluster {
         Some(ProbeResult { bps: bps.min(self.rate_bps * MAX_STRETCH), filled_path, is_start: self.is_start })
     }
 
-    /// Least squares.
+    /// The slope by least squares, and one standard error on top: jitter must not make a full path look free.
     fn delay_slope(&self) -> Option<f64> {
         let n = f64::from(self.received_packets);
-        let variance = n * self.sums.xx - self.sums.x * self.sums.x;
-        (variance > 0.0).then(|| (n * self.sums.xy - self.sums.x * self.sums.y) / variance)
+        let Sums { x, y, xx, xy, yy } = self.sums;
+        let (variance_x, covariance, variance_y) = (xx - x * x / n, xy - x * y / n, yy - y * y / n);
+        if n < 3.0 || variance_x <= 0.0 {
+            return None;
+        }
+        let slope = covariance / variance_x;
+        let residual = ((variance_y - slope * covariance) / (n - 2.0)).max(0.0);
+        Some(slope + (residual / variance_x).sqrt())
     }
 }
