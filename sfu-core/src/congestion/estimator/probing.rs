@@ -35,8 +35,8 @@ const STEP_FACTOR: f64 = 2.0;
 /// that a failed probe makes. Where there is jitter it is longer by a multiple of it, so that the cluster's arrivals
 /// still show their order, up to a limit.
 const CLUSTER_MS: f64 = 20.0;
-const CLUSTER_JITTERS: f64 = 4.0;
-const MAX_CLUSTER_MS: f64 = 150.0;
+const CLUSTER_JITTERS: f64 = 6.0;
+const MAX_CLUSTER_MS: f64 = 200.0;
 
 /// A cluster has at least this many packets, and bytes that allow for headers.
 const MIN_PACKETS: usize = 5;
