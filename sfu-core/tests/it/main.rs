@@ -17,4 +17,5 @@ mod path;
 mod purity;
 mod reports;
 mod rtp_corpus;
+mod simulated_paths;
 mod simulcast;
