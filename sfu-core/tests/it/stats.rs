@@ -367,11 +367,11 @@ fn the_estimate_of_a_path_is_told_with_what_bounds_it() {
     }
     let available = transport_stat(&world, bob).bandwidth.available_outgoing_bitrate.unwrap();
     assert!((290_000..=300_000).contains(&available), "{available}");
-    let told = traces(&world, TraceTarget::Transport(transport)).into_iter().map(|event| match event.info {
+    let mut told = traces(&world, TraceTarget::Transport(transport)).into_iter().map(|event| match event.info {
         TraceInfo::Bwe(bwe) => bwe,
         other => panic!("{other:?}"),
     });
-    let last = told.last().unwrap();
+    let last = told.next_back().unwrap();
     assert_eq!(last.available_bitrate, available);
     assert!(last.min_bitrate < available && available < last.max_bitrate && last.desired_bitrate > 0, "{last:?}");
 
