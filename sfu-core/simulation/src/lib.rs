@@ -9,8 +9,9 @@ pub mod truth;
 pub mod vectors;
 pub mod world;
 
-pub use network::{Direction, Kind, Link, Loss};
-pub use peer::PeerOptions;
+pub use network::link::{Depth, Link, Loss, Rate};
+pub use network::{Direction, Kind};
+pub use peer::{BandwidthFeedback, PeerOptions};
 pub use world::{SinkId, SourceId, World};
 
 use std::time::Duration;

@@ -6,10 +6,10 @@
 use std::sync::OnceLock;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sfu_core::ids::PayloadType;
 use sfu_core::parameters::{
-    HeaderExtensionDirection, HeaderExtensionUri, MediaKind, RtpCapabilities, RtpCodecParameters,
+    HeaderExtensionDirection, HeaderExtensionUri, MediaKind, RtpCapabilities, RtpCodecCapability, RtpCodecParameters,
     RtpEncodingParameters, RtpParameters,
 };
 
@@ -24,7 +24,8 @@ fn read<T: DeserializeOwned>(value: &Value) -> T {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-/// What the router offers: the vectors' capabilities, with the dependency descriptor for receivers too.
+/// What the router offers: the vectors' capabilities, with the dependency descriptor for receivers too, and
+/// redundant audio.
 pub fn router_capabilities() -> RtpCapabilities {
     let mut capabilities: RtpCapabilities = read(&vectors()["routerRtpCapabilities"]);
     for extension in &mut capabilities.header_extensions {
@@ -32,7 +33,22 @@ pub fn router_capabilities() -> RtpCapabilities {
             extension.direction = HeaderExtensionDirection::SendRecv;
         }
     }
+    capabilities.codecs.push(red(127, PayloadType(100)));
     capabilities
+}
+
+/// A client that takes redundant audio as well.
+pub fn with_red(mut capabilities: RtpCapabilities) -> RtpCapabilities {
+    capabilities.codecs.push(red(127, PayloadType(111)));
+    capabilities
+}
+
+fn red(payload_type: u8, opus: PayloadType) -> RtpCodecCapability {
+    let codec = json!({
+        "kind": "audio", "mimeType": "audio/red", "preferredPayloadType": payload_type, "clockRate": 48000, "channels": 2,
+        "parameters": {"": format!("{opus}/{opus}")}, "rtcpFeedback": [{"type": "nack"}],
+    });
+    read(&codec)
 }
 
 /// What a client of mediasoup can receive; `chromium-156` is the browser itself.

@@ -17,8 +17,9 @@ use sfu_core::worker::{
     WebRtcTransportOptions,
 };
 
+use super::network::link::{Depth, Rate};
 use super::network::{Direction, Network};
-use super::peer::{CORE, Peer, PeerOptions, Signalled};
+use super::peer::{BandwidthFeedback, CORE, Peer, PeerOptions, Signalled};
 use super::sink::Sink;
 use super::sink::playback::{Playback, Verdict};
 use super::source::video::{Audio, Video};
@@ -67,13 +68,13 @@ impl World {
             clock: WallClock::new(origin, UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
             rng: StdRng::seed_from_u64(seed),
         });
-        let router = core.create_router(RouterOptions::default());
+        let router = core.create_router(quiet());
         Self {
             seed,
             origin,
             now: origin,
             core,
-            network: Network::new(seed),
+            network: Network::new(seed, origin),
             peers: Vec::new(),
             router,
             events: Vec::new(),
@@ -144,6 +145,26 @@ impl World {
         self.network.set_home(tuple.remote, peer);
         self.peers[peer].tuple = tuple;
         self.peers[peer].ice.check_now(self.now);
+    }
+
+    // --- the network
+
+    /// Changes what a link carries: so many bit/s from each time on, counted from now, behind a queue of this depth. The first
+    /// time should be zero.
+    ///
+    /// # Panics
+    /// There is no such peer, or nothing to set.
+    pub fn set_capacity(&mut self, peer: usize, direction: Direction, depth: Depth, steps: &[(Duration, u64)]) {
+        self.network.link(peer, direction).rate = Some(Rate { bits_per_second: steps[0].1, depth });
+        let changes: Vec<_> = steps.iter().map(|(after, bps)| (self.now + *after, *bps)).collect();
+        self.network.schedule(peer, direction, &changes);
+    }
+
+    /// Nothing passes either way for a time, from now on.
+    pub fn cut_off(&mut self, peer: usize, duration: Duration) {
+        for direction in [Direction::Up, Direction::Down] {
+            self.network.add_outage(peer, direction, self.now, self.now + duration);
+        }
     }
 
     // --- media
@@ -217,9 +238,17 @@ impl World {
         self.source_mut(source).start(now);
     }
 
-    /// The peer subscribes as Chromium.
+    /// The peer subscribes as Chromium, or as a client that knows no more of bandwidth than the peer.
+    ///
+    /// # Panics
+    /// The core refuses it.
     pub fn consume(&mut self, peer: usize, source: SourceId) -> SinkId {
-        self.consume_as(peer, source, vectors::chromium(), false).unwrap()
+        let capabilities = match self.peers[peer].bandwidth {
+            BandwidthFeedback::TransportWide => vectors::chromium(),
+            BandwidthFeedback::Remb => vectors::capabilities("remb-only"),
+            BandwidthFeedback::Nothing => vectors::capabilities("no-bwe"),
+        };
+        self.consume_as(peer, source, capabilities, false).unwrap()
     }
 
     pub fn consume_as(
@@ -370,8 +399,13 @@ fn certificate() -> Certificate {
     CERTIFICATE.get_or_init(|| Certificate::generate().unwrap()).clone()
 }
 
+/// A room whose events are those that a test causes, not a remark on each sound.
+fn quiet() -> RouterOptions {
+    RouterOptions { audio_levels: None, active_speaker: false, ..RouterOptions::default() }
+}
+
 /// A made-up beginning.
 #[expect(clippy::disallowed_methods, reason = "an Instant can only be made from the clock; the world adds to this one")]
-fn origin() -> Instant {
+pub(crate) fn origin() -> Instant {
     Instant::now()
 }

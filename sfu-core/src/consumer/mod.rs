@@ -320,4 +320,6 @@ pub(crate) fn first_sequence(rng: &mut impl RngCore) -> u16 {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

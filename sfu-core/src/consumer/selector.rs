@@ -111,6 +111,8 @@ struct Newest {
     extended: u64,
     timestamp: u32,
     is_wanted: bool,
+    /// Whether it was sent as the last of its picture.
+    is_marked: bool,
 }
 
 /// What a packet does to the current layers.
@@ -139,21 +141,25 @@ impl LayerSelector {
     }
 
     /// Where the producer's layers are.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the core takes no wishes yet"))]
     pub(crate) fn layering(&self) -> Layering {
         self.layering
     }
 
     /// The owner's wish.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the core takes no wishes yet"))]
     pub(crate) fn preferred(&self) -> Layers {
         self.preferred
     }
 
     /// Takes the owner's wish, as far as there are such layers. Whoever sets the target honours it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the core takes no wishes yet"))]
     pub(crate) fn set_preferred(&mut self, preferred: Layers) {
         self.preferred = preferred.min(self.layering.highest());
     }
 
     /// What is to flow. `None`: nothing.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the core takes no wishes yet"))]
     pub(crate) fn target(&self) -> Option<Layers> {
         self.target
     }
@@ -174,6 +180,7 @@ impl LayerSelector {
     }
 
     /// The current layers, once after each time that they changed.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the core takes no wishes yet"))]
     pub(crate) fn poll_changed(&mut self) -> Option<Option<Layers>> {
         let current = self.current();
         (std::mem::replace(&mut self.told, current) != current).then_some(current)
@@ -250,7 +257,8 @@ impl LayerSelector {
         };
         if self.is_newest(packet) {
             let Candidate { extended, timestamp, .. } = *packet;
-            self.newest = Some(Newest { extended, timestamp, is_wanted: wanted.is_some() });
+            let is_marked = matches!(decision, Decision::Forward { marker: true, .. });
+            self.newest = Some(Newest { extended, timestamp, is_wanted: wanted.is_some(), is_marked });
         }
         decision
     }
@@ -286,7 +294,7 @@ impl LayerSelector {
         let is_other_picture = packet.extended > newest.extended && packet.timestamp != newest.timestamp;
         let next = if is_other_picture && (is_next || frame.key_frame) {
             self.target.map(|target| self.at_picture_start(packet, current, target))
-        } else if is_next && newest.is_wanted && self.is_spatial_switch(packet, current) {
+        } else if is_next && newest.is_wanted && !newest.is_marked && self.is_spatial_switch(packet, current) {
             Some(Layers { spatial: frame.layers.spatial, ..current })
         } else {
             return Step::None;
@@ -345,13 +353,10 @@ impl LayerSelector {
             // With all layers the sender's own marker is right.
             return Some(layers.spatial < self.layering.highest().spatial);
         }
-        match self.newest.filter(|newest| packet.extended < newest.extended) {
-            None => None,
-            // Late: what follows was seen, or is missing itself, and then most likely of this picture.
-            Some(newest) => Some(
-                newest.extended == packet.extended + 1 && !(newest.is_wanted && newest.timestamp == packet.timestamp),
-            ),
-        }
+        // Late: what follows was seen, or is missing itself, and then most likely of this picture.
+        self.newest.filter(|newest| packet.extended < newest.extended).map(|newest| {
+            newest.extended == packet.extended + 1 && !(newest.is_wanted && newest.timestamp == packet.timestamp)
+        })
     }
 
     fn at(&self, extended: u64) -> Option<Layers> {

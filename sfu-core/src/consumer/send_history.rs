@@ -211,8 +211,8 @@ mod tests {
             generation: seed as u8 ^ 1,
             abs_send_time: AbsSendTime::from_ntp(NtpTime(source_extended << 20)),
             wide_sequence: seed ^ 0xff00,
-            marker: seed % 2 == 1,
-            numbers: (seed % 3 != 0).then_some((seed ^ 0x5555, seed as u8 ^ 0x77)),
+            marker: !seed.is_multiple_of(2),
+            numbers: (!seed.is_multiple_of(3)).then_some((seed ^ 0x5555, seed as u8 ^ 0x77)),
         }
     }
 

@@ -4,13 +4,15 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use slotmap::SlotMap;
 
+use super::selector::UpSwitch;
 use super::*;
-use crate::rtp::codecs::Codec;
+use crate::rtcp::ntp::NtpTime;
+use crate::rtp::codecs::{Codec, PictureNumbers};
 use crate::rtp::extensions::ExtensionIds;
 use crate::rtp::layers::Layers;
 use crate::test_support::{ms, origin};
 
-const VIDEO: PayloadType = PayloadType(101);
+pub(super) const VIDEO: PayloadType = PayloadType(101);
 
 fn no_reports(_: usize) -> Option<SourceReport> {
     None
@@ -20,7 +22,7 @@ fn consumer(kind: MediaKind) -> Consumer {
     consumer_of(kind, Layering::Plain)
 }
 
-fn consumer_of(kind: MediaKind, layering: Layering) -> Consumer {
+pub(super) fn consumer_of(kind: MediaKind, layering: Layering) -> Consumer {
     let mut rng = StdRng::seed_from_u64(1);
     let setup = ConsumerSetup {
         id: ConsumerId::random(&mut rng),
@@ -60,8 +62,8 @@ trait Sent {
 impl Sent for Verdict {
     fn sent(self) -> Option<Admission> {
         match self {
-            Verdict::Send(admission) => Some(admission),
-            Verdict::Drop | Verdict::Hold { .. } => None,
+            Self::Send(admission) => Some(admission),
+            Self::Drop | Self::Hold { .. } => None,
         }
     }
 }
@@ -142,4 +144,167 @@ fn audio_starts_with_any_packet() {
     let mut consumer = consumer(MediaKind::Audio);
     assert!(consumer.wanted_key_frame().is_none(), "nobody asks for key frames of sound");
     assert!(consumer.admit(origin(), &packet(0, 10, true)).sent().is_some());
+}
+
+/// A frame of one packet of an AV1 stream with three spatial layers.
+fn layer(extended: u64, picture: u32, spatial: u8) -> Candidate<'static> {
+    let key_frame = picture == 1 && spatial == 0;
+    let layers = Layers { spatial, temporal: 0 };
+    let mut packet = packet(0, 0, false);
+    packet.media.codec = Codec::Av1;
+    let frame = FrameInfo { key_frame, starts_frame: true, ends_frame: true, layers, ..FrameInfo::NONE };
+    Candidate { extended, timestamp: picture * 3000, frame, ..packet }
+}
+
+/// Gets the lower two layers; the lowest one's frame of the first picture is held.
+fn holding() -> Consumer {
+    let layering = Layering::Svc { spatial_layers: 3, temporal_layers: 1, up_switch: UpSwitch::KeyFrame };
+    let mut consumer = consumer_of(MediaKind::Video, layering);
+    consumer.selector.set_target(Some(Layers { spatial: 1, temporal: 0 }));
+    assert_eq!(consumer.admit(origin(), &layer(10, 1, 0)), Verdict::Hold { starts: true });
+    consumer
+}
+
+#[test]
+fn the_next_packet_tells_whether_a_held_one_ends_its_picture() {
+    let other = |packet: Candidate<'static>| Candidate { encoding: 1, ..packet };
+    let empty = |packet: Candidate<'static>| Candidate { is_empty: true, ..packet };
+    let restarted = |packet: Candidate<'static>| Candidate { restarted: true, ..packet };
+    let table = [
+        (layer(11, 1, 1), Some(false)),
+        // Packets are missing, but the wanted layer is there.
+        (layer(14, 1, 1), Some(false)),
+        // The wanted layer was left out.
+        (layer(11, 1, 2), Some(true)),
+        (layer(11, 2, 0), Some(true)),
+        (restarted(layer(1 << 20, 1, 0)), Some(true)),
+        // What is missing is most likely the wanted layer.
+        (layer(12, 1, 2), Some(false)),
+        (layer(12, 2, 0), Some(false)),
+        // These cannot tell.
+        (layer(9, 0, 0), None),
+        (layer(10, 1, 0), None),
+        (other(layer(11, 1, 1)), None),
+        (empty(layer(11, 0, 0)), None),
+    ];
+    for (next, marker) in table {
+        let mut consumer = holding();
+        let held = consumer.take_held(&next);
+        assert_eq!(held.map(|held| held.admission.marker), marker, "{} {:?}", next.extended, next.frame);
+        assert_eq!(held.map(|held| (held.encoding, held.extended)), marker.map(|_| (0, 10)));
+        if marker.is_some() {
+            assert_eq!(consumer.take_held(&layer(30, 9, 0)), None, "it comes out once");
+        }
+    }
+}
+
+#[test]
+fn a_held_packet_keeps_its_place() {
+    let mut consumer = holding();
+    let next = layer(11, 1, 1);
+    let held = consumer.take_held(&next).unwrap().admission;
+    let after = consumer.admit(origin(), &next).sent().unwrap();
+    assert!(held.starts && !after.starts);
+    assert_eq!(after.sequence_number, held.sequence_number.wrapping_add(1));
+    assert_eq!(after.timestamp, held.timestamp);
+    assert!(after.marker);
+}
+
+#[test]
+fn padding_behind_a_held_packet_is_no_gap() {
+    let mut consumer = holding();
+    let padding = Candidate { is_empty: true, ..layer(11, 0, 0) };
+    assert_eq!(consumer.take_held(&padding), None);
+    assert_eq!(consumer.admit(origin(), &padding), Verdict::Drop);
+    assert!(consumer.take_held(&layer(12, 2, 0)).unwrap().admission.marker);
+}
+
+/// A number given to a packet that never leaves would be asked for in vain.
+#[test]
+fn a_stop_drops_what_is_held_and_leaves_no_gap() {
+    let mut consumer = holding();
+    consumer.take_held(&layer(11, 1, 1));
+    let before = consumer.admit(origin(), &layer(11, 1, 1)).sent().unwrap();
+    assert_eq!(consumer.admit(origin(), &layer(12, 2, 0)), Verdict::Hold { starts: false });
+    consumer.stop();
+    assert_eq!(consumer.take_held(&layer(13, 2, 1)), None);
+    let start = Candidate { frame: FrameInfo { key_frame: true, ..layer(20, 3, 0).frame }, ..layer(20, 3, 0) };
+    assert_eq!(consumer.admit(origin(), &start), Verdict::Hold { starts: true });
+    let held = consumer.take_held(&layer(21, 3, 1)).unwrap();
+    assert_eq!(held.admission.sequence_number, before.sequence_number.wrapping_add(1));
+}
+
+/// Picture ids go on over a switch, and a picture that is refused by its id takes no sequence number.
+#[test]
+fn picture_numbers_go_on_over_a_switch() {
+    let numbered = |packet: Candidate<'static>, picture_id, temporal| {
+        let numbers = PictureNumbers {
+            picture_id,
+            is_long: true,
+            picture_id_at: 2,
+            tl0_picture_index: Some((picture_id as u8, 4)),
+        };
+        let layers = Layers { spatial: 0, temporal };
+        Candidate { frame: FrameInfo { numbers: Some(numbers), layers, ..packet.frame }, ..packet }
+    };
+    let mut consumer = consumer_of(MediaKind::Video, Layering::Simulcast { encodings: 2, temporal_layers: 2 });
+    consumer.selector.set_target(Some(Layers { spatial: 0, temporal: 0 }));
+    let first = consumer.admit(origin(), &numbered(packet(0, 10, true), 500, 0)).sent().unwrap();
+    assert_eq!(first.numbers, Some((500, 244)));
+    assert_eq!(consumer.admit(origin(), &numbered(packet(0, 11, false), 501, 1)), Verdict::Drop);
+    let second = consumer.admit(origin(), &numbered(packet(0, 13, false), 502, 0)).sent().unwrap();
+    assert_eq!(second.numbers.map(|(picture_id, _)| picture_id), Some(501), "what was dropped leaves no gap");
+    assert_eq!(
+        consumer.admit(origin(), &numbered(packet(0, 12, false), 501, 0)),
+        Verdict::Drop,
+        "it was dropped before"
+    );
+    consumer.selector.set_target(Some(Layers { spatial: 1, temporal: 0 }));
+    let other = consumer.admit(origin(), &numbered(packet(1, 900, true), 7, 0)).sent().unwrap();
+    assert_eq!(other.numbers, Some((502, 247)));
+    assert_eq!(other.sequence_number, second.sequence_number.wrapping_add(1));
+}
+
+#[test]
+fn timestamps_follow_the_senders_clock_over_a_switch() {
+    let report = |encoding: usize| {
+        let rtp_timestamp = if encoding == 0 { 30_000 } else { 2_000_000_000 };
+        Some(SourceReport { ntp: NtpTime(5 << 32), rtp_timestamp, received_at: origin() })
+    };
+    let mut consumer = consumer_of(MediaKind::Video, Layering::Simulcast { encodings: 2, temporal_layers: 1 });
+    consumer.selector.set_target(Some(Layers { spatial: 0, temporal: 0 }));
+    let old = consumer.admit(origin(), &Candidate { reports: &report, ..packet(0, 10, true) }).sent().unwrap();
+    consumer.selector.set_target(Some(Layers { spatial: 1, temporal: 0 }));
+    // One picture later by the sender's clock, though it came half a second later.
+    let new = Candidate { timestamp: 2_000_003_000, reports: &report, ..packet(1, 900, true) };
+    let new = consumer.admit(origin() + ms(500), &new).sent().unwrap();
+    assert_eq!(new.timestamp.wrapping_sub(old.timestamp), 3000);
+}
+
+#[test]
+fn a_codec_that_was_not_negotiated_leaves_no_gap_in_what_flows() {
+    let mut consumer = consumer(MediaKind::Video);
+    let before = consumer.admit(origin(), &packet(0, 10, true)).sent().unwrap();
+    let mut other = packet(0, 11, false);
+    other.media.mapped = PayloadType(103);
+    assert_eq!(consumer.admit(origin(), &other), Verdict::Drop);
+    let after = consumer.admit(origin(), &packet(0, 12, false)).sent().unwrap();
+    assert_eq!(after.sequence_number, before.sequence_number.wrapping_add(1));
+}
+
+#[test]
+fn a_paused_consumer_and_one_of_sound_want_no_key_frame() {
+    let mut video = consumer(MediaKind::Video);
+    assert_eq!(video.wanted_key_frame(), Some(0));
+    video.paused = true;
+    assert_eq!(video.wanted_key_frame(), None);
+    assert_eq!(consumer(MediaKind::Audio).wanted_key_frame(), None);
+}
+
+/// There is one for each stream that anybody watches.
+#[test]
+fn what_a_consumer_keeps_for_choosing_is_small() {
+    assert!(size_of::<LayerSelector>() <= 192);
+    assert!(size_of::<PictureRewriter>() <= 48);
+    assert!(size_of::<Held>() <= 48);
 }

@@ -10,6 +10,10 @@ pub const MIN_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
 /// and it happens once for each. What a browser's encoder gives at most.
 pub const MIN_START_INTERVAL: Duration = Duration::from_millis(300);
 
+/// So much earlier than one in [`MIN_REQUEST_INTERVAL`] may requests for starts come in a row: three or four at
+/// [`MIN_START_INTERVAL`], and then one a second. A crowd that joins must not make everybody's picture worse.
+const START_BURST: Duration = Duration::from_secs(2);
+
 /// How often an unanswered request is repeated, at [`MIN_REQUEST_INTERVAL`]: the request or its key frame may be lost
 /// several times on a bad path. After that the sender is taken for unable to answer, until somebody asks again.
 pub const MAX_RETRIES: u8 = 5;
@@ -26,6 +30,8 @@ pub struct KeyFrameRequest {
 pub struct KeyFrameRequester {
     state: State,
     last_sent_at: Option<Instant>,
+    /// When all requests so far would have been sent at one in [`MIN_REQUEST_INTERVAL`].
+    paid_until: Option<Instant>,
     /// FIR's number of the current request, once there was one.
     fir_sequence: Option<u8>,
 }
@@ -45,16 +51,17 @@ impl KeyFrameRequester {
     /// Somebody cannot decode. The first request is sent at once; one that comes while another is outstanding is
     /// served by the same key frame; one that comes too early is remembered until it may be sent.
     pub fn request(&mut self, now: Instant) {
-        self.request_after(now, MIN_REQUEST_INTERVAL);
+        self.request_at(self.last_sent_at.map_or(now, |sent_at| sent_at + MIN_REQUEST_INTERVAL));
     }
 
     /// Somebody starts, resumes or changes layers. As [`Self::request`], but sooner after the last one.
     pub fn request_start(&mut self, now: Instant) {
-        self.request_after(now, MIN_START_INTERVAL);
+        let spaced = self.last_sent_at.map_or(now, |sent_at| sent_at + MIN_START_INTERVAL);
+        let paid = self.paid_until.and_then(|at| at.checked_sub(START_BURST));
+        self.request_at(paid.map_or(spaced, |paid| paid.max(spaced)));
     }
 
-    fn request_after(&mut self, now: Instant, interval: Duration) {
-        let due_at = self.last_sent_at.map_or(now, |sent_at| sent_at + interval);
+    fn request_at(&mut self, due_at: Instant) {
         match &mut self.state {
             State::Idle => self.state = State::Wanted { due_at },
             State::Wanted { due_at: earlier } => *earlier = due_at.min(*earlier),
@@ -86,6 +93,7 @@ impl KeyFrameRequester {
         };
         self.state = State::Outstanding { due_at: now + MIN_REQUEST_INTERVAL, retries };
         self.last_sent_at = Some(now);
+        self.paid_until = Some(self.paid_until.map_or(now, |at| at.max(now)) + MIN_REQUEST_INTERVAL);
         Some(KeyFrameRequest { fir_sequence: self.fir_sequence.unwrap_or_default() })
     }
 
@@ -192,6 +200,14 @@ mod tests {
         let sent = run(6000, &crowd);
         assert_eq!(sent.len(), 6);
         assert!(sent.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 1000), "{sent:?}");
+    }
+
+    #[test]
+    fn a_joining_crowd_gets_a_few_key_frames_at_once_and_then_one_a_second() {
+        let crowd: Vec<(u64, Event)> =
+            (0..9000).step_by(50).flat_map(|ms| [(ms, Start), (ms + 20, KeyFrame)]).collect();
+        let times: Vec<u64> = run(6000, &crowd).iter().map(|(ms, _)| *ms).collect();
+        assert_eq!(times, [0, 300, 600, 1000, 2000, 3000, 4000, 5000]);
     }
 
     #[test]

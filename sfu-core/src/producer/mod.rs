@@ -14,7 +14,7 @@ use std::time::Instant;
 
 pub(crate) use encoding::Encoding;
 pub(crate) use liveness::Liveness;
-pub(crate) use payloads::{MediaPayload, PayloadEntry, PayloadTable};
+pub(crate) use payloads::{MediaPayload, PayloadEntry, PayloadTable, RedPacket};
 
 pub(crate) use wanted::WantedLayers;
 

@@ -34,8 +34,6 @@ pub(crate) struct RedPacket {
     meaning: RedPayload,
     header: RedHeader,
 }
-
-#[cfg_attr(not(test), expect(dead_code, reason = "the worker forwards redundant audio with it"))]
 impl RedPacket {
     /// The payload type under which consumers take the packet as it is. Who does not take it gets [`Self::primary`].
     pub(crate) fn mapped(&self) -> PayloadType {
@@ -115,7 +113,6 @@ impl PayloadTable {
     ///
     /// # Errors
     /// The sender's payload is malformed: nobody can be sent it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the worker reads redundant audio with it"))]
     pub(crate) fn red(&self, payload_type: PayloadType, payload: &[u8]) -> Result<Option<RedPacket>, RedError> {
         let Some(PayloadEntry::Red(meaning)) = self.get_repaired(payload_type) else { return Ok(None) };
         if payload.is_empty() {

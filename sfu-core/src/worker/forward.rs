@@ -58,6 +58,10 @@ impl Core {
             }
         }
         self.stats.packets_sent += outlet.sent;
+        if incoming.restarted {
+            // Nothing of the old run helps a decoder with the new one.
+            self.want_key_frame(now, route.producer);
+        }
     }
 
     /// Answers a NACK from the producer's store.
@@ -186,6 +190,7 @@ pub(super) fn with_stored(producer: &Producer, stored: &StoredPacket, act: impl 
         marker: stored.header().marker,
         restarted: false,
         media,
+        red: producer.payloads.red(header.payload_type, stored.payload()).ok().flatten(),
         frame: stored.header().frame,
         source: SourcePacket { packet: stored.bytes(), extensions: &extensions, payload: stored.payload() },
     });

@@ -3,11 +3,13 @@
 use std::time::Instant;
 
 use super::core::{Core, ProducerKey, TransportKey};
+use crate::consumer::Consumer;
+use crate::ids::PayloadType;
 use crate::parameters::MediaKind;
 use crate::producer::nack::NackAction;
 use crate::producer::packet_store::StoredHeader;
 use crate::producer::receive_stream::Arrival;
-use crate::producer::{Assignment, MediaPayload};
+use crate::producer::{Assignment, MediaPayload, PayloadTable, RedPacket};
 use crate::rtp::codecs::{FrameInfo, FrameReader};
 use crate::rtp::extensions::{ExtensionKind, ExtensionValues};
 use crate::rtp::header::RtpHeader;
@@ -35,9 +37,37 @@ pub(super) struct Incoming<'a> {
     /// The source's sequence numbers started anew.
     pub(super) restarted: bool,
     pub(super) media: MediaPayload,
+    /// The redundancy that it has.
+    pub(super) red: Option<RedPacket>,
     /// The frame that it belongs to.
     pub(super) frame: FrameInfo,
     pub(super) source: SourcePacket<'a>,
+}
+
+/// A packet as one consumer gets it, before its header is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taken<'a> {
+    pub(super) payload_type: PayloadType,
+    pub(super) source: SourcePacket<'a>,
+    /// The redundancy in it, whose blocks are to be given the consumer's payload type.
+    pub(super) red: Option<RedPacket>,
+}
+
+impl<'a> Incoming<'a> {
+    /// Of redundant audio the whole for who takes it, and its primary block for who does not.
+    pub(super) fn as_taken_by(&self, consumer: &Consumer) -> Taken<'a> {
+        match self.red {
+            Some(red) if consumer.takes(red.mapped()) => {
+                Taken { payload_type: red.mapped(), source: self.source, red: Some(red) }
+            }
+            Some(red) => {
+                let payload = red.primary(self.source.payload);
+                let source = SourcePacket { payload, ..self.source };
+                Taken { payload_type: self.media.mapped, source, red: None }
+            }
+            None => Taken { payload_type: self.media.mapped, source: self.source, red: None },
+        }
+    }
 }
 
 impl Core {
@@ -202,7 +232,7 @@ impl Core {
             }
             Arrival::Duplicate | Arrival::TooOld => return None,
         };
-        let bytes = packet.get(payload.clone())?;
+        let (bytes, red) = usable(&producer.payloads, header.payload_type, packet.get(payload.clone())?);
         let descriptor = extensions.bytes(ExtensionKind::DependencyDescriptor, packet);
         let frame = if bytes.is_empty() {
             FrameInfo::NONE
@@ -236,6 +266,7 @@ impl Core {
             marker: header.marker,
             restarted,
             media,
+            red,
             frame,
             source: SourcePacket { packet, extensions, payload: bytes },
         };
@@ -243,5 +274,15 @@ impl Core {
             self.trace_received(now, route, &incoming);
         }
         Some(incoming)
+    }
+}
+
+/// What of a payload is for consumers, and the redundancy that it has. Of redundant audio that is malformed, or has nothing
+/// new, there is nothing, as of padding.
+fn usable<'a>(payloads: &PayloadTable, payload_type: PayloadType, bytes: &'a [u8]) -> (&'a [u8], Option<RedPacket>) {
+    match payloads.red(payload_type, bytes) {
+        Ok(None) => (bytes, None),
+        Ok(Some(red)) if !red.primary(bytes).is_empty() => (bytes, Some(red)),
+        Ok(Some(_)) | Err(_) => (&[], None),
     }
 }

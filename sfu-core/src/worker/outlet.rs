@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::media::Incoming;
+use super::media::{Incoming, Taken};
 use super::stats::sent_packet;
 use super::transmit::TransmitQueue;
 use crate::congestion::estimator::ProbeId;
@@ -56,9 +56,10 @@ impl<'a> Outlet<'a> {
         incoming: &Incoming<'_>,
         admission: Admission,
     ) {
+        let taken = incoming.as_taken_by(consumer);
         let rewrite = HeaderRewrite {
             ssrc: consumer.ssrc,
-            payload_type: incoming.media.mapped,
+            payload_type: taken.payload_type,
             sequence_number: admission.sequence_number,
             timestamp: admission.timestamp,
             marker: admission.marker,
@@ -66,9 +67,9 @@ impl<'a> Outlet<'a> {
         let stamps = self.fresh_stamps(transport);
         let Some((tuple, srtp)) = transport.media_path() else { return };
         let slot = self.transmits.slot();
-        let Ok(written) = write_packet(slot, &rewrite, &consumer.plan, &incoming.source) else { return };
+        let Ok(written) = write_packet(slot, &rewrite, &consumer.plan, &taken.source) else { return };
         stamps.write(&written.stamps, slot);
-        number_picture(slot, &written, incoming, admission.numbers);
+        number_payload(slot, &written, incoming, &taken, admission.numbers);
         let Ok(len) = srtp.seal.seal_rtp(&mut consumer.seal, slot, written.header_len, written.len) else { return };
         let left = self.leave(transport, tuple, written, len, SentKind::Rtp);
         let sent = Sent {
@@ -82,7 +83,7 @@ impl<'a> Outlet<'a> {
             numbers: admission.numbers,
         };
         consumer.history.record(self.now, admission.sequence_number, sent);
-        consumer.stats.handle_sent(self.now, admission.timestamp, incoming.source.payload.len(), written.len);
+        consumer.stats.handle_sent(self.now, admission.timestamp, taken.source.payload.len(), written.len);
         self.trace(transport, consumer, &rewrite, &left, incoming, false);
     }
 
@@ -96,10 +97,13 @@ impl<'a> Outlet<'a> {
         sent: &Sent,
         incoming: &Incoming<'_>,
     ) {
-        let original = original(consumer, sequence_number, sent, incoming);
+        let taken = incoming.as_taken_by(consumer);
+        let original = original(consumer, sequence_number, sent, &taken);
         let left = match &mut consumer.rtx {
-            Some(rtx) => self.resend_in_rtx(transport, rtx, &consumer.plan, (&original, sent), incoming, SentKind::Rtx),
-            None => self.repeat(transport, consumer, &original, sent, incoming),
+            Some(rtx) => {
+                self.resend_in_rtx(transport, rtx, &consumer.plan, (&original, sent), (incoming, &taken), SentKind::Rtx)
+            }
+            None => self.repeat(transport, consumer, (&original, sent), (incoming, &taken)),
         };
         let Some(left) = left else { return };
         // Looking it up for the NACK has counted this time.
@@ -116,10 +120,11 @@ impl<'a> Outlet<'a> {
         sent: &Sent,
         incoming: &Incoming<'_>,
     ) -> usize {
-        let original = original(consumer, sequence_number, sent, incoming);
+        let taken = incoming.as_taken_by(consumer);
+        let original = original(consumer, sequence_number, sent, &taken);
         let Some(rtx) = &mut consumer.rtx else { return 0 };
         let kind = SentKind::Probation;
-        let left = self.resend_in_rtx(transport, rtx, &consumer.plan, (&original, sent), incoming, kind);
+        let left = self.resend_in_rtx(transport, rtx, &consumer.plan, (&original, sent), (incoming, &taken), kind);
         left.map_or(0, |left| left.len)
     }
 
@@ -157,7 +162,7 @@ impl<'a> Outlet<'a> {
         rtx: &mut RtxTarget,
         plan: &ExtensionPlan,
         (original, sent): (&HeaderRewrite, &Sent),
-        incoming: &Incoming<'_>,
+        (incoming, taken): (&Incoming<'_>, &Taken<'_>),
         kind: SentKind,
     ) -> Option<Left> {
         let &(_, payload_type) = rtx.payload_types.iter().find(|(of, _)| *of == original.payload_type)?;
@@ -165,9 +170,9 @@ impl<'a> Outlet<'a> {
         let stamps = self.fresh_stamps(transport);
         let (tuple, srtp) = transport.media_path()?;
         let slot = self.transmits.slot();
-        let written = write_rtx_packet(slot, &rewrite, plan, &incoming.source, original.sequence_number).ok()?;
+        let written = write_rtx_packet(slot, &rewrite, plan, &taken.source, original.sequence_number).ok()?;
         stamps.write(&written.stamps, slot);
-        number_picture(slot, &written, incoming, sent.numbers);
+        number_payload(slot, &written, incoming, taken, sent.numbers);
         let len = srtp.seal.seal_rtp(&mut rtx.seal, slot, written.header_len, written.len).ok()?;
         rtx.next_sequence = rtx.next_sequence.wrapping_add(1);
         Some(self.leave(transport, tuple, written, len, kind))
@@ -177,17 +182,16 @@ impl<'a> Outlet<'a> {
         &mut self,
         transport: &mut WebRtcTransport,
         consumer: &Consumer,
-        original: &HeaderRewrite,
-        sent: &Sent,
-        incoming: &Incoming<'_>,
+        (original, sent): (&HeaderRewrite, &Sent),
+        (incoming, taken): (&Incoming<'_>, &Taken<'_>),
     ) -> Option<Left> {
         // Nothing may differ from what was sealed under this number before.
         let stamps = Stamps { abs_send_time: sent.abs_send_time, wide_sequence: sent.wide_sequence };
         let (tuple, srtp) = transport.media_path()?;
         let slot = self.transmits.slot();
-        let written = write_packet(slot, original, &consumer.plan, &incoming.source).ok()?;
+        let written = write_packet(slot, original, &consumer.plan, &taken.source).ok()?;
         stamps.write(&written.stamps, slot);
-        number_picture(slot, &written, incoming, sent.numbers);
+        number_payload(slot, &written, incoming, taken, sent.numbers);
         let len = srtp.seal.repeat_rtp(&consumer.seal, slot, written.header_len, written.len).ok()?;
         self.transmits.commit(tuple, len);
         self.sent += 1;
@@ -239,23 +243,32 @@ impl<'a> Outlet<'a> {
 }
 
 /// The header that a packet was first sent with.
-fn original(consumer: &Consumer, sequence_number: u16, sent: &Sent, incoming: &Incoming<'_>) -> HeaderRewrite {
+fn original(consumer: &Consumer, sequence_number: u16, sent: &Sent, taken: &Taken<'_>) -> HeaderRewrite {
     HeaderRewrite {
         ssrc: consumer.ssrc,
-        payload_type: incoming.media.mapped,
+        payload_type: taken.payload_type,
         sequence_number,
         timestamp: sent.timestamp,
         marker: sent.marker,
     }
 }
 
-/// Writes the consumer's picture id and TL0PICIDX into the payload, which is the last of the packet.
-fn number_picture(packet: &mut [u8], written: &WrittenPacket, incoming: &Incoming<'_>, numbers: Option<(u16, u8)>) {
-    let payload_at = written.len - incoming.source.payload.len();
-    if let (Some(places), Some((picture_id, tl0_picture_index)), Some(payload)) =
-        (incoming.frame.numbers, numbers, packet.get_mut(payload_at..written.len))
-    {
+/// Writes the consumer's own numbers into the payload, which is the last of the packet: picture id and TL0PICIDX, or the
+/// payload type of redundant blocks.
+fn number_payload(
+    packet: &mut [u8],
+    written: &WrittenPacket,
+    incoming: &Incoming<'_>,
+    taken: &Taken<'_>,
+    numbers: Option<(u16, u8)>,
+) {
+    let payload_at = written.len - taken.source.payload.len();
+    let Some(payload) = packet.get_mut(payload_at..written.len) else { return };
+    if let (Some(places), Some((picture_id, tl0_picture_index))) = (incoming.frame.numbers, numbers) {
         places.write(payload, picture_id, tl0_picture_index);
+    }
+    if let Some(red) = taken.red {
+        red.renumber(payload);
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use simulation::vectors::{capabilities, producer, without_rtx};
-use simulation::{Direction, Kind, Link, Loss, PeerOptions, SourceId, World, ms, s};
+use simulation::{Depth, Direction, Kind, Link, Loss, PeerOptions, Rate, SourceId, World, ms, s};
 
 fn sequence(datagram: &[u8]) -> u16 {
     u16::from_be_bytes([datagram[2], datagram[3]])
@@ -176,7 +176,7 @@ fn a_call_goes_on_after_the_path_was_down() {
 /// Harm prevented: a key frame overflows the queue of a home uplink, and the picture is broken until somebody asks again.
 #[test]
 fn what_a_short_queue_drops_of_a_burst_is_repaired() {
-    let link = Link { rate: Some((900_000, 6_000)), ..Link::CLEAN };
+    let link = Link { rate: Some(Rate { bits_per_second: 900_000, depth: Depth::Bytes(6_000) }), ..Link::CLEAN };
     let mut world = World::new(28);
     let alice = world.connected_peer(PeerOptions { up: link, ..PeerOptions::default() });
     let bob = world.peer();

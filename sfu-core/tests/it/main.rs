@@ -5,6 +5,7 @@ mod allocation;
 mod allocations;
 mod call;
 mod continuity;
+mod decoder_models;
 mod handshake;
 
 mod hostile;
@@ -14,6 +15,7 @@ mod limits;
 mod loss;
 mod path;
 mod purity;
+mod redundant_audio;
 mod reports;
 mod rtp_corpus;
 mod simulcast;

@@ -1,7 +1,9 @@
 //! A WebRTC peer made of other parts than the core is: `rtc-stun`, bare `rtc-dtls`, `rtc-srtp`, `rtc-rtp`, `rtc-rtcp`.
 
 pub mod dtls;
+pub mod feedback;
 pub mod ice;
+pub mod remb;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -27,8 +29,11 @@ use sfu_core::transport::tuple::{Protocol, Tuple};
 use sfu_core::worker::TransportInfo;
 
 use self::dtls::{PeerDtls, PeerKeys, srtp_context};
+use self::feedback::FeedbackSender;
 use self::ice::IceClient;
-use crate::network::{Kind, Link};
+use self::remb::RembSender;
+use crate::network::Kind;
+use crate::network::link::Link;
 use crate::sink::Sink;
 use crate::source::{Outgoing, Source};
 
@@ -57,6 +62,19 @@ pub struct PeerOptions {
     pub router: Option<RouterId>,
     /// The seconds that its wall clock is ahead of ours.
     pub clock_ahead_s: u64,
+    /// What it tells about its downlink.
+    pub bandwidth: BandwidthFeedback,
+}
+
+/// What a receiver tells its sender about the path between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BandwidthFeedback {
+    /// When each packet came, if the header extension is negotiated.
+    TransportWide,
+    /// An estimate of its own.
+    Remb,
+    /// Receiver reports alone.
+    Nothing,
 }
 
 /// What signalling says of a peer's certificate.
@@ -81,6 +99,7 @@ impl Default for PeerOptions {
             fingerprint: Signalled::Right,
             router: None,
             clock_ahead_s: 1000,
+            bandwidth: BandwidthFeedback::TransportWide,
         }
     }
 }
@@ -101,6 +120,12 @@ pub struct Peer {
     pub sinks: Vec<Sink>,
     pub outbox: Vec<Sent>,
     reports_at: Option<Instant>,
+    /// What it tells about its downlink.
+    pub bandwidth: BandwidthFeedback,
+    feedback: FeedbackSender,
+    remb_sender: RembSender,
+    /// The round trip to the core, by its latest receiver report.
+    pub rtt: Option<Duration>,
     origin: Instant,
     clock_ahead: Duration,
     next_wide_sequence: u16,
@@ -134,6 +159,10 @@ impl Peer {
             sinks: Vec::new(),
             outbox: Vec::new(),
             reports_at: None,
+            bandwidth: options.bandwidth,
+            feedback: FeedbackSender::new(now),
+            remb_sender: RembSender::new(now),
+            rtt: None,
             origin: now,
             clock_ahead: Duration::from_secs(options.clock_ahead_s),
             next_wide_sequence: 65_000,
@@ -171,7 +200,12 @@ impl Peer {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let sources = self.sources.iter().filter_map(Source::poll_timeout);
         let sinks = self.sinks.iter().filter_map(Sink::poll_timeout);
-        let others = [self.ice.poll_timeout(), self.dtls.poll_timeout(), self.reports_at];
+        let feedback = match self.bandwidth {
+            BandwidthFeedback::TransportWide => self.feedback.poll_timeout(),
+            BandwidthFeedback::Remb => self.remb_sender.poll_timeout(),
+            BandwidthFeedback::Nothing => None,
+        };
+        let others = [self.ice.poll_timeout(), self.dtls.poll_timeout(), self.reports_at, feedback];
         sources.chain(sinks).chain(others.into_iter().flatten()).min()
     }
 
@@ -194,6 +228,7 @@ impl Peer {
                 self.send_pli(index);
             }
         }
+        self.send_feedback(now);
         if self.reports_at.is_some_and(|at| at <= now) {
             self.reports_at = Some(now + REPORT_INTERVAL);
             self.send_reports(now);
@@ -267,6 +302,25 @@ impl Peer {
         self.send_rtcp(&[Box::new(TransportLayerNack { sender_ssrc: REPORTER, media_ssrc, nacks })]);
     }
 
+    fn send_feedback(&mut self, now: Instant) {
+        let Some(media_ssrc) = self.sinks.first().map(|sink| sink.ssrc) else { return };
+        match self.bandwidth {
+            BandwidthFeedback::TransportWide => {
+                for message in self.feedback.poll(now, REPORTER, media_ssrc) {
+                    self.send_rtcp(&[Box::new(message)]);
+                }
+            }
+            BandwidthFeedback::Remb => {
+                if let Some(bitrate) = self.remb_sender.poll(now) {
+                    let ssrcs = self.sinks.iter().map(|sink| sink.ssrc).collect();
+                    let remb = ReceiverEstimatedMaximumBitrate { sender_ssrc: REPORTER, bitrate, ssrcs };
+                    self.send_rtcp(&[Box::new(remb)]);
+                }
+            }
+            BandwidthFeedback::Nothing => {}
+        }
+    }
+
     fn send_reports(&mut self, now: Instant) {
         let reports: Vec<_> = self.sinks.iter_mut().filter_map(|sink| sink.reception_report(now)).collect();
         let mut packets: Vec<Box<dyn RtcpPacket>> = Vec::new();
@@ -305,10 +359,21 @@ impl Peer {
         };
         let packet = rtc_rtp::packet::Packet::unmarshal(&mut plain.freeze()).unwrap();
         let sink = self.sinks.iter_mut().find(|sink| sink.ssrc == ssrc || sink.rtx_ssrc == Some(ssrc));
-        match sink {
-            Some(sink) => sink.handle(now, &packet.header, packet.payload),
-            None => self.unexpected += 1,
+        let Some(sink) = sink else {
+            self.unexpected += 1;
+            return;
+        };
+        let header = &packet.header;
+        let value = |uri| sink.id(&uri).and_then(|id| header.extensions.iter().find(|known| known.id == id));
+        if let Some(number) = value(HeaderExtensionUri::TransportWideCc).and_then(|known| known.payload.first_chunk()) {
+            self.feedback.handle(now, u16::from_be_bytes(*number), datagram.len());
         }
+        if let Some(&[high, middle, low]) =
+            value(HeaderExtensionUri::AbsSendTime).and_then(|known| known.payload.first_chunk())
+        {
+            self.remb_sender.handle(now, u32::from_be_bytes([0, high, middle, low]), datagram.len());
+        }
+        sink.handle(now, &packet.header, packet.payload);
     }
 
     fn handle_rtcp(&mut self, now: Instant, datagram: &[u8]) {
@@ -332,7 +397,12 @@ impl Peer {
                 None => self.unexpected += 1,
             }
         } else if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
+            let now_middle = (self.ntp(now) >> 16) as u32;
             for block in &report.reports {
+                if block.last_sender_report != 0 {
+                    let ticks = now_middle.wrapping_sub(block.last_sender_report).wrapping_sub(block.delay);
+                    self.rtt = Some(Duration::from_secs_f64(f64::from(ticks) / 65_536.0));
+                }
                 if let Some(layer) = self.sources.iter_mut().find_map(|source| source.layer_mut(block.ssrc)) {
                     layer.heard.reports.push((now, block.clone()));
                 }

@@ -193,7 +193,7 @@ impl Decoder {
         // Nothing comes any more: there is nothing to ask for.
         let is_active = self.last_packet_at.is_some_and(|last| at <= last + ACTIVE);
         // Nothing came since the last picture: it is all decoded.
-        let is_behind = !self.has_started || self.last_packet_at > self.playback.last_at() && !self.waiting.is_empty();
+        let is_behind = !self.has_started || self.last_packet_at > self.playback.last_at();
         Some(at).filter(|_| is_active && is_behind)
     }
 

@@ -197,7 +197,10 @@ impl Sink {
         }
         let payload = match self.red_payload_type.filter(|red| *red == header.payload_type) {
             Some(_) => match unwrap_red(&payload) {
-                Some((_, start)) => payload.slice(start..),
+                Some((inner, start)) => {
+                    self.check_payload_type(inner, false);
+                    payload.slice(start..)
+                }
                 None => return self.faults.push(format!("number {extended} is malformed RED")),
             },
             None => payload,
@@ -312,12 +315,17 @@ impl Sink {
         self.reception.report(now, self.ssrc, self.reports.last())
     }
 
+    /// Of a packet, or of a block in RED.
+    fn check_payload_type(&mut self, payload_type: u8, is_rtx: bool) {
+        let codec = self.info.rtp_parameters.codecs.iter().find(|codec| codec.payload_type.0 == payload_type);
+        if codec.is_none_or(|codec| codec.mime_type.is_rtx() != is_rtx) {
+            self.faults.push(format!("payload type {payload_type} was not negotiated"));
+        }
+    }
+
     fn check(&mut self, header: &Header) {
         let is_rtx = Some(header.ssrc) == self.rtx_ssrc;
-        let codec = self.info.rtp_parameters.codecs.iter().find(|codec| codec.payload_type.0 == header.payload_type);
-        if codec.is_none_or(|codec| codec.mime_type.is_rtx() != is_rtx) {
-            self.faults.push(format!("payload type {} was not negotiated", header.payload_type));
-        }
+        self.check_payload_type(header.payload_type, is_rtx);
         for extension in &header.extensions {
             if !self.ids.values().any(|id| *id == extension.id) {
                 self.faults.push(format!("header extension {} was not negotiated", extension.id));

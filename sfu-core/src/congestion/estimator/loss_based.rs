@@ -28,7 +28,7 @@ const MAX_INHERENT: f64 = 0.35;
 const MIN_EVIDENCE: f64 = 6.0;
 
 /// The same while no queue is to be seen: losses in bursts may well fall together with a higher rate once.
-const MIN_EVIDENCE_WITHOUT_QUEUE: f64 = 15.0;
+const MIN_EVIDENCE_WITHOUT_QUEUE: f64 = 8.0;
 
 /// Bandwidths tried, evenly spaced from the least carried rate to the largest sent.
 const CANDIDATES: u32 = 16;
@@ -41,7 +41,7 @@ const JUMP_DEVIATIONS: f64 = 3.0;
 const JUMPS_WITH_QUEUE: usize = 1;
 const JUMPS_WITHOUT_QUEUE: usize = 2;
 
-/// Loss that is not believed to be inherent until an experiment has shown it.
+/// Loss that is not believed to be inherent unless an experiment has shown it lately.
 const SUSPECT_LOSS: f64 = 0.08;
 
 /// An experiment's rate, as a share of what the path carried, and its length in observations: the first still has
@@ -95,8 +95,6 @@ pub(super) struct LossBased {
     experiment: Option<Experiment>,
     pause: u32,
     paused_for: u32,
-    /// Whether the present inherent loss has been through an experiment.
-    verified_loss: f64,
     has_news: bool,
     /// Packets sent before are not looked at.
     since_us: i64,
@@ -111,8 +109,7 @@ impl LossBased {
             bound_bps: None,
             experiment: None,
             pause: FIRST_PAUSE,
-            paused_for: 0,
-            verified_loss: 0.0,
+            paused_for: FIRST_PAUSE,
             has_news: false,
             since_us: i64::MIN,
         }
@@ -179,7 +176,9 @@ impl LossBased {
         let finished = self.experiment.take();
         let unbounded = self.fit(None);
         let needed = if has_queue { MIN_EVIDENCE } else { MIN_EVIDENCE_WITHOUT_QUEUE };
-        let best = self.best_bandwidth().filter(|best| best.likelihood > unbounded.likelihood + needed);
+        let best = self
+            .best_bandwidth()
+            .filter(|best| (best.likelihood - unbounded.likelihood) / self.dispersion(best) > needed);
         match best {
             Some(best) => {
                 self.inherent = best.inherent;
@@ -193,7 +192,6 @@ impl LossBased {
                 if let Some(experiment) = finished {
                     self.bound_bps = experiment.bound_before;
                     self.pause = (self.pause * 2).min(MAX_PAUSE);
-                    self.verified_loss = unbounded.inherent;
                 }
                 self.grow(target_bps);
             }
@@ -236,7 +234,7 @@ impl LossBased {
 
     /// Begins an experiment if the losses have jumped, or are high and have not been through one.
     fn suspect(&mut self, target_bps: f64, has_queue: bool) {
-        if self.paused_for < self.pause && self.pause > FIRST_PAUSE {
+        if self.paused_for < self.pause {
             return;
         }
         let needed = if has_queue { JUMPS_WITH_QUEUE } else { JUMPS_WITHOUT_QUEUE };
@@ -247,12 +245,12 @@ impl LossBased {
             let deviation = (known.max(0.01) / observation.packets.max(1.0)).sqrt();
             observation.loss() > known + MIN_JUMP.max(JUMP_DEVIATIONS * deviation)
         });
-        let is_unverified =
-            self.window.len() >= WINDOW / 2 && self.inherent > SUSPECT_LOSS && self.inherent > self.verified_loss * 1.5;
-        if !has_jumped && !is_unverified {
+        let is_suspect = self.window.len() >= WINDOW / 2 && self.inherent > SUSPECT_LOSS;
+        if !has_jumped && !is_suspect {
             return;
         }
-        let kept = known.min(MAX_INHERENT);
+        // What was lost before the jump is taken as inherent for now; without a jump nothing is.
+        let kept = if has_jumped { known.min(MAX_INHERENT) } else { 0.0 };
         let carried = recent
             .iter()
             .map(|observation| observation.carried_bps() / (1.0 - kept))
@@ -302,17 +300,25 @@ impl LossBased {
             passed += weight * observation.packets * (1.0 - excess);
         }
         let inherent = if passed > 0.0 { (lost / passed).clamp(0.0, MAX_INHERENT) } else { 0.0 };
-        let likelihood = self
-            .weighted()
-            .map(|(weight, observation)| {
-                let excess = observation.excess(bandwidth_bps);
-                // No loss is impossible and none is certain.
-                let loss = (inherent + (1.0 - inherent) * excess).clamp(0.001, 0.999);
-                let received = observation.packets - observation.lost;
-                weight * (observation.lost * loss.ln() + received * (1.0 - loss).ln())
-            })
-            .sum();
-        Fit { bandwidth_bps, inherent, likelihood }
+        let mut fit = Fit { bandwidth_bps, inherent, likelihood: 0.0 };
+        for (weight, observation) in self.weighted() {
+            let loss = fit.loss(observation);
+            let received = observation.packets - observation.lost;
+            fit.likelihood += weight * (observation.lost * loss.ln() + received * (1.0 - loss).ln());
+        }
+        fit
+    }
+
+    /// How much more the losses vary around a fit than losses of single packets would, at least 1. Losses that come in
+    /// bursts are fewer events than packets, and prove less (quasi-likelihood).
+    fn dispersion(&self, fit: &Fit) -> f64 {
+        let (sum, weights) = self.weighted().fold((0.0, 0.0), |(sum, weights), (weight, observation)| {
+            let loss = fit.loss(observation);
+            let error = observation.lost - observation.packets * loss;
+            let variance = observation.packets * loss * (1.0 - loss);
+            (sum + weight * error * error / variance.max(0.1), weights + weight)
+        });
+        if weights > 0.0 { (sum / weights).max(1.0) } else { 1.0 }
     }
 
     fn weighted(&self) -> impl Iterator<Item = (f64, &Observation)> {
@@ -326,6 +332,13 @@ struct Fit {
     bandwidth_bps: f64,
     inherent: f64,
     likelihood: f64,
+}
+
+impl Fit {
+    /// The share of an observation's packets that is lost by this fit. No loss is impossible and none is certain.
+    fn loss(&self, observation: &Observation) -> f64 {
+        (self.inherent + (1.0 - self.inherent) * observation.excess(self.bandwidth_bps)).clamp(0.001, 0.999)
+    }
 }
 
 impl Observation {

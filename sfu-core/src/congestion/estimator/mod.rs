@@ -67,13 +67,13 @@ const INITIAL_RTT: Duration = Duration::from_millis(100);
 /// A round trip told or measured is taken as no more than this.
 const MAX_RTT: Duration = Duration::from_secs(2);
 
-/// The wait for feedback that is part of every round trip.
-const FEEDBACK_INTERVAL: Duration = Duration::from_millis(100);
-
 /// A full packet, and the most that its own time on the path is taken to be: that of 100 kbit/s, below which packets are
 /// rarely full.
 const PACKET_BITS: f64 = 9_600.0;
 const MAX_PACKET_MS: f64 = 96.0;
+
+/// Where packets wait no longer than this and a packet's own time, losses are not those of a full queue, most likely.
+const TRACE_OF_QUEUE_MS: f64 = 4.0;
 
 /// What was sent this long after a probe may have waited behind it.
 const PROBE_SHADOW_US: i64 = 250_000;
@@ -400,13 +400,16 @@ impl BandwidthEstimator {
         let conditions = Conditions {
             usage: self.usage,
             queue_ms: self.delays.queue_ms(),
-            backlog_bytes: self.backlog_bytes(now),
+            in_flight_bytes: self.history.total_bytes().saturating_sub(self.acknowledged_bytes) as f64,
+            acknowledged_at: self.origin
+                + Duration::from_micros(u64::try_from(self.newest_acknowledged_us).unwrap_or(0)),
             gate_ms: self.gate_ms(),
             acknowledged_bps: self.acknowledged.rate_bps(),
             short_acknowledged_bps: self.acknowledged.short_rate_bps(),
             inherent_loss: self.losses.inherent_loss(),
             sent_bps: self.sent.bitrate_bps(now),
             rtt: self.rtt(),
+            least_rtt: self.least_rtt.unwrap_or(INITIAL_RTT),
         };
         match self.rate.handle_conditions(now, &conditions) {
             Step::Kept => {}
@@ -418,7 +421,7 @@ impl BandwidthEstimator {
     fn settle_losses(&mut self) {
         let Self { history, losses, .. } = self;
         history.settle(self.newest_acknowledged_us - REORDER_GRACE_US, |packet| losses.handle_packet(packet));
-        let has_queue = self.delays.queue_ms() >= self.gate_ms();
+        let has_queue = self.delays.queue_ms() >= TRACE_OF_QUEUE_MS + self.packet_ms();
         self.losses.update(self.rate.target_bps(), has_queue);
     }
 
@@ -453,21 +456,17 @@ impl BandwidthEstimator {
 
     /// The queue from which on it is one: jitter, and the time that a packet takes itself, which on a thin path is long.
     fn gate_ms(&self) -> f64 {
+        self.delays.gate_ms() + self.packet_ms()
+    }
+
+    fn packet_ms(&self) -> f64 {
         let packet_ms = self.acknowledged.rate_bps().map_or(0.0, |bps| PACKET_BITS * 1_000.0 / bps.max(1) as f64);
-        self.delays.gate_ms() + packet_ms.min(MAX_PACKET_MS)
+        packet_ms.min(MAX_PACKET_MS)
     }
 
     /// Whether the packets that feedback tells of were sent in the shadow of a probe.
     fn is_after_probe(&self) -> bool {
         self.last_probe_us.is_some_and(|at| self.newest_acknowledged_us - at <= PROBE_SHADOW_US)
-    }
-
-    /// Bytes sent and not acknowledged, less what is on its way without any queue.
-    fn backlog_bytes(&self, now: Instant) -> f64 {
-        let in_flight = self.history.total_bytes().saturating_sub(self.acknowledged_bytes) as f64;
-        let Some(least_rtt) = self.least_rtt else { return 0.0 };
-        let without_queue = self.sent.bitrate_bps(now) as f64 / 8.0 * (least_rtt + FEEDBACK_INTERVAL).as_secs_f64();
-        (in_flight - without_queue).max(0.0)
     }
 
     fn may_probe(&self, now: Instant) -> bool {

@@ -59,7 +59,7 @@ const GO_ON: f64 = 0.7;
 
 /// Time between probes while more is wanted, at first and at most: it doubles with each that failed.
 const FIRST_INTERVAL: Duration = Duration::from_secs(2);
-const MAX_INTERVAL: Duration = Duration::from_secs(10);
+const MAX_INTERVAL: Duration = Duration::from_secs(6);
 
 /// No probe within this time of a decrease: the queue has to be empty, or it is measured as well.
 const QUIET_AFTER_DECREASE: Duration = Duration::from_millis(1_500);
@@ -169,7 +169,8 @@ impl Probing {
     /// The rate fell: the next probe is not for now, and soon after.
     pub(super) fn handle_decrease(&mut self, now: Instant) {
         self.waiting.clear();
-        self.next_at = Some(now + QUIET_AFTER_DECREASE.max(self.interval));
+        let quiet_until = now + QUIET_AFTER_DECREASE;
+        self.next_at = self.next_at.map(|at| at.max(quiet_until));
     }
 
     pub(super) fn poll_probe(&mut self, now: Instant, estimate_bps: f64, may_probe: bool) -> Option<Probe> {

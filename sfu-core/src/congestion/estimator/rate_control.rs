@@ -32,13 +32,18 @@ const DRAIN_FROM_MS: f64 = 30.0;
 const DRAIN_TIME_MS: f64 = 600.0;
 const MAX_DRAIN: f64 = 0.75;
 
+/// A queue that is below this share of its peak is being drained.
+const FALLING: f64 = 0.85;
+
 /// What the rate control knows when it is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Conditions {
     pub(super) usage: PathUsage,
     pub(super) queue_ms: f64,
-    /// Bytes that were sent and should have been acknowledged by now if there were no queue.
-    pub(super) backlog_bytes: f64,
+    /// Bytes that were sent and not acknowledged.
+    pub(super) in_flight_bytes: f64,
+    /// When the newest acknowledged packet was sent.
+    pub(super) acknowledged_at: Instant,
     /// From which on a queue is one.
     pub(super) gate_ms: f64,
     /// What arrives, over half a second and over a short time.
@@ -49,6 +54,8 @@ pub(super) struct Conditions {
     /// What was sent of late.
     pub(super) sent_bps: u64,
     pub(super) rtt: Duration,
+    /// The shortest round trip seen.
+    pub(super) least_rtt: Duration,
 }
 
 /// The delay-based rate.
@@ -67,7 +74,10 @@ pub(super) struct RateControl {
 struct Drain {
     measured_bps: f64,
     resume_bps: f64,
+    began: Instant,
+    /// By then the queue should be gone, or shorter than its peak since it was last looked at.
     until: Instant,
+    peak_ms: f64,
 }
 
 /// What the caller has to do after a step.
@@ -133,17 +143,28 @@ impl RateControl {
             return Step::Decreased;
         }
         if let Some(drain) = self.drain {
-            let is_late = now >= drain.until;
-            let is_drained = conditions.queue_ms < conditions.gate_ms.max(DRAIN_FROM_MS);
-            if is_late || is_drained {
-                self.drain = None;
-                self.target_bps = self.target_bps.max(drain.resume_bps);
-            }
-            return if is_late && !is_drained { Step::QueueStays } else { Step::Kept };
+            return self.handle_drain(now, drain, conditions);
         }
         if conditions.usage == PathUsage::Normal {
             self.increase(elapsed, conditions);
         }
+        Step::Kept
+    }
+
+    fn handle_drain(&mut self, now: Instant, mut drain: Drain, conditions: &Conditions) -> Step {
+        let is_drained = conditions.queue_ms < conditions.gate_ms.max(DRAIN_FROM_MS);
+        drain.peak_ms = drain.peak_ms.max(conditions.queue_ms);
+        // Packets from before the decrease say nothing of its effect.
+        let is_late = now >= drain.until && conditions.acknowledged_at >= drain.began;
+        if is_late && !is_drained && conditions.queue_ms < FALLING * drain.peak_ms {
+            drain.peak_ms = conditions.queue_ms;
+            drain.until = now + conditions.rtt + FEEDBACK_DELAY;
+        } else if is_late || is_drained {
+            self.drain = None;
+            self.target_bps = self.target_bps.max(drain.resume_bps);
+            return if is_drained { Step::Kept } else { Step::QueueStays };
+        }
+        self.drain = Some(drain);
         Step::Kept
     }
 
@@ -174,14 +195,17 @@ impl RateControl {
         }
         self.capacity.handle_congestion(carried);
         let resume_bps = (carried * BACK_OFF).min(self.target_bps).max(self.min_bps);
-        // What was sent since the packets that feedback tells of is in the queue as well.
-        let queue_ms = conditions.queue_ms.max(conditions.backlog_bytes * 8_000.0 / carried.max(1.0));
+        // What was sent after the packets that feedback tells of is in the queue as well.
+        let in_flight_ms = conditions.in_flight_bytes * 8_000.0 / carried.max(1.0);
+        let without_queue_ms = (conditions.least_rtt + FEEDBACK_DELAY).as_secs_f64() * 1_000.0;
+        let queue_ms = conditions.queue_ms.max(in_flight_ms - without_queue_ms);
         let drained = if queue_ms > DRAIN_FROM_MS { (queue_ms / DRAIN_TIME_MS).min(MAX_DRAIN) } else { 0.0 };
         self.target_bps = (resume_bps * (1.0 - drained)).max(self.min_bps);
         let spare = 1.0 - self.target_bps / carried.max(1.0);
         let drain_ms = (1.5 * queue_ms / spare.max(0.1)).clamp(0.0, 10_000.0);
         let until = now + conditions.rtt + 2 * FEEDBACK_DELAY + Duration::from_millis(drain_ms as u64);
-        self.drain = Some(Drain { measured_bps: carried, resume_bps, until });
+        let peak_ms = conditions.queue_ms;
+        self.drain = Some(Drain { measured_bps: carried, resume_bps, began: now, until, peak_ms });
     }
 
     fn increase(&mut self, elapsed: Duration, conditions: &Conditions) {

@@ -113,6 +113,39 @@ fn one_key_frame_does_not_move_the_rate() {
 }
 
 #[test]
+fn a_key_frame_in_the_first_second_is_not_taken_for_the_rate() {
+    // The stream's own first one, and one that its first viewer asked for.
+    for key_frame_at in [0, 700] {
+        let mut rates = LayerRates::new(LayerKind::Simulcast);
+        send(&mut rates, layers(0, 0), 800_000, 0, key_frame_at);
+        rates.handle_packet(origin() + ms(key_frame_at), layers(0, 0), 100_000);
+        send(&mut rates, layers(0, 0), 800_000, key_frame_at, 1010);
+        let rate = rates.cumulative(origin() + ms(1010), layers(0, 0));
+        assert!(near(rate.bps, 800_000), "{rate:?}");
+    }
+}
+
+#[test]
+fn pauses_between_short_spells_of_sending_are_no_part_of_the_rate() {
+    let mut rates = LayerRates::new(LayerKind::Simulcast);
+    for spell in 0..10 {
+        send(&mut rates, layers(0, 0), 800_000, spell * 10_000, spell * 10_000 + 510);
+    }
+    let bps = rates.cumulative_bps(origin() + ms(100_000), layers(0, 0));
+    assert!(near(bps, 800_000), "{bps}");
+}
+
+#[test]
+fn a_spell_too_short_for_a_sample_is_better_than_nothing() {
+    let mut rates = LayerRates::new(LayerKind::Simulcast);
+    send(&mut rates, layers(0, 0), 800_000, 0, 300);
+    assert_eq!(rates.cumulative(origin() + ms(300), layers(0, 0)).basis, Basis::Estimated);
+    rates.handle_packet(origin() + ms(10_000), layers(0, 0), 1000);
+    let rate = rates.cumulative(origin() + ms(10_000), layers(0, 0));
+    assert!(rate.basis == Basis::Measured && near(rate.bps, 480_000), "{rate:?}");
+}
+
+#[test]
 fn a_lasting_change_is_known_within_two_seconds() {
     let mut rates = LayerRates::new(LayerKind::Simulcast);
     send(&mut rates, layers(0, 0), 400_000, 0, 3000);

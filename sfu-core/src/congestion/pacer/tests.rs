@@ -134,6 +134,25 @@ fn what_is_never_delayed_takes_its_room_from_video() {
 }
 
 #[test]
+fn nothing_overtakes_what_waits() {
+    let mut pacer = pacer(1_000_000);
+    offer(&mut pacer, origin(), 6);
+    assert!(!pacer.try_send(origin() + ms(1000), PACKET), "the bucket is full again, but a packet was there before");
+    assert_eq!(pacer.pop(origin() + ms(1000)), Some((5, PACKET)));
+    assert!(pacer.try_send(origin() + ms(1000), PACKET));
+}
+
+#[test]
+fn a_debt_makes_nothing_wait_for_longer_than_the_drain_time() {
+    let mut pacer = pacer(0);
+    pacer.account(origin(), 60_000);
+    pacer.push(origin(), Class::Video, 7, PACKET).unwrap();
+    assert_eq!(pacer.pop(origin() + DRAIN_WITHIN - ms(1)), None);
+    assert_eq!(pacer.poll_timeout(), Some(origin() + DRAIN_WITHIN));
+    assert_eq!(pacer.pop(origin() + DRAIN_WITHIN), Some((7, PACKET)));
+}
+
+#[test]
 fn the_limit_is_told_and_nothing_is_kept_beyond_it() {
     let mut pacer = pacer(1_000_000);
     for item in 0..MAX_QUEUED as u32 {

@@ -122,6 +122,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::rtcp::ntp::NtpTime;
     use crate::test_support::origin;
 
     const VIDEO: NonZeroU32 = NonZeroU32::new(90_000).unwrap();
@@ -184,6 +185,87 @@ mod tests {
         assert_eq!(rewriter.map(500_000), 500_000);
         rewriter.switch_source(0, now, VIDEO, None);
         assert_eq!(rewriter.map(0), 1_001);
+    }
+
+    fn report(ntp_ms: u64, rtp_timestamp: u32) -> SourceReport {
+        let ntp = NtpTime((9_000_000_000u64 << 32).wrapping_add((ntp_ms << 32) / 1000));
+        SourceReport { ntp, rtp_timestamp, received_at: origin() }
+    }
+
+    /// What the first packet of another source gets: the old one's last was at 1000 ms of the sender's clock and came `elapsed_ms`
+    /// ago, the new one's was taken at `taken_at_ms`.
+    fn step_by_reports(elapsed_ms: u64, taken_at_ms: u64) -> u32 {
+        let now = origin();
+        let mut rewriter = TimestampRewriter::new(u32::MAX);
+        let last = rewriter.rewrite(90_000, now);
+        // The one's report is from before, the other's from after the packet.
+        let reports = ClockReports { old: report(500, 45_000), new: report(taken_at_ms + 1000, 40_000) };
+        let input = 40_000u32.wrapping_sub(90_000);
+        let now = now + Duration::from_millis(elapsed_ms);
+        rewriter.switch_source(input, now, VIDEO, Some(reports));
+        rewriter.rewrite(input, now).wrapping_sub(last)
+    }
+
+    /// Timestamps of two encodings start at random: only the sender knows how they belong together.
+    #[test]
+    fn another_source_is_laid_on_the_timeline_of_the_old_by_the_senders_reports() {
+        for (elapsed_ms, taken_at_ms, expected) in [
+            (33, 1033, 33 * 90),
+            // It lingered on the way, or the old one did.
+            (400, 1033, 33 * 90),
+            (10, 1133, 133 * 90),
+            // Of the same moment, and of an earlier one.
+            (5, 1000, 1),
+            (5, 900, 1),
+            // At the limit of what is believed, and beyond it on either side.
+            (0, 3000, 2000 * 90),
+            (0, 3001, 1),
+            (2133, 1033, 2100 * 90 + 33 * 90),
+            (20, 60_000, 20 * 90),
+        ] {
+            let step = step_by_reports(elapsed_ms, taken_at_ms);
+            // The fraction of an NTP second is not a whole number of ticks.
+            assert!(step.abs_diff(expected) <= 1 && step > 0, "{elapsed_ms} ms, at {taken_at_ms}: {step}");
+        }
+    }
+
+    /// Each switch to a picture from before the last one would otherwise push the timeline further off the sender's.
+    #[test]
+    fn what_a_switch_could_not_go_back_is_made_up_for_at_the_next() {
+        let now = origin();
+        let mut rewriter = TimestampRewriter::new(0);
+        let reports = ClockReports { old: report(0, 0), new: report(0, 0) };
+        rewriter.rewrite(9_000, now);
+        rewriter.switch_source(4_500, now, VIDEO, Some(reports));
+        assert_eq!(rewriter.rewrite(4_500, now), 9_001);
+        assert_eq!(rewriter.rewrite(7_500, now), 12_001);
+        let later = now + Duration::from_secs(1);
+        // The old source is 4 501 ticks ahead by now.
+        rewriter.switch_source(18_000, later, VIDEO, Some(reports));
+        assert_eq!(rewriter.rewrite(18_000, later), 18_000);
+    }
+
+    #[test]
+    fn a_source_that_went_on_in_a_pause_stays_on_its_timeline_and_one_that_started_anew_does_not() {
+        let second = Duration::from_secs(1);
+        for (pause, input, expected) in [
+            (second, 90_000, 90_000),
+            (second, 90_000 + 2 * 90_000, 90_000 + 2 * 90_000),
+            (second, 90_000 + 2 * 90_000 + 1, 90_000),
+            (second, 1 << 31, 90_000),
+            (second, 0u32.wrapping_sub(3_000), 90_000),
+            (Duration::ZERO, 0, 1),
+            // Longer than half of what a timestamp can count, and than all of it.
+            (second * 30_000, 30_000 * 90_000, 30_000 * 90_000),
+            (second * 50_000, (50_000u64 * 90_000) as u32, (50_000u64 * 90_000) as u32),
+            (second * 50_000, 5, (50_000u64 * 90_000) as u32),
+        ] {
+            let now = origin();
+            let mut rewriter = TimestampRewriter::new(0);
+            rewriter.rewrite(0, now);
+            rewriter.resume(input, now + pause, VIDEO);
+            assert_eq!(rewriter.rewrite(input, now + pause), expected, "{pause:?} {input}");
+        }
     }
 
     /// More than 13 hours are more than 2^32 ticks: wrapped as the timestamp is, not a panic.

@@ -154,3 +154,15 @@ fn absolute_send_time_is_6_18_fixed_point_and_wraps_at_64_s() {
         assert_eq!([&[0][..], &time.to_bytes()].concat(), raw.to_be_bytes());
     }
 }
+
+#[test]
+fn a_kind_that_is_unset_is_neither_read_nor_written() {
+    let mut ids = ids();
+    let id = ids.get(ExtensionKind::AudioLevel).unwrap();
+    ids.unset(ExtensionKind::AudioLevel);
+    ids.unset(ExtensionKind::AudioLevel);
+    assert_eq!(ids.get(ExtensionKind::AudioLevel), None);
+    assert_eq!(parse(&ids, &packet(ONE_BYTE_PROFILE, &[id << 4, 7])).range(ExtensionKind::AudioLevel), None);
+    ids.set(ExtensionKind::PlayoutDelay, id).unwrap();
+    assert_eq!(ids.get(ExtensionKind::PlayoutDelay), Some(id));
+}

@@ -1,5 +1,9 @@
 //! The network between peers and the core: for each peer a link up and a link down, on a made-up clock, out of a seed.
 
+pub mod link;
+mod queue;
+pub mod stats;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -7,6 +11,10 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sfu_core::transport::tuple::Tuple;
+
+use self::link::{Link, Loss, Rate};
+use self::queue::Queue;
+use self::stats::LinkStats;
 
 /// Which way a datagram goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,65 +25,23 @@ pub enum Direction {
     Down,
 }
 
-/// How a link loses datagrams.
-#[derive(Debug, Clone, Copy)]
-pub enum Loss {
-    /// Not at all.
-    None,
-    /// Each with the same probability.
-    Bernoulli(f64),
-    /// In bursts: two states with a probability of loss each, and of leaving each state (Gilbert 1960, Elliott 1963).
-    GilbertElliott { to_bad: f64, to_good: f64, in_good: f64, in_bad: f64 },
-}
-
-/// The properties of one direction of a path.
-#[derive(Debug, Clone, Copy)]
-pub struct Link {
-    pub latency: Duration,
-    /// Added to the latency at random, without reordering.
-    pub jitter: Duration,
-    pub loss: Loss,
-    /// The probability that a datagram is held back by `reordering_delay`, and so overtaken.
-    pub reordering: f64,
-    pub reordering_delay: Duration,
-    /// The probability that a datagram comes twice.
-    pub duplication: f64,
-    /// Bits per second and the bytes that may wait; beyond them datagrams are lost.
-    pub rate: Option<(u64, usize)>,
-    /// Nothing passes.
-    pub is_partitioned: bool,
-}
-
-impl Link {
-    /// 20 ms and nothing else.
-    pub const CLEAN: Self = Self {
-        latency: Duration::from_millis(20),
-        jitter: Duration::ZERO,
-        loss: Loss::None,
-        reordering: 0.0,
-        reordering_delay: Duration::from_millis(8),
-        duplication: 0.0,
-        rate: None,
-        is_partitioned: false,
-    };
-
-    /// A clean link that loses this part of its datagrams.
-    pub fn lossy(probability: f64) -> Self {
-        Self { loss: Loss::Bernoulli(probability), ..Self::CLEAN }
-    }
-}
-
 /// What a datagram is, by its first byte (RFC 7983) and, for RTP and RTCP, its second (RFC 5761).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
+    /// RFC 8489.
     Stun,
+    /// RFC 6347.
     Dtls,
+    /// Media.
     Rtp,
+    /// Reports.
     Rtcp,
+    /// Nothing that is known.
     Other,
 }
 
 impl Kind {
+    /// Of this datagram.
     pub fn of(bytes: &[u8]) -> Self {
         match (bytes.first(), bytes.get(1)) {
             (Some(0..=3), _) => Self::Stun,
@@ -90,13 +56,18 @@ impl Kind {
 /// A datagram on its way.
 #[derive(Debug, Clone)]
 pub struct Datagram {
+    /// Where to.
     pub direction: Direction,
+    /// Whose.
     pub peer: usize,
+    /// On which path.
     pub tuple: Tuple,
+    /// All of it.
     pub bytes: Vec<u8>,
 }
 
 impl Datagram {
+    /// What it is.
     pub fn kind(&self) -> Kind {
         Kind::of(&self.bytes)
     }
@@ -108,15 +79,17 @@ type Rule = Box<dyn FnMut(&Datagram) -> bool>;
 /// All links.
 pub struct Network {
     rng: StdRng,
+    origin: Instant,
     links: Vec<[State; 2]>,
+    shared: Vec<(Rate, Queue)>,
     in_flight: BTreeMap<(Instant, u64), Datagram>,
     sent: u64,
     rules: Vec<Rule>,
     homes: HashMap<SocketAddr, usize>,
     /// What the core sent to addresses of no peer.
     pub strays: Vec<(Tuple, Vec<u8>)>,
-    /// The core's latest ciphertexts by peer, SSRC and sequence number, each with its place in the row of all.
-    sealed: HashMap<(usize, u32, u16), (usize, Vec<u8>)>,
+    /// Digests of the core's latest ciphertexts by peer, SSRC and sequence number, each with its place in the row of all.
+    sealed: HashMap<(usize, u32, u16), (usize, u64)>,
     media_sent: usize,
     /// Ciphertexts that the core sent again, byte for byte.
     pub repeated: usize,
@@ -129,22 +102,46 @@ const ROUND: usize = 20_000;
 
 struct State {
     link: Link,
+    queue: Queue,
+    /// The place that it shares with others, instead of its own queue.
+    shared: Option<SharedId>,
+    /// Times when nothing passes.
+    outages: Vec<(Instant, Instant)>,
     is_bad: bool,
-    idle_from: Option<Instant>,
     last_arrival: Option<Instant>,
+    stats: LinkStats,
 }
 
+/// A thin place that several links lead through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedId(usize);
+
 impl State {
-    fn new(link: Link) -> Self {
-        Self { link, is_bad: false, idle_from: None, last_arrival: None }
+    fn new(origin: Instant, link: Link) -> Self {
+        Self {
+            link,
+            queue: Queue::default(),
+            shared: None,
+            outages: Vec::new(),
+            is_bad: false,
+            last_arrival: None,
+            stats: LinkStats::new(origin),
+        }
+    }
+
+    fn is_cut(&self, now: Instant) -> bool {
+        self.link.is_partitioned || self.outages.iter().any(|(from, until)| (*from..*until).contains(&now))
     }
 }
 
 impl Network {
-    pub fn new(seed: u64) -> Self {
+    /// No links yet. Statistics count from `origin`.
+    pub fn new(seed: u64, origin: Instant) -> Self {
         Self {
             rng: StdRng::seed_from_u64(seed),
+            origin,
             links: Vec::new(),
+            shared: Vec::new(),
             in_flight: BTreeMap::new(),
             sent: 0,
             rules: Vec::new(),
@@ -159,7 +156,7 @@ impl Network {
 
     /// Connects the next peer.
     pub fn add_peer(&mut self, up: Link, down: Link) {
-        self.links.push([State::new(up), State::new(down)]);
+        self.links.push([State::new(self.origin, up), State::new(self.origin, down)]);
     }
 
     /// Makes what is sent to `address` come to `peer`.
@@ -167,8 +164,40 @@ impl Network {
         self.homes.insert(address, peer);
     }
 
+    /// A link's properties, to be changed.
     pub fn link(&mut self, peer: usize, direction: Direction) -> &mut Link {
         &mut self.links[peer][direction as usize].link
+    }
+
+    /// What became of the datagrams on a link.
+    pub fn stats(&self, peer: usize, direction: Direction) -> &LinkStats {
+        &self.links[peer][direction as usize].stats
+    }
+
+    /// Changes what a thin link carries: from each of these times on so many bit/s. The link must have a rate, which holds
+    /// until the first; earlier schedules are replaced.
+    pub fn schedule(&mut self, peer: usize, direction: Direction, changes: &[(Instant, u64)]) {
+        self.links[peer][direction as usize].queue.schedule(changes.iter().copied());
+    }
+
+    /// Nothing passes from one moment until another.
+    pub fn add_outage(&mut self, peer: usize, direction: Direction, from: Instant, until: Instant) {
+        self.links[peer][direction as usize].outages.push((from, until));
+    }
+
+    /// Leads these links through one queue, instead of those of their own.
+    pub fn share(&mut self, rate: Rate, links: &[(usize, Direction)]) -> SharedId {
+        let id = SharedId(self.shared.len());
+        self.shared.push((rate, Queue::default()));
+        for (peer, direction) in links {
+            self.links[*peer][*direction as usize].shared = Some(id);
+        }
+        id
+    }
+
+    /// Changes what a shared place carries, as [`Self::schedule`] does for a link of its own.
+    pub fn schedule_shared(&mut self, id: SharedId, changes: &[(Instant, u64)]) {
+        self.shared[id.0].1.schedule(changes.iter().copied());
     }
 
     /// Loses what `rule` says yes to.
@@ -193,10 +222,12 @@ impl Network {
         self.rules.clear();
     }
 
+    /// A peer sends.
     pub fn send_up(&mut self, now: Instant, peer: usize, tuple: Tuple, bytes: Vec<u8>) {
         self.send(now, Datagram { direction: Direction::Up, peer, tuple, bytes });
     }
 
+    /// The core sends.
     pub fn send_down(&mut self, now: Instant, tuple: Tuple, bytes: &[u8]) {
         let Some(&peer) = self.homes.get(&tuple.remote) else {
             return self.strays.push((tuple, bytes.to_vec()));
@@ -212,11 +243,12 @@ impl Network {
         let ssrc = u32::from_be_bytes(bytes[8..12].try_into().unwrap());
         let sequence = u16::from_be_bytes([bytes[2], bytes[3]]);
         self.media_sent += 1;
-        let before = self.sealed.insert((peer, ssrc, sequence), (self.media_sent, bytes.to_vec()));
+        let digest = digest(bytes);
+        let before = self.sealed.insert((peer, ssrc, sequence), (self.media_sent, digest));
         if let Some((place, before)) = before
             && self.media_sent - place < ROUND
         {
-            if before == bytes {
+            if before == digest {
                 self.repeated += 1;
             } else {
                 self.faults.push(format!("number {sequence} of {ssrc} was sealed twice"));
@@ -227,24 +259,39 @@ impl Network {
     fn send(&mut self, now: Instant, datagram: Datagram) {
         // Every rule sees every datagram, for rules count.
         let dropped = self.rules.iter_mut().fold(false, |dropped, rule| rule(&datagram) | dropped);
+        let len = datagram.bytes.len();
         let state = &mut self.links[datagram.peer][datagram.direction as usize];
-        if dropped || state.link.is_partitioned || is_lost(state, &mut self.rng) {
-            return;
+        state.stats.offered.add(len);
+        if dropped || state.is_cut(now) || is_lost(state, &mut self.rng) {
+            return state.stats.lost_otherwise.add(len);
         }
-        let Some(departure) = departure(state, now, datagram.bytes.len()) else { return };
-        let copies = if self.rng.random_bool(state.link.duplication) { 2 } else { 1 };
-        for _ in 0..copies {
-            let jitter = state.link.jitter.mul_f64(self.rng.random());
-            let mut arrival = departure + state.link.latency + jitter;
-            if self.rng.random_bool(state.link.reordering) {
-                arrival += state.link.reordering_delay;
-            } else {
-                arrival = state.last_arrival.map_or(arrival, |last| arrival.max(last));
-                state.last_arrival = Some(arrival);
-            }
-            self.sent += 1;
-            self.in_flight.insert((arrival, self.sent), datagram.clone());
+        let queue = match state.shared.map(|id| &mut self.shared[id.0]) {
+            Some((rate, queue)) => Some((*rate, queue)),
+            None => state.link.rate.map(|rate| (rate, &mut state.queue)),
+        };
+        let is_queued = queue.is_some();
+        let departure = queue.map_or(Some(now), |(rate, queue)| queue.push(now, rate, len));
+        let Some(departure) = departure else { return state.stats.note_overflow(now, len) };
+        state.stats.note_delivery(now, departure, len, is_queued);
+        if state.link.duplication > 0.0 && self.rng.random_bool(state.link.duplication) {
+            self.carry(departure, datagram.clone());
         }
+        self.carry(departure, datagram);
+    }
+
+    /// Has a datagram arrive that left at `departure`.
+    fn carry(&mut self, departure: Instant, datagram: Datagram) {
+        let state = &mut self.links[datagram.peer][datagram.direction as usize];
+        let jitter = state.link.jitter.mul_f64(self.rng.random());
+        let mut arrival = departure + state.link.latency + jitter;
+        if self.rng.random_bool(state.link.reordering) {
+            arrival += state.link.reordering_delay;
+        } else if !state.link.jitter_reorders {
+            arrival = state.last_arrival.map_or(arrival, |last| arrival.max(last));
+            state.last_arrival = Some(arrival);
+        }
+        self.sent += 1;
+        self.in_flight.insert((arrival, self.sent), datagram);
     }
 
     /// When the next datagram arrives.
@@ -270,15 +317,10 @@ fn is_lost(state: &mut State, rng: &mut StdRng) -> bool {
     }
 }
 
-/// When the last bit has left, or nothing if the queue is full.
-fn departure(state: &mut State, now: Instant, len: usize) -> Option<Instant> {
-    let Some((bits_per_second, queue_bytes)) = state.link.rate else { return Some(now) };
-    let idle_from = state.idle_from.map_or(now, |at| at.max(now));
-    let waiting_bytes = (idle_from - now).as_secs_f64() * bits_per_second as f64 / 8.0;
-    if waiting_bytes as usize + len > queue_bytes {
-        return None;
-    }
-    let departure = idle_from + Duration::from_secs_f64(len as f64 * 8.0 / bits_per_second as f64);
-    state.idle_from = Some(departure);
-    Some(departure)
+/// Tells ciphertexts apart (FNV-1a, eight bytes at a time).
+fn digest(bytes: &[u8]) -> u64 {
+    let chunks = bytes.chunks(8).map(|chunk| chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+    chunks.fold(0xcbf2_9ce4_8422_2325 ^ bytes.len() as u64, |hash, word| {
+        (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29)
+    })
 }
