@@ -14,7 +14,7 @@ impl Consumer {
     /// What it costs to serve this consumer, step by step.
     pub(crate) fn demand(&self, now: Instant, key: ConsumerKey, producer: &Producer) -> Demand<ConsumerKey> {
         let rates = match self.selector.layering() {
-            Layering::Plain => Ladder::single(producer.rates.cumulative_bps(now, Layers::MAX)),
+            Layering::Plain => Ladder::single(producer.rates.cumulative_bps(now, Layers::default())),
             Layering::Simulcast { .. } | Layering::Svc { .. } => {
                 let highest = self.selector.layering().highest();
                 let mut ladder = Ladder::new();

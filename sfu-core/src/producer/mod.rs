@@ -204,9 +204,14 @@ impl Producer {
         self.kind == MediaKind::Video && !self.is_screen
     }
 
-    /// The layers of a packet of an encoding: in a simulcast its spatial layer is the encoding.
+    /// The layers of a packet of an encoding: in a simulcast its spatial layer is the encoding; what was announced as without
+    /// layers has none.
     pub(crate) fn layers_of(&self, encoding: usize, inside: Layers) -> Layers {
-        if self.encodings.len() > 1 { Layers { spatial: encoding as u8, ..inside } } else { inside }
+        match self.producer_type {
+            ProducerType::Simple => Layers::default(),
+            ProducerType::Simulcast => Layers { spatial: encoding as u8, ..inside },
+            ProducerType::Svc => inside,
+        }
     }
 }
 

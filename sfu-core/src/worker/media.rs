@@ -99,7 +99,7 @@ impl Core {
             }
             MediaKind::Audio => {
                 producer.rates.handle_packet(now, Layers::default(), incoming.source.packet.len());
-                if let Some(level) = incoming.source.extensions.audio_level {
+                if let Some(level) = incoming.source.extensions.audio_level.filter(|_| !producer.paused) {
                     let router = producer.router;
                     self.hear(now, router, route.producer, level);
                 }

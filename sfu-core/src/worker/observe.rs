@@ -106,8 +106,12 @@ impl Core {
     /// Audio comes and goes without anybody being told, as in silence.
     fn select_audio(&mut self, change: Change<ProducerKey>) {
         for (key, is_selected) in [(change.removed, false), (change.added, true)] {
-            if let Some(producer) = key.and_then(|key| self.producers.get_mut(key)) {
-                producer.is_selected = is_selected;
+            let Some(producer) = key.and_then(|key| self.producers.get_mut(key)) else { continue };
+            producer.is_selected = is_selected;
+            for consumer in &producer.consumers {
+                if let Some(consumer) = self.consumers.get_mut(*consumer).filter(|_| !is_selected) {
+                    consumer.stop();
+                }
             }
         }
     }
