@@ -128,7 +128,7 @@ fn a_lossy_uplink_shows_in_the_producers_figures_and_a_lossy_downlink_in_the_con
         let streams = consumer_stats(&world, sink);
         let (outbound, inbound) = (&streams[0], &streams[1]);
         let (bad, good) = if is_up { (inbound, outbound) } else { (outbound, inbound) };
-        assert!((5..=9).contains(&bad.score), "{}", bad.score);
+        assert!((5..=9).contains(&bad.score), "{bad:?}");
         // A gap in the uplink is asked for downstream as well, and filled in time.
         assert_eq!(good.score, 10);
         let counts = &bad.counts;
@@ -378,10 +378,11 @@ fn the_estimate_of_a_path_is_told_with_what_bounds_it() {
 fn probes_of_a_path_are_told_and_counted_apart_from_media() {
     let mut world = World::new(215);
     let (alice, bob) = (world.peer(), world.peer());
-    let source = world.produce(alice, "vp8");
-    let sink = world.consume(bob, source);
+    // More than a path is assumed to carry at first.
+    let source = world.produce(alice, "vp8-simulcast3");
     let transport = world.peers[bob].transport;
     world.core.trace_transport(transport, &[TransportTraceType::Probation]).unwrap();
+    let sink = world.consume(bob, source);
     world.run_for(s(5));
     let told = traces(&world, TraceTarget::Transport(transport));
     assert!(!told.is_empty());
