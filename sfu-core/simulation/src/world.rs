@@ -19,7 +19,8 @@ use sfu_core::worker::{
 
 use super::network::link::{Depth, Rate};
 use super::network::{Direction, Network};
-use super::peer::{BandwidthFeedback, CORE, Peer, PeerOptions, Signalled};
+use super::peer::options::{BandwidthFeedback, PeerOptions, Signalled};
+use super::peer::{CORE, Peer};
 use super::sink::Sink;
 use super::sink::playback::{Playback, Verdict};
 use super::source::video::{Audio, Video};
@@ -29,28 +30,41 @@ use super::vectors;
 /// A source of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourceId {
+    /// The peer's number.
     pub peer: usize,
+    /// Its place among the peer's.
     pub index: usize,
 }
 
 /// A sink of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SinkId {
+    /// The peer's number.
     pub peer: usize,
+    /// Its place among the peer's.
     pub index: usize,
 }
 
 /// Everything there is.
 pub struct World {
     seed: u64,
+    /// When it began.
     pub origin: Instant,
+    /// What time it is.
     pub now: Instant,
+    /// The media plane.
     pub core: Core,
+    /// Between the core and the peers.
     pub network: Network,
+    /// By number.
     pub peers: Vec<Peer>,
+    /// The first room.
     pub router: RouterId,
+    /// What the core told, and when.
     pub events: Vec<(Instant, RouterId, RouterEvent)>,
+    /// Paths that the core gave up.
     pub closed_tuples: Vec<Tuple>,
+    /// Transports that the core closed by itself.
     pub closed_transports: Vec<TransportId>,
     rng: StdRng,
     mids: u32,
@@ -206,6 +220,9 @@ impl World {
     }
 
     /// Publishes under numbers of its own, and does not send yet.
+    ///
+    /// # Errors
+    /// The core refuses it.
     pub fn produce_with(
         &mut self,
         peer: usize,
@@ -233,6 +250,7 @@ impl World {
         Ok(SourceId { peer, index: self.peers[peer].sources.len() - 1 })
     }
 
+    /// Has a source send from now on.
     pub fn start(&mut self, source: SourceId) {
         let now = self.now;
         self.source_mut(source).start(now);
@@ -251,6 +269,10 @@ impl World {
         self.consume_as(peer, source, capabilities, false).unwrap()
     }
 
+    /// The peer subscribes with these capabilities.
+    ///
+    /// # Errors
+    /// The core refuses it.
     pub fn consume_as(
         &mut self,
         peer: usize,
@@ -272,10 +294,12 @@ impl World {
         Ok(SinkId { peer, index: self.peers[peer].sinks.len() - 1 })
     }
 
+    /// A source.
     pub fn source(&self, id: SourceId) -> &Source {
         &self.peers[id.peer].sources[id.index]
     }
 
+    /// A source, to be changed.
     pub fn source_mut(&mut self, id: SourceId) -> &mut Source {
         &mut self.peers[id.peer].sources[id.index]
     }
@@ -311,7 +335,7 @@ impl World {
         self.sink(id).verdict(from, self.now)
     }
 
-    /// The encodings of a source by name, lowest first: switches one off or on (`RTCRtpSender.setParameters`).
+    /// Switches an encoding of a simulcast off or on, the lowest being 0 (`RTCRtpSender.setParameters`).
     pub fn set_active(&mut self, id: SourceId, encoding: usize, is_active: bool) {
         self.source_mut(id).set_active(encoding, is_active);
     }

@@ -5,7 +5,7 @@ use sfu_core::dtls::{DtlsState, Role};
 use sfu_core::router::{RouterEvent, TransportCloseReason};
 use sfu_core::srtp::ProtectionProfile;
 
-use simulation::peer::Signalled;
+use simulation::peer::options::Signalled;
 use simulation::{Direction, Kind, Link, PeerOptions, World, ms, s};
 
 /// Whether media of this peer reaches another one.

@@ -18,5 +18,6 @@ mod purity;
 mod redundant_audio;
 mod reports;
 mod rtp_corpus;
+mod simulated_paths;
 mod simulcast;
 mod stats;

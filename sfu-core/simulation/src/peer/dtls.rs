@@ -30,6 +30,7 @@ pub struct PeerDtls {
     last_flight: Vec<Vec<u8>>,
     resend_at: Option<Instant>,
     outbox: Vec<Vec<u8>>,
+    /// The handshake is done.
     pub is_complete: bool,
     /// The core said `close_notify`, or a fatal alert.
     pub is_closed: bool,
@@ -37,8 +38,11 @@ pub struct PeerDtls {
 
 /// What the exporter gave: for each direction a master key and salt.
 pub struct PeerKeys {
+    /// What was agreed on.
     pub profile: ProtectionProfile,
+    /// Ours to send with.
     pub send: (Vec<u8>, Vec<u8>),
+    /// Theirs to open with.
     pub receive: (Vec<u8>, Vec<u8>),
 }
 
@@ -92,6 +96,7 @@ impl PeerDtls {
         }
     }
 
+    /// Takes a datagram of the core.
     pub fn handle(&mut self, now: Instant, datagram: &[u8]) {
         let is_handshake = datagram.first() == Some(&22);
         match self.endpoint.read(now, Self::CORE, None, datagram.into()) {
@@ -112,6 +117,7 @@ impl PeerDtls {
         }
     }
 
+    /// Repeats the last flight if it is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.resend_at.is_some_and(|at| at <= now) {
             self.resend_at = Some(now + RESEND_INTERVAL);
@@ -119,10 +125,12 @@ impl PeerDtls {
         }
     }
 
+    /// When a flight is to be repeated.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.resend_at
     }
 
+    /// The next datagram for the core.
     pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
         (!self.outbox.is_empty()).then(|| self.outbox.remove(0))
     }

@@ -32,6 +32,7 @@ pub struct IceClient {
 }
 
 impl IceClient {
+    /// A client that checks at once, with these credentials of the core.
     pub fn new(now: Instant, remote: IceParameters) -> Self {
         Self {
             remote,
@@ -75,6 +76,7 @@ impl IceClient {
         message.raw
     }
 
+    /// When the next check is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.next_check_at.filter(|_| self.is_checking)
     }

@@ -3,6 +3,7 @@
 pub mod dtls;
 pub mod feedback;
 pub mod ice;
+pub mod options;
 pub mod remb;
 
 use std::collections::HashMap;
@@ -10,7 +11,6 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile::{self, *};
 use rtc_rtcp::packet::Packet as RtcpPacket;
 use rtc_rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
@@ -21,19 +21,18 @@ use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc_rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
 use rtc_shared::marshal::{Marshal, Unmarshal};
 use rtc_srtp::context::Context;
-use sfu_core::dtls::Role;
-use sfu_core::ids::{RouterId, TransportId};
+use sfu_core::ids::TransportId;
 use sfu_core::parameters::HeaderExtensionUri;
 use sfu_core::srtp::ProtectionProfile;
-use sfu_core::transport::tuple::{Protocol, Tuple};
+use sfu_core::transport::tuple::Tuple;
 use sfu_core::worker::TransportInfo;
 
 use self::dtls::{PeerDtls, PeerKeys, srtp_context};
 use self::feedback::FeedbackSender;
 use self::ice::IceClient;
+use self::options::{BandwidthFeedback, PeerOptions};
 use self::remb::RembSender;
 use crate::network::Kind;
-use crate::network::link::Link;
 use crate::sink::Sink;
 use crate::source::{Outgoing, Source};
 
@@ -46,78 +45,28 @@ const NACKED_MAX: usize = 200;
 /// Under which SSRC a peer reports that sends nothing.
 const REPORTER: u32 = 1;
 
-/// How a peer behaves.
-#[derive(Debug, Clone)]
-pub struct PeerOptions {
-    pub up: Link,
-    pub down: Link,
-    pub dtls_role: Role,
-    pub profiles: Vec<SrtpProtectionProfile>,
-    pub protocol: Protocol,
-    /// Its address; made up if absent.
-    pub address: Option<SocketAddr>,
-    /// Whether its fingerprint is signalled at once, and whether it is the right one.
-    pub fingerprint: Signalled,
-    /// Its room; the world's first if absent.
-    pub router: Option<RouterId>,
-    /// The seconds that its wall clock is ahead of ours.
-    pub clock_ahead_s: u64,
-    /// What it tells about its downlink.
-    pub bandwidth: BandwidthFeedback,
-}
-
-/// What a receiver tells its sender about the path between them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BandwidthFeedback {
-    /// When each packet came, if the header extension is negotiated.
-    TransportWide,
-    /// An estimate of its own.
-    Remb,
-    /// Receiver reports alone.
-    Nothing,
-}
-
-/// What signalling says of a peer's certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signalled {
-    Right,
-    Wrong,
-    /// Nothing before the test says so.
-    Later,
-}
-
-impl Default for PeerOptions {
-    fn default() -> Self {
-        Self {
-            up: Link::CLEAN,
-            down: Link::CLEAN,
-            dtls_role: Role::Client,
-            // Chromium's order.
-            profiles: vec![Srtp_Aes128_Cm_Hmac_Sha1_80, Srtp_Aead_Aes_256_Gcm, Srtp_Aead_Aes_128_Gcm],
-            protocol: Protocol::Udp,
-            address: None,
-            fingerprint: Signalled::Right,
-            router: None,
-            clock_ahead_s: 1000,
-            bandwidth: BandwidthFeedback::TransportWide,
-        }
-    }
-}
-
 /// A datagram for the core, over a path.
 pub type Sent = (Tuple, Vec<u8>);
 
 /// One peer and its transport.
 pub struct Peer {
+    /// The core's transport.
     pub transport: TransportId,
+    /// The path that it sends on.
     pub tuple: Tuple,
+    /// Its checks.
     pub ice: IceClient,
+    /// Its association.
     pub dtls: PeerDtls,
+    /// Once the handshake is done.
     pub keys: Option<PeerKeys>,
     send: Option<Context>,
     receive: Option<Context>,
+    /// What it publishes.
     pub sources: Vec<Source>,
+    /// What it gets.
     pub sinks: Vec<Sink>,
+    /// On its way out.
     pub outbox: Vec<Sent>,
     reports_at: Option<Instant>,
     /// What it tells about its downlink.
@@ -129,10 +78,13 @@ pub struct Peer {
     origin: Instant,
     clock_ahead: Duration,
     next_wide_sequence: u16,
-    /// Transport-wide numbers sent, and those that feedback called received.
+    /// Transport-wide numbers sent.
     pub wide_sent: Vec<u16>,
+    /// What feedback said, in the order that it came: a number, and whether it was received.
     pub wide_reported: Vec<(u16, bool)>,
+    /// Messages of transport-wide feedback from the core.
     pub feedback_messages: usize,
+    /// Estimates from the core, bit/s.
     pub remb: Vec<(Instant, f32)>,
     /// Datagrams by the path that they came on.
     pub heard_on: HashMap<Tuple, usize>,
@@ -140,10 +92,12 @@ pub struct Peer {
     pub unopened: usize,
     /// Media packets of SSRCs that no sink has.
     pub unexpected: usize,
+    /// What no peer should see.
     pub faults: Vec<String>,
 }
 
 impl Peer {
+    /// A peer that begins to connect.
     pub fn new(now: Instant, options: &PeerOptions, info: &TransportInfo, address: SocketAddr) -> Self {
         let (mut dtls, config) = PeerDtls::new(options.dtls_role, &options.profiles);
         dtls.start(now, config);
@@ -177,14 +131,20 @@ impl Peer {
         }
     }
 
+    /// Whether checks are answered and keys are there.
     pub fn is_connected(&self) -> bool {
         self.keys.is_some() && self.ice.answered > 0
     }
 
+    /// What protects its media.
+    ///
+    /// # Panics
+    /// It is not connected.
     pub fn profile(&self) -> ProtectionProfile {
         self.keys.as_ref().unwrap().profile
     }
 
+    /// Takes a datagram of the core.
     pub fn handle_datagram(&mut self, now: Instant, tuple: Tuple, bytes: &[u8]) {
         *self.heard_on.entry(tuple).or_default() += 1;
         match Kind::of(bytes) {
@@ -197,6 +157,7 @@ impl Peer {
         self.after(now);
     }
 
+    /// When there is something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let sources = self.sources.iter().filter_map(Source::poll_timeout);
         let sinks = self.sinks.iter().filter_map(Sink::poll_timeout);
@@ -209,6 +170,7 @@ impl Peer {
         sources.chain(sinks).chain(others.into_iter().flatten()).min()
     }
 
+    /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         if let Some(check) = self.ice.poll_check(now) {
             self.outbox.push((self.tuple, check));
@@ -297,6 +259,7 @@ impl Peer {
         self.send_rtcp(&[Box::new(PictureLossIndication { sender_ssrc: REPORTER, media_ssrc })]);
     }
 
+    /// Asks the core for packets again.
     pub fn send_nack(&mut self, media_ssrc: u32, sequences: &[u16]) {
         let nacks = nack_pairs_from_sequence_numbers(sequences);
         self.send_rtcp(&[Box::new(TransportLayerNack { sender_ssrc: REPORTER, media_ssrc, nacks })]);

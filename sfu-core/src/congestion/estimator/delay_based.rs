@@ -75,6 +75,11 @@ impl DelayBased {
         self.queue.gate_ms()
     }
 
+    /// How much later than the earliest packets the others come, in milliseconds, beyond what is usual.
+    pub(super) fn jitter_ms(&self) -> f64 {
+        self.queue.jitter_ms()
+    }
+
     /// Takes the present delay as that of an empty queue.
     pub(super) fn rebase(&mut self) {
         self.queue.rebase();

@@ -234,9 +234,6 @@ impl LossBased {
 
     /// Begins an experiment if the losses have jumped, or are high and have not been through one.
     fn suspect(&mut self, target_bps: f64, has_queue: bool) {
-        if self.paused_for < self.pause {
-            return;
-        }
         let needed = if has_queue { JUMPS_WITH_QUEUE } else { JUMPS_WITHOUT_QUEUE };
         let Some(split) = self.window.len().checked_sub(needed) else { return };
         let (before, recent) = self.window.split_at(split);
@@ -246,7 +243,9 @@ impl LossBased {
             observation.loss() > known + MIN_JUMP.max(JUMP_DEVIATIONS * deviation)
         });
         let is_suspect = self.window.len() >= WINDOW / 2 && self.inherent > SUSPECT_LOSS;
-        if !has_jumped && !is_suspect {
+        // A queue to be seen makes a jump's reason likely enough to ask again.
+        let is_pausing = self.paused_for < self.pause && !(has_jumped && has_queue);
+        if is_pausing || (!has_jumped && !is_suspect) {
             return;
         }
         // What was lost before the jump is taken as inherent for now; without a jump nothing is.

@@ -75,6 +75,9 @@ const MAX_PACKET_MS: f64 = 96.0;
 /// Where packets wait no longer than this and a packet's own time, losses are not those of a full queue, most likely.
 const TRACE_OF_QUEUE_MS: f64 = 4.0;
 
+/// Sending less than this share of the estimate is being limited by what there is to send.
+const APPLICATION_LIMITED: f64 = 0.75;
+
 /// What was sent this long after a probe may have waited behind it.
 const PROBE_SHADOW_US: i64 = 250_000;
 
@@ -95,6 +98,9 @@ const RECOVERY_SHARES: [f64; 2] = [0.5, 1.0];
 /// What is used of a rate that filled the path: at the start, and later, when others may share the path.
 const FILLED_AT_START: f64 = 0.9;
 const FILLED_LATER: f64 = 0.85;
+
+/// What a later probe that filled the path has to show, as a multiple of an estimate that is used to the full.
+const CLEARLY_MORE: f64 = 1.3;
 
 /// Time after a decrease without probes: their delay would be measured as well.
 const QUIET_AFTER_DECREASE: Duration = Duration::from_millis(1_500);
@@ -224,13 +230,13 @@ impl BandwidthEstimator {
     /// used in their order; at [`MAX_SENT_PACKETS`] unaccounted ones the oldest is forgotten.
     pub fn handle_sent(&mut self, now: Instant, wide_sequence: u16, bytes: usize, probe: Option<ProbeId>) {
         let sent_us = self.micros(now);
-        self.history.handle_sent(sent_us, wide_sequence, u32::try_from(bytes).unwrap_or(u32::MAX), probe);
+        if probe.is_some() {
+            self.last_probe_us = Some(sent_us);
+        }
+        let cluster = self.probing.handle_sent(probe, sent_us, bytes as u64);
+        self.history.handle_sent(sent_us, wide_sequence, u32::try_from(bytes).unwrap_or(u32::MAX), cluster);
         self.sent.handle_bytes(now, bytes);
         self.awaiting_since.get_or_insert(now);
-        if let Some(id) = probe {
-            self.last_probe_us = Some(sent_us);
-            self.probing.handle_sent(id, sent_us, bytes as u64);
-        }
     }
 
     /// Takes transport-wide feedback. What it says of packets never sent, forgotten or known as received is ignored.
@@ -246,12 +252,17 @@ impl BandwidthEstimator {
         self.control_rate(now);
         self.settle_losses();
         while let Some(result) = self.probing.poll_result(self.newest_acknowledged_us, self.estimate()) {
-            let share = match (result.filled_path, result.is_start) {
-                (false, _) => 1.0,
-                (true, true) => FILLED_AT_START,
-                (true, false) => FILLED_LATER,
+            let usable = match (result.filled_path, result.is_start) {
+                (false, _) => result.bps,
+                (true, true) => result.bps * FILLED_AT_START,
+                (true, false) => result.bps * FILLED_LATER,
             };
-            self.rate.raise_to(result.bps * share);
+            // A probe takes more than its share of a path that others fill too: who already uses the estimate is not
+            // raised by that, unless there is clearly more than before.
+            let is_biased = result.filled_path && !result.is_start && !self.is_limited_by_application(now);
+            if !is_biased || usable > CLEARLY_MORE * self.estimate() {
+                self.rate.raise_to(usable);
+            }
             if !result.filled_path {
                 self.losses.raise_to(result.bps);
             }
@@ -291,7 +302,9 @@ impl BandwidthEstimator {
     /// feedback, a timeout, a new wish.
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
         let may_probe = self.may_probe(now);
-        self.probing.poll_probe(now, self.estimate(), may_probe)
+        // Who sends as much as is estimated grows without probes, and there a long one is a queue.
+        let jitter_ms = if self.is_limited_by_application(now) { self.delays.jitter_ms() } else { 0.0 };
+        self.probing.poll_probe(now, self.estimate(), jitter_ms, may_probe)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, and [`poll_probe`](Self::poll_probe) after it.
@@ -467,6 +480,10 @@ impl BandwidthEstimator {
     /// Whether the packets that feedback tells of were sent in the shadow of a probe.
     fn is_after_probe(&self) -> bool {
         self.last_probe_us.is_some_and(|at| self.newest_acknowledged_us - at <= PROBE_SHADOW_US)
+    }
+
+    fn is_limited_by_application(&self, now: Instant) -> bool {
+        (self.sent.bitrate_bps(now) as f64) < APPLICATION_LIMITED * self.estimate()
     }
 
     fn may_probe(&self, now: Instant) -> bool {

@@ -32,8 +32,11 @@ const START_FACTORS: [f64; 2] = [3.0, 6.0];
 const STEP_FACTOR: f64 = 2.0;
 
 /// A cluster's length: long against the 250 µs of the arrival times and a timer's millisecond, short against the queue
-/// that a failed probe makes.
-const CLUSTER_MS: u64 = 20;
+/// that a failed probe makes. Where there is jitter it is longer by a multiple of it, so that the cluster's arrivals
+/// still show their order, up to a limit.
+const CLUSTER_MS: f64 = 20.0;
+const CLUSTER_JITTERS: f64 = 6.0;
+const MAX_CLUSTER_MS: f64 = 200.0;
 
 /// A cluster has at least this many packets, and bytes that allow for headers.
 const MIN_PACKETS: usize = 5;
@@ -50,6 +53,12 @@ const REORDER_GRACE_US: i64 = 30_000;
 
 /// Below this share of the packets received there is no result.
 const MIN_RECEIVED: f64 = 0.5;
+
+/// A cluster sent within less time has no rate.
+const MIN_SENT_MS: f64 = 1.0;
+
+/// A cluster whose rate came through to this share, with what was sent among it, did not find the path's end.
+const PASSED: f64 = 0.95;
 
 /// A cluster that took this much longer to arrive than to leave filled the path.
 const MAX_STRETCH: f64 = 1.12;
@@ -102,22 +111,30 @@ struct Cluster {
     is_start: bool,
     began: Instant,
     bytes: u64,
+    /// Of its own packets, and with those that went out among them.
+    probe_bytes: u64,
     sent_bytes: u64,
     sent_packets: u32,
     last_sent_us: i64,
     received_bytes: u64,
     received_packets: u32,
-    first_received: Option<Received>,
-    last_received: Option<Received>,
-    first_arrived: Option<Received>,
-    last_arrived: Option<Received>,
+    /// Sending time and delay of the packet that came first, and of each from there: what a line through the delays
+    /// needs, in milliseconds.
+    origin_us: Option<(i64, i64)>,
+    sums: Sums,
+    first_sent_ms: f64,
+    last_sent_ms: f64,
+    last_bytes: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Received {
-    sent_us: i64,
-    arrival_us: i64,
-    bytes: u64,
+/// Sums over sending times (x) and delays (y).
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    x: f64,
+    y: f64,
+    xx: f64,
+    xy: f64,
+    yy: f64,
 }
 
 impl Probing {
@@ -173,7 +190,13 @@ impl Probing {
         self.next_at = self.next_at.map(|at| at.max(quiet_until));
     }
 
-    pub(super) fn poll_probe(&mut self, now: Instant, estimate_bps: f64, may_probe: bool) -> Option<Probe> {
+    pub(super) fn poll_probe(
+        &mut self,
+        now: Instant,
+        estimate_bps: f64,
+        jitter_ms: f64,
+        may_probe: bool,
+    ) -> Option<Probe> {
         self.expire(now);
         if !may_probe || self.clusters.len() >= MAX_CLUSTERS {
             return None;
@@ -192,7 +215,8 @@ impl Probing {
         };
         let id = ProbeId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
-        let bytes = ((rate_bps * CLUSTER_MS as f64 / 8_000.0) as usize).max(MIN_BYTES);
+        let cluster_ms = (CLUSTER_MS + CLUSTER_JITTERS * jitter_ms).min(MAX_CLUSTER_MS);
+        let bytes = ((rate_bps * cluster_ms / 8_000.0) as usize).max(MIN_BYTES);
         self.clusters.push(Cluster::new(now, id, rate_bps, bytes as u64, is_start));
         Some(Probe { id, rate_bps: rate_bps as u64, bytes, min_packets: MIN_PACKETS })
     }
@@ -206,27 +230,40 @@ impl Probing {
         expiry.into_iter().chain(due).chain(waiting).min()
     }
 
-    pub(super) fn handle_sent(&mut self, id: ProbeId, sent_us: i64, bytes: u64) {
-        let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == id) else { return };
+    /// Takes note of a packet sent, and tells of which cluster's measurement it is part: its own, or that of one which
+    /// it goes out among, for what else is sent then fills the path as well.
+    pub(super) fn handle_sent(&mut self, id: Option<ProbeId>, sent_us: i64, bytes: u64) -> Option<ProbeId> {
+        let cluster = match id {
+            Some(id) => self.clusters.iter_mut().find(|cluster| cluster.id == id),
+            None => self.clusters.iter_mut().find(|cluster| cluster.is_being_sent()),
+        }?;
+        if id.is_some() {
+            cluster.probe_bytes += bytes;
+        }
         cluster.sent_bytes += bytes;
         cluster.sent_packets = cluster.sent_packets.saturating_add(1);
         cluster.last_sent_us = sent_us;
+        Some(cluster.id)
     }
 
     pub(super) fn handle_received(&mut self, id: ProbeId, sent_us: i64, arrival_us: i64, bytes: u64) {
         let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == id) else { return };
-        let packet = Received { sent_us, arrival_us, bytes };
+        let delay_us = arrival_us.saturating_sub(sent_us);
+        let (origin_sent_us, origin_delay_us) = *cluster.origin_us.get_or_insert((sent_us, delay_us));
+        let x = (sent_us - origin_sent_us) as f64 / 1_000.0;
+        let y = delay_us.saturating_sub(origin_delay_us) as f64 / 1_000.0;
+        cluster.sums.x += x;
+        cluster.sums.y += y;
+        cluster.sums.xx += x * x;
+        cluster.sums.xy += x * y;
+        cluster.sums.yy += y * y;
         cluster.received_bytes += bytes;
         cluster.received_packets = cluster.received_packets.saturating_add(1);
-        let replace = |slot: &mut Option<Received>, is_better: fn(&Received, &Received) -> bool| {
-            if slot.is_none_or(|old| is_better(&packet, &old)) {
-                *slot = Some(packet);
-            }
-        };
-        replace(&mut cluster.first_received, |new, old| new.sent_us < old.sent_us);
-        replace(&mut cluster.last_received, |new, old| new.sent_us >= old.sent_us);
-        replace(&mut cluster.first_arrived, |new, old| new.arrival_us < old.arrival_us);
-        replace(&mut cluster.last_arrived, |new, old| new.arrival_us > old.arrival_us);
+        cluster.first_sent_ms = cluster.first_sent_ms.min(x);
+        if x >= cluster.last_sent_ms {
+            cluster.last_sent_ms = x;
+            cluster.last_bytes = bytes;
+        }
     }
 
     /// The next cluster that can be judged; `newest_us` is when the newest acknowledged packet was sent.
@@ -296,16 +333,22 @@ impl Cluster {
             is_start,
             began,
             bytes,
+            probe_bytes: 0,
             sent_bytes: 0,
             sent_packets: 0,
             last_sent_us: 0,
             received_bytes: 0,
             received_packets: 0,
-            first_received: None,
-            last_received: None,
-            first_arrived: None,
-            last_arrived: None,
+            origin_us: None,
+            sums: Sums::default(),
+            first_sent_ms: 0.0,
+            last_sent_ms: 0.0,
+            last_bytes: 0,
         }
+    }
+
+    fn is_being_sent(&self) -> bool {
+        self.probe_bytes > 0 && self.probe_bytes < self.bytes
     }
 
     /// Everything is received, or what is missing will not come.
@@ -313,7 +356,7 @@ impl Cluster {
         if self.sent_packets == 0 {
             return false;
         }
-        let is_sent = self.sent_bytes >= self.bytes && self.sent_packets >= MIN_PACKETS as u32;
+        let is_sent = self.probe_bytes >= self.bytes && self.sent_packets >= MIN_PACKETS as u32;
         (is_sent && self.received_packets >= self.sent_packets) || newest_us > self.last_sent_us + REORDER_GRACE_US
     }
 
@@ -322,19 +365,31 @@ impl Cluster {
         if received < MIN_RECEIVED || (self.received_packets as usize) < MIN_PACKETS - 1 {
             return None;
         }
-        let (first, last) = (self.first_received?, self.last_received?);
-        let (arrived_first, arrived_last) = (self.first_arrived?, self.last_arrived?);
-        let sent_us = (last.sent_us - first.sent_us) as f64;
-        let arrival_us = arrived_last.arrival_us.saturating_sub(arrived_first.arrival_us) as f64;
-        if sent_us < 1.0 || arrival_us < 1.0 {
+        let sent_ms = self.last_sent_ms - self.first_sent_ms;
+        if sent_ms < MIN_SENT_MS {
             return None;
         }
-        // The last packet sent and the first that arrived bound the times, and do not fill them.
-        let send_bps = (self.received_bytes - last.bytes) as f64 * 8e6 / sent_us;
-        let arrival_bps = (self.received_bytes - arrived_first.bytes) as f64 * 8e6 / arrival_us;
-        let filled_path = arrival_bps * MAX_STRETCH < send_bps;
+        // The last packet bounds the time of sending and does not fill it.
+        let send_bps = (self.received_bytes - self.last_bytes) as f64 * 8_000.0 / sent_ms;
+        // A path that is full delays each packet more than the one before, by what it lacks.
+        let stretch = 1.0 + self.delay_slope()?.max(0.0);
+        let is_stretched = stretch > MAX_STRETCH;
         // A packet lost on the way was sent at the rate all the same, as long as the path was not full.
-        let bps = if filled_path { arrival_bps } else { send_bps.min(arrival_bps) / received };
+        let bps = if is_stretched { send_bps / stretch } else { send_bps / stretch / received };
+        let filled_path = is_stretched && bps < PASSED * self.rate_bps;
         Some(ProbeResult { bps: bps.min(self.rate_bps * MAX_STRETCH), filled_path, is_start: self.is_start })
+    }
+
+    /// The slope by least squares, and one standard error on top: jitter must not make a full path look free.
+    fn delay_slope(&self) -> Option<f64> {
+        let n = f64::from(self.received_packets);
+        let Sums { x, y, xx, xy, yy } = self.sums;
+        let (variance_x, covariance, variance_y) = (xx - x * x / n, xy - x * y / n, yy - y * y / n);
+        if n < 3.0 || variance_x <= 0.0 {
+            return None;
+        }
+        let slope = covariance / variance_x;
+        let residual = ((variance_y - slope * covariance) / (n - 2.0)).max(0.0);
+        Some(slope + (residual / variance_x).sqrt())
     }
 }

@@ -86,6 +86,11 @@ impl QueueDelay {
         self.jitter_ms.clamp(MIN_GATE_MS, MAX_GATE_MS)
     }
 
+    /// The mean excess of delays over the least of late, in milliseconds, beyond what counts as none.
+    pub(super) fn jitter_ms(&self) -> f64 {
+        (self.jitter_ms - MIN_GATE_MS).max(0.0)
+    }
+
     /// Takes the delay of late as that of an empty queue: it does not fall when less is sent, so the path has changed
     /// or the queue is somebody else's.
     pub(super) fn rebase(&mut self) {

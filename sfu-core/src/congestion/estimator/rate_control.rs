@@ -13,6 +13,10 @@ const BACK_OFF: f64 = 0.88;
 /// time is when the effect of a step is known).
 const MULTIPLICATIVE: f64 = 1.08;
 
+/// The same once there has been congestion, as a share of it: probes find a path that has become wider, and growth
+/// beyond what a competitor's is takes its share away.
+const LATER_PACE: f64 = 0.5;
+
 /// Near it: this many bits in one response time, a packet's, or this share of the rate in a second, whichever is more.
 /// The share keeps the way back from a decrease under ten seconds on fast paths.
 const ADDITIVE_BITS: f64 = 9_600.0;
@@ -220,7 +224,8 @@ impl RateControl {
         let raised = if self.capacity.is_known() || conditions.queue_ms >= conditions.gate_ms {
             self.target_bps + (ADDITIVE_BITS * responses).max(ADDITIVE_SHARE * self.target_bps * seconds)
         } else {
-            self.target_bps * MULTIPLICATIVE.powf(responses)
+            let pace = if self.last_decrease.is_some() { LATER_PACE } else { 1.0 };
+            self.target_bps * MULTIPLICATIVE.powf(responses * pace)
         };
         self.target_bps = raised.min(limit);
     }
@@ -249,7 +254,7 @@ impl Capacity {
     /// Weight of a new measurement.
     const WEIGHT: f64 = 0.2;
     /// Bounds of the relative deviation.
-    const MIN_DEVIATION: f64 = 0.04;
+    const MIN_DEVIATION: f64 = 0.06;
     const MAX_DEVIATION: f64 = 0.12;
     /// A rate this many deviations away is that of another path.
     const RANGE: f64 = 3.0;

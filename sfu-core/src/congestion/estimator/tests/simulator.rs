@@ -61,9 +61,22 @@ impl Default for Path {
     }
 }
 
-/// What one sender wants to send, in bits per second, from times (s) on.
+/// What one sender does.
 #[derive(Debug, Clone)]
-pub(super) struct Wish(pub(super) Vec<(f64, f64)>);
+pub(super) struct Sender {
+    /// What it wants to send, in bits per second, from times (s) on.
+    pub(super) wishes: Vec<(f64, f64)>,
+    /// If any: it sends one of these rates, the highest that the estimate allows, and the lowest in any case.
+    pub(super) layers: &'static [f64],
+    /// Frames leave at this multiple of the estimate.
+    pub(super) pacing: f64,
+}
+
+impl Default for Sender {
+    fn default() -> Self {
+        Self { wishes: vec![(0.0, 6e6)], layers: &[], pacing: 2.5 }
+    }
+}
 
 /// One second of a flow and of the path.
 #[derive(Debug, Clone, Copy, Default)]
@@ -140,7 +153,7 @@ fn at(steps: &[(f64, f64)], time: f64) -> f64 {
 struct Flow {
     estimator: BandwidthEstimator,
     receiver: TransportFeedback,
-    wish: Wish,
+    sender: Sender,
     wanted: f64,
     sequence: u16,
     /// Bytes of each packet that waits for the pacer.
@@ -176,14 +189,14 @@ pub(super) struct Simulation {
 }
 
 impl Simulation {
-    pub(super) fn new(seed: u64, path: Path, wishes: Vec<Wish>) -> Self {
-        let flows: Vec<Flow> = wishes
+    pub(super) fn new(seed: u64, path: Path, senders: Vec<Sender>) -> Self {
+        let flows: Vec<Flow> = senders
             .into_iter()
             .enumerate()
-            .map(|(index, wish)| Flow {
+            .map(|(index, sender)| Flow {
                 estimator: BandwidthEstimator::new(origin(), EstimatorOptions::default()),
                 receiver: TransportFeedback::default(),
-                wish,
+                sender,
                 wanted: 0.0,
                 sequence: 65_000,
                 paced: VecDeque::new(),
@@ -255,7 +268,7 @@ impl Simulation {
     fn send(&mut self, index: usize, now_us: i64) {
         let now = instant(now_us);
         let flow = &mut self.flows[index];
-        let wanted = at(&flow.wish.0, now_us as f64 / 1e6);
+        let wanted = at(&flow.sender.wishes, now_us as f64 / 1e6);
         if wanted != flow.wanted {
             flow.wanted = wanted;
             flow.estimator.set_desired_bps(now, wanted as u64);
@@ -273,7 +286,8 @@ impl Simulation {
             }
         }
         let estimate = flow.estimator.estimate_bps() as f64;
-        let target = wanted.min(estimate);
+        let layer = flow.sender.layers.iter().rev().find(|layer| **layer <= estimate).or(flow.sender.layers.first());
+        let target = layer.copied().unwrap_or(estimate).min(wanted);
         if now_us >= flow.next_frame_us {
             flow.next_frame_us += FRAME_US;
             // Frames differ in size.
@@ -294,7 +308,7 @@ impl Simulation {
             match (media_us, probe_us) {
                 (Some(media_us), probe_us) if probe_us.is_none_or(|probe_us| media_us <= probe_us) => {
                     let Some(bytes) = flow.paced.pop_front() else { break };
-                    flow.next_paced_us = media_us + (bytes as f64 * 8e6 / (2.5 * estimate)) as i64;
+                    flow.next_paced_us = media_us + (bytes as f64 * 8e6 / (flow.sender.pacing * estimate)) as i64;
                     self.transmit(index, media_us, bytes, None);
                 }
                 (_, Some(probe_us)) => {
