@@ -123,7 +123,8 @@ fn a_lossy_uplink_shows_in_the_producers_figures_and_a_lossy_downlink_in_the_con
         let alice = world.connected_peer(PeerOptions { up: link(is_up), ..PeerOptions::default() });
         let bob = world.connected_peer(PeerOptions { down: link(!is_up), ..PeerOptions::default() });
         let source = world.produce(alice, "vp8");
-        let sink = world.consume(bob, source);
+        // What the path is estimated to carry is for other tests.
+        let sink = world.consume_as(bob, source, capabilities("no-bwe"), false).unwrap();
         world.run_for(s(30));
         let streams = consumer_stats(&world, sink);
         let (outbound, inbound) = (&streams[0], &streams[1]);
