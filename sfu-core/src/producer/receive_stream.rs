@@ -13,8 +13,7 @@ use super::sequence::{ExtendedSequence, SequenceUpdate};
 use crate::congestion::rate::RateMeter;
 use crate::ids::Ssrc;
 use crate::rtcp::ntp::{NtpTime, to_short_ntp};
-use crate::rtp::layers::Layers;
-use crate::stats::{Interval, LayerRates, ScoreKeeper};
+use crate::stats::{Interval, ScoreKeeper};
 
 /// How far behind the newest packet duplicates are recognised, and so how far back a packet is taken at all: 4 s at a
 /// thousand packets a second, longer than a retransmission is worth. Older packets are refused, for a replayed one
@@ -104,7 +103,6 @@ pub struct ReceiveStream {
     received_at_last_report: u64,
     last_source_report: Option<SourceReport>,
     last_packet_at: Option<Instant>,
-    layers: LayerRates,
     score: ScoreKeeper,
     /// The score that was told to the owner.
     told_score: Option<u8>,
@@ -140,7 +138,6 @@ impl ReceiveStream {
             received_at_last_report: 0,
             last_source_report: None,
             last_packet_at: None,
-            layers: LayerRates::default(),
             score: ScoreKeeper::default(),
             told_score: None,
             scored: Scored::default(),
@@ -226,11 +223,6 @@ impl ReceiveStream {
         })
     }
 
-    /// Counts a packet that was taken for the rate of its layers.
-    pub fn handle_layers(&mut self, now: Instant, layers: Layers, size_bytes: usize) {
-        self.layers.handle_packet(now, layers, size_bytes);
-    }
-
     /// Counts a NACK sent for `packets` packets.
     pub fn handle_nack_sent(&mut self, packets: usize) {
         self.totals.nack_count += 1;
@@ -291,11 +283,6 @@ impl ReceiveStream {
     /// What happened between the last two scores.
     pub fn last_interval(&self) -> Interval {
         self.score.last_interval()
-    }
-
-    /// The rates of the layers inside the stream.
-    pub fn layer_rates(&self) -> &LayerRates {
-        &self.layers
     }
 
     /// The latest sender report, from which consumers' reports take their clock mapping.

@@ -21,3 +21,4 @@ mod rtp_corpus;
 mod simulated_paths;
 mod simulcast;
 mod stats;
+mod zz;

@@ -256,7 +256,7 @@ impl BandwidthEstimator {
         self.usage = self.delays.judge(self.gate_ms(), self.is_after_probe());
         self.control_rate(now);
         self.settle_losses();
-        if self.losses.bound_bps().is_some_and(|bound| bound <= self.rate.target_bps()) {
+        if self.losses.shown_bound_bps().is_some_and(|bound| bound <= self.rate.target_bps()) {
             self.limited_at = Some(now);
         }
         while let Some(result) = self.probing.poll_result(self.newest_acknowledged_us, self.estimate()) {
