@@ -21,4 +21,3 @@ mod rtp_corpus;
 mod simulated_paths;
 mod simulcast;
 mod stats;
-mod zz;
