@@ -3,10 +3,11 @@
 //!
 //! Each takes any bytes and panics when an invariant is broken: that is a bug of ours, whatever the bytes.
 
-use super::codecs::{Codec, FrameInfo};
+use super::codecs::{Codec, FrameInfo, FrameReader, PictureNumbers};
 use super::demux::PacketKind;
 use super::extensions::{AbsSendTime, ExtensionIds, ExtensionKind};
 use super::header::{FIXED_HEADER_LEN, RtpHeader};
+use super::layers::Layers;
 use super::rtx::{unwrap_rtx, write_rtx_packet};
 use super::writer::{ExtensionPlan, HEADER_LEN_MAX, HeaderRewrite, SourcePacket, write_packet};
 use crate::ids::{PayloadType, Ssrc};
@@ -16,7 +17,7 @@ use crate::rtcp::ntp::NtpTime;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("rtp_header", fuzz_rtp_header),
     ("rtp_extensions", fuzz_rtp_extensions),
     ("rtp_forward", fuzz_rtp_forward),
@@ -25,6 +26,7 @@ pub const TARGETS: [Target; 8] = [
     ("vp9", fuzz_vp9),
     ("h264", fuzz_h264),
     ("av1", fuzz_av1),
+    ("dependency_descriptors", fuzz_dependency_descriptors),
 ];
 
 /// `data` is a datagram: header and payload lie inside it, and what is RTP is classified as such.
@@ -128,18 +130,64 @@ pub fn fuzz_av1(data: &[u8]) {
     fuzz_video(Codec::Av1, data);
     let Some((&len, rest)) = data.split_first() else { return };
     if let Some((descriptor, payload)) = rest.split_at_checked(usize::from(len)) {
-        check_frame(Codec::Av1.frame_info(payload, Some(descriptor)), payload);
+        check_frame(FrameReader::default().read(Codec::Av1, payload, Some(descriptor), false), payload);
+    }
+}
+
+/// `data` is the dependency descriptors of one stream's packets, each preceded by its length in one byte.
+pub fn fuzz_dependency_descriptors(data: &[u8]) {
+    for codec in [Codec::Av1, Codec::H264] {
+        let mut frames = FrameReader::default();
+        let mut rest = data;
+        while let Some((&len, after)) = rest.split_first() {
+            let (descriptor, after) = after.split_at(usize::from(len).min(after.len()));
+            // A slice that starts a picture, or an OBU that is a packet's first.
+            let payload = [0x41, 0x80];
+            let info = frames.read(codec, &payload, Some(descriptor), false);
+            check_frame(info, &payload);
+            let starts = descriptor.len() >= 3 && descriptor[0] & 0x80 != 0;
+            assert!(codec != Codec::Av1 || info.starts_frame == starts);
+            assert!(info.layers == Layers::MAX || info.layers.spatial < 4);
+            rest = after;
+        }
     }
 }
 
 fn fuzz_video(codec: Codec, payload: &[u8]) {
-    check_frame(codec.frame_info(payload, None), payload);
+    for marker in [false, true] {
+        let info = FrameReader::default().read(codec, payload, None, marker);
+        check_frame(info, payload);
+        check_numbers(codec, payload, marker, info);
+    }
 }
 
-/// The packet that a decoder can start with starts a frame, and has bytes.
+/// The packet that a decoder can start or switch with starts a frame, and has bytes; no layer is beyond those that are counted.
 fn check_frame(info: FrameInfo, payload: &[u8]) {
-    assert!(!info.key_frame || info.starts_frame);
+    assert!(!info.key_frame || info.spatial_switch && info.temporal_switch);
+    assert!(!(info.spatial_switch || info.temporal_switch) || info.starts_frame);
     assert!(!info.starts_frame || !payload.is_empty());
+    assert_eq!(info.layers.min(Layers::MAX), info.layers);
+    assert!(info.layers.temporal > 0 || info.temporal_switch == info.starts_frame);
+}
+
+/// The numbers lie inside the payload, and other numbers in their place change nothing else.
+fn check_numbers(codec: Codec, payload: &[u8], marker: bool, info: FrameInfo) {
+    let Some(numbers) = info.numbers else { return };
+    let at = usize::from(numbers.picture_id_at);
+    let mut places = if numbers.is_long { at..at + 2 } else { at..at + 1 }.collect::<Vec<_>>();
+    places.extend(numbers.tl0_picture_index.map(|(_, at)| usize::from(at)));
+    assert!(places.iter().all(|&place| place < payload.len()));
+
+    let (picture_id, index) = (!numbers.picture_id, !numbers.tl0_picture_index.map_or(0, |(index, _)| index));
+    let mut copy = payload.to_vec();
+    numbers.write(&mut copy, picture_id, index);
+    let unchanged = |place: usize| places.contains(&place) || payload.get(place) == copy.get(place);
+    assert!((0..payload.len()).all(unchanged));
+    let picture_id = picture_id & if numbers.is_long { 0x7fff } else { 0x7f };
+    let tl0_picture_index = numbers.tl0_picture_index.map(|(_, at)| (index, at));
+    let written = PictureNumbers { picture_id, tl0_picture_index, ..numbers };
+    let again = FrameReader::default().read(codec, &copy, None, marker);
+    assert_eq!(again, FrameInfo { numbers: Some(written), ..info });
 }
 
 /// All kinds, under ids from `first_id` on.

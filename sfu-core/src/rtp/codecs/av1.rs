@@ -1,26 +1,34 @@
-//! AV1 (RTP Payload Format For AV1, version 1.0: section 4.4 and appendix A).
+//! AV1 (RTP Payload Format For AV1, version 1.0: section 4.4).
 
 use super::FrameInfo;
+use super::dependency_descriptor::DescribedPacket;
 
 /// The OBU type of a sequence header (AV1 bitstream specification section 6.2.2).
 const OBU_SEQUENCE_HEADER: u8 = 1;
 
-/// A key frame shows in either of two ways. In the payload: the N bit, with the sequence header that a decoder needs to
-/// start; the bit alone is not trusted. In the dependency descriptor: the template structure, which comes with the
-/// first packet of a coded video sequence only, and is all that end-to-end encryption leaves to see.
-pub(super) fn frame_info(payload: &[u8], dependency_descriptor: Option<&[u8]>) -> FrameInfo {
+/// With a dependency descriptor that alone decides: end-to-end encryption leaves nothing else to see, and a receiver that has
+/// negotiated it can start with nothing but a template structure.
+///
+/// Without one a key frame shows in the N bit of the aggregation header, with the sequence header that a decoder needs to
+/// start; the bit alone is not trusted. The layers of such a stream are not known, and it passes for one without.
+pub(super) fn frame_info(payload: &[u8], described: Option<DescribedPacket>, marker: bool) -> FrameInfo {
     // Z: the first OBU element continues one of the packet before.
-    let Some(continues) = payload.first().map(|aggregation| aggregation & 0x80 != 0) else {
-        return FrameInfo::default();
+    let Some(continues) = payload.first().map(|aggregation| aggregation & 0x80 != 0) else { return FrameInfo::NONE };
+    let Some(DescribedPacket { starts_frame, ends_frame, frame }) = described else {
+        let key_frame = !continues && starts_sequence(payload);
+        return FrameInfo { ends_frame: marker, ..FrameInfo::of_single_layer(!continues, key_frame) };
     };
-    let by_payload = !continues && starts_sequence(payload);
-    match dependency_descriptor.and_then(Descriptor::parse) {
-        Some(descriptor) => FrameInfo {
-            key_frame: by_payload || descriptor.start_of_frame && descriptor.has_structure,
-            starts_frame: by_payload || descriptor.start_of_frame,
-            ..FrameInfo::NONE
-        },
-        None => FrameInfo { key_frame: by_payload, starts_frame: !continues, ..FrameInfo::NONE },
+    let Some(frame) = frame else {
+        return FrameInfo { starts_frame, ends_frame, ..FrameInfo::UNREADABLE };
+    };
+    FrameInfo {
+        key_frame: frame.key_frame,
+        starts_frame,
+        ends_frame,
+        layers: frame.layers,
+        temporal_switch: frame.temporal_switch,
+        spatial_switch: frame.spatial_switch,
+        numbers: None,
     }
 }
 
@@ -65,29 +73,13 @@ fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
     None
 }
 
-/// The dependency descriptor's fields that tell where a frame starts (appendix A.8.1 and A.8.2).
-struct Descriptor {
-    start_of_frame: bool,
-    has_structure: bool,
-}
-
-impl Descriptor {
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let (mandatory, extended) = bytes.split_first_chunk::<3>()?;
-        Some(Self {
-            start_of_frame: mandatory[0] & 0x80 != 0,
-            has_structure: extended.first().is_some_and(|flags| flags & 0x80 != 0),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const NONE: FrameInfo = FrameInfo { key_frame: false, starts_frame: false, ..FrameInfo::NONE };
-    const KEY: FrameInfo = FrameInfo { key_frame: true, starts_frame: true, ..FrameInfo::NONE };
-    const DELTA: FrameInfo = FrameInfo { key_frame: false, starts_frame: true, ..FrameInfo::NONE };
+    const NONE: FrameInfo = FrameInfo::NONE;
+    const KEY: FrameInfo = FrameInfo::of_single_layer(true, true);
+    const DELTA: FrameInfo = FrameInfo::of_single_layer(true, false);
 
     /// OBU headers without size field: sequence header, frame, padding.
     const SEQUENCE: u8 = 0x08;
@@ -109,7 +101,7 @@ mod tests {
             (&[0x98, SEQUENCE, 0xff], NONE),  // Z: the element is the rest of another
         ];
         for (payload, expected) in cases {
-            assert_eq!(frame_info(payload, None), expected, "{payload:x?}");
+            assert_eq!(frame_info(payload, None, false), expected, "{payload:x?}");
         }
     }
 
@@ -124,17 +116,23 @@ mod tests {
             &[0x18],
         ];
         for payload in cases {
-            assert_eq!(frame_info(payload, None), DELTA, "{payload:x?}");
+            assert_eq!(frame_info(payload, None, false), DELTA, "{payload:x?}");
         }
     }
 
     #[test]
-    fn a_template_structure_at_the_start_of_a_frame_is_a_key_frame_though_the_payload_is_opaque() {
-        let opaque = [0x10, 0xff, 0xff];
-        assert_eq!(frame_info(&opaque, Some(&[0x80, 0, 1, 0x80, 0x05])), KEY);
-        assert_eq!(frame_info(&opaque, Some(&[0x80, 0, 1, 0x40])), DELTA);
-        assert_eq!(frame_info(&opaque, Some(&[0x80, 0, 1])), DELTA);
-        assert_eq!(frame_info(&opaque, Some(&[0x40, 0, 1, 0x80])), NONE);
-        assert_eq!(frame_info(&opaque, Some(&[0x80, 0])), DELTA, "a truncated descriptor is as none");
+    fn the_descriptor_decides_where_there_is_one() {
+        use super::super::dependency_descriptor::DescribedFrame;
+        use crate::rtp::layers::Layers;
+        let layers = Layers { spatial: 2, temporal: 1 };
+        let frame = DescribedFrame { layers, key_frame: false, temporal_switch: true, spatial_switch: true };
+        let described = DescribedPacket { starts_frame: true, ends_frame: true, frame: Some(frame) };
+        let key = [0x18, SEQUENCE, 0xff];
+        let expected = FrameInfo { ends_frame: true, layers, spatial_switch: true, ..DELTA };
+        assert_eq!(frame_info(&key, Some(described), false), expected);
+        let unknown = DescribedPacket { frame: None, ..described };
+        let expected = FrameInfo { starts_frame: true, ends_frame: true, ..FrameInfo::UNREADABLE };
+        assert_eq!(frame_info(&key, Some(unknown), false), expected, "its receivers could not start here either");
+        assert!(frame_info(&key, None, true).ends_frame);
     }
 }

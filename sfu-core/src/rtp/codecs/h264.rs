@@ -1,6 +1,8 @@
 //! H.264 (RFC 6184 section 5).
 
 use super::FrameInfo;
+use super::dependency_descriptor::DescribedPacket;
+use crate::rtp::layers::Layers;
 
 /// NAL unit types (ITU-T H.264 table 7-1; from 24 on RFC 6184 section 5.2).
 const SLICE: u8 = 1;
@@ -16,7 +18,25 @@ const FU_A: u8 = 28;
 /// for every key frame, the parameter sets first, together (Chromium) or in packets of their own: a decoder that
 /// starts must get them, so the SPS counts. Encoders that announce their parameter sets in the signalling send IDR
 /// slices alone, and would never start if only the SPS counted.
-pub(super) fn frame_info(payload: &[u8]) -> FrameInfo {
+///
+/// The payload has no layers. Where temporal ones are sent the dependency descriptor names them.
+pub(super) fn frame_info(payload: &[u8], described: Option<DescribedPacket>, marker: bool) -> FrameInfo {
+    let info = FrameInfo { ends_frame: marker, ..of_payload(payload) };
+    match described {
+        None => info,
+        Some(DescribedPacket { frame: Some(frame), .. }) => FrameInfo {
+            layers: Layers { spatial: 0, temporal: frame.layers.temporal },
+            temporal_switch: info.key_frame
+                || info.starts_frame && (frame.layers.temporal == 0 || frame.temporal_switch),
+            ..info
+        },
+        Some(DescribedPacket { frame: None, .. }) => {
+            FrameInfo { starts_frame: info.starts_frame, ends_frame: marker, ..FrameInfo::UNREADABLE }
+        }
+    }
+}
+
+fn of_payload(payload: &[u8]) -> FrameInfo {
     let Some((&first, rest)) = payload.split_first() else { return FrameInfo::default() };
     match first & 0x1f {
         1..=23 => nal_unit(first & 0x1f, rest),
@@ -35,9 +55,9 @@ fn nal_unit(nal_type: u8, data: &[u8]) -> FrameInfo {
     // first slice (ITU-T H.264 section 7.3.3).
     let first_slice = data.first().is_some_and(|byte| byte & 0x80 != 0);
     match nal_type {
-        SPS => FrameInfo { key_frame: true, starts_frame: true, ..FrameInfo::NONE },
-        IDR => FrameInfo { key_frame: first_slice, starts_frame: first_slice, ..FrameInfo::NONE },
-        SLICE => FrameInfo { key_frame: false, starts_frame: first_slice, ..FrameInfo::NONE },
+        SPS => FrameInfo::of_single_layer(true, true),
+        IDR => FrameInfo::of_single_layer(first_slice, first_slice),
+        SLICE => FrameInfo::of_single_layer(first_slice, false),
         _ => FrameInfo::default(),
     }
 }
@@ -49,8 +69,7 @@ fn stap_a(mut rest: &[u8]) -> FrameInfo {
         let Some((unit, after)) = after.split_at_checked(usize::from(u16::from_be_bytes([high, low]))) else { break };
         if let Some((&first, data)) = unit.split_first() {
             let unit = nal_unit(first & 0x1f, data);
-            info.key_frame |= unit.key_frame;
-            info.starts_frame |= unit.starts_frame;
+            info = FrameInfo::of_single_layer(info.starts_frame || unit.starts_frame, info.key_frame || unit.key_frame);
         }
         rest = after;
     }
@@ -61,9 +80,13 @@ fn stap_a(mut rest: &[u8]) -> FrameInfo {
 mod tests {
     use super::*;
 
-    const NONE: FrameInfo = FrameInfo { key_frame: false, starts_frame: false, ..FrameInfo::NONE };
-    const KEY: FrameInfo = FrameInfo { key_frame: true, starts_frame: true, ..FrameInfo::NONE };
-    const DELTA: FrameInfo = FrameInfo { key_frame: false, starts_frame: true, ..FrameInfo::NONE };
+    const NONE: FrameInfo = FrameInfo::NONE;
+    const KEY: FrameInfo = FrameInfo::of_single_layer(true, true);
+    const DELTA: FrameInfo = FrameInfo::of_single_layer(true, false);
+
+    fn frame_info(payload: &[u8]) -> FrameInfo {
+        super::frame_info(payload, None, false)
+    }
 
     #[test]
     fn single_nal_units() {
@@ -106,6 +129,20 @@ mod tests {
         assert_eq!(frame_info(&[0x5c, 0x81, 0x9a]), DELTA);
         assert_eq!(frame_info(&[0x7c, 0x85]), NONE);
         assert_eq!(frame_info(&[0x7c]), NONE);
+    }
+
+    #[test]
+    fn a_dependency_descriptor_names_the_temporal_layer() {
+        use super::super::dependency_descriptor::DescribedFrame;
+        let layers = Layers { spatial: 0, temporal: 2 };
+        let frame = DescribedFrame { layers, key_frame: false, temporal_switch: true, spatial_switch: false };
+        let described = DescribedPacket { starts_frame: true, ends_frame: false, frame: Some(frame) };
+        let read = |first_slice: u8, described| super::frame_info(&[0x41, first_slice], Some(described), true);
+        assert_eq!(read(0x9a, described), FrameInfo { layers, ends_frame: true, ..DELTA });
+        assert_eq!(read(0x40, described), FrameInfo { layers, ends_frame: true, ..NONE });
+        let unknown = DescribedPacket { frame: None, ..described };
+        let expected = FrameInfo { starts_frame: true, ends_frame: true, ..FrameInfo::UNREADABLE };
+        assert_eq!(read(0x9a, unknown), expected, "it may be of any layer");
     }
 
     #[test]

@@ -1,0 +1,46 @@
+//! Reading a stream's packets, with what must be kept between them.
+
+use super::dependency_descriptor::{DescribedPacket, DescriptorReader};
+use super::{Codec, FrameInfo, av1, h264, vp8, vp9};
+
+/// Reads the packets of one received stream.
+#[derive(Debug, Default)]
+pub struct FrameReader {
+    /// Made with the first dependency descriptor: few streams have any.
+    descriptors: Option<Box<DescriptorReader>>,
+}
+
+impl FrameReader {
+    /// Reads `payload`, a packet's payload without padding; an empty one is of no frame. `dependency_descriptor` is the value of that header extension, when
+    /// the packet has it, `marker` the RTP header's bit.
+    ///
+    /// A payload that is malformed is of no layer that anybody takes ([`FrameInfo::layers`]) and no key frame: a decoder could
+    /// not start there either. Allocates with the first dependency descriptor and with each new template structure only.
+    pub fn read(
+        &mut self,
+        codec: Codec,
+        payload: &[u8],
+        dependency_descriptor: Option<&[u8]>,
+        marker: bool,
+    ) -> FrameInfo {
+        if payload.is_empty() {
+            return FrameInfo::NONE;
+        }
+        match codec {
+            Codec::Opus | Codec::Pcmu | Codec::Pcma => {
+                FrameInfo { ends_frame: true, ..FrameInfo::of_single_layer(true, true) }
+            }
+            Codec::Vp8 => vp8::frame_info(payload, marker),
+            Codec::Vp9 => vp9::frame_info(payload),
+            Codec::H264 => h264::frame_info(payload, self.describe(dependency_descriptor), marker),
+            Codec::Av1 => av1::frame_info(payload, self.describe(dependency_descriptor), marker),
+        }
+    }
+
+    fn describe(&mut self, descriptor: Option<&[u8]>) -> Option<DescribedPacket> {
+        descriptor.map(|bytes| self.descriptors.get_or_insert_default().read(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests;
