@@ -31,6 +31,9 @@ const START_FACTORS: [f64; 2] = [3.0, 6.0];
 /// Rate of each later probe, as a multiple of what is known to pass.
 const STEP_FACTOR: f64 = 2.0;
 
+/// The same where the estimate is used to the full and jitter asks for a long cluster, which makes a queue.
+const SMALL_STEP_FACTOR: f64 = 1.4;
+
 /// A cluster's length: long against the 250 µs of the arrival times and a timer's millisecond, short against the queue
 /// that a failed probe makes. Where there is jitter it is longer by a multiple of it, so that the cluster's arrivals
 /// still show their order, up to a limit.
@@ -41,6 +44,9 @@ const MAX_CLUSTER_MS: f64 = 200.0;
 /// A cluster has at least this many packets, and bytes that allow for headers.
 const MIN_PACKETS: usize = 5;
 const MIN_BYTES: usize = 500;
+
+/// A longer cluster has a packet for every so many milliseconds at least: jitter averages out over packets.
+const MS_PER_PACKET: f64 = 8.0;
 
 /// Clusters in the air. Further ones wait until these are judged.
 const MAX_CLUSTERS: usize = 4;
@@ -194,6 +200,7 @@ impl Probing {
         &mut self,
         now: Instant,
         estimate_bps: f64,
+        is_limited_by_application: bool,
         jitter_ms: f64,
         may_probe: bool,
     ) -> Option<Probe> {
@@ -202,7 +209,9 @@ impl Probing {
             return None;
         }
         if self.is_due(now, estimate_bps) {
-            self.enqueue(estimate_bps * STEP_FACTOR, estimate_bps, false);
+            let is_long = jitter_ms > 0.0 && !is_limited_by_application;
+            let factor = if is_long { SMALL_STEP_FACTOR } else { STEP_FACTOR };
+            self.enqueue(estimate_bps * factor, estimate_bps, false);
             self.next_at = Some(now + self.interval);
         }
         // What has waited may have become useless.
@@ -218,7 +227,8 @@ impl Probing {
         let cluster_ms = (CLUSTER_MS + CLUSTER_JITTERS * jitter_ms).min(MAX_CLUSTER_MS);
         let bytes = ((rate_bps * cluster_ms / 8_000.0) as usize).max(MIN_BYTES);
         self.clusters.push(Cluster::new(now, id, rate_bps, bytes as u64, is_start));
-        Some(Probe { id, rate_bps: rate_bps as u64, bytes, min_packets: MIN_PACKETS })
+        let min_packets = MIN_PACKETS.max((cluster_ms / MS_PER_PACKET) as usize);
+        Some(Probe { id, rate_bps: rate_bps as u64, bytes, min_packets })
     }
 
     /// When something is to be done; `quiet_until` is before when no probe is polled, if there is such a time.
