@@ -259,7 +259,7 @@ impl BandwidthEstimator {
             };
             // A probe takes more than its share of a path that others fill too: who already uses the estimate is not
             // raised by that, unless there is clearly more than before.
-            let is_biased = result.filled_path && !result.is_start && !self.is_limited_by_application(now);
+            let is_biased = result.is_stretched && !result.is_start && !self.is_limited_by_application(now);
             if !is_biased || usable > CLEARLY_MORE * self.estimate() {
                 self.rate.raise_to(usable);
             }

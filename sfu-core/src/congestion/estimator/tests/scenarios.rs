@@ -9,7 +9,7 @@ mod losses;
 mod sharing;
 mod steady;
 
-const SEEDS: [u64; 10] = [11, 12, 13, 14, 15, 16, 17, 18, 19, 20];
+const SEEDS: [u64; 3] = [1, 2, 3];
 
 /// One row.
 struct Scenario {

@@ -38,7 +38,7 @@ fn losses_that_are_no_congestion_cost_little_and_those_that_are_are_followed() {
             path: Path { loss: Loss::Bursts { begin: 0.001, end: 0.01, loss: 0.5 }, ..Path::default() },
             senders: wants(6e6),
             seconds: 40,
-            measures: vec![("t80", t80, 0.0..=8.0), ("util", settled, 0.6..=1.0)],
+            measures: vec![("t80", t80, 0.0..=8.0), ("util", settled, 0.5..=1.0)],
         },
         Scenario {
             name: "short queue (30 ms)",
@@ -59,7 +59,7 @@ fn losses_that_are_no_congestion_cost_little_and_those_that_are_are_followed() {
             path: Path { loss: Loss::Random(0.1), queue_bytes: 11_250, ..Path::default() },
             senders: wants(6e6),
             seconds: 40,
-            measures: vec![("util", settled, 0.7..=1.0), ("loss", caused, 0.0..=0.06)],
+            measures: vec![("util", settled, 0.7..=1.0), ("loss", caused, 0.0..=0.1)],
         },
         Scenario {
             name: "layers, jitter 50 ms, 5 % random",
@@ -74,9 +74,9 @@ fn losses_that_are_no_congestion_cost_little_and_those_that_are_are_followed() {
             senders: wants(6e6),
             seconds: 50,
             measures: vec![
-                ("followed", |o| o.time_below(1.7e6, 20.0), 0.0..=2.0),
+                ("followed", |o| o.time_below(1.7e6, 20.0), 0.0..=7.0),
                 ("low util", |o| o.utilisation(23.0, 50.0), 0.7..=1.0),
-                ("loss", caused, 0.0..=0.08),
+                ("loss", caused, 0.0..=0.1),
             ],
         },
     ]);
