@@ -270,7 +270,7 @@ impl BandwidthEstimator {
             };
             // A probe takes more than its share of a path that others fill too: who already uses the estimate is not
             // raised by that, unless there is clearly more than before.
-            let is_biased = result.filled_path && !result.is_start && !self.is_limited_by_application(now);
+            let is_biased = result.is_stretched && !result.is_start && !self.is_limited_by_application(now);
             if !is_biased || usable > CLEARLY_MORE * self.estimate() {
                 self.rate.raise_to(usable);
             }
@@ -322,9 +322,8 @@ impl BandwidthEstimator {
     /// feedback, a timeout, a new wish.
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
         let may_probe = self.may_probe(now);
-        // Who sends as much as is estimated grows without probes, and there a long one is a queue.
-        let jitter_ms = if self.is_limited_by_application(now) { self.delays.jitter_ms() } else { 0.0 };
-        self.probing.poll_probe(now, self.estimate(), jitter_ms, may_probe)
+        let is_limited = self.is_limited_by_application(now);
+        self.probing.poll_probe(now, self.estimate(), is_limited, self.delays.jitter_ms(), may_probe)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, and [`poll_probe`](Self::poll_probe) after it.
