@@ -48,6 +48,15 @@ impl Paced {
     }
 }
 
+/// A probe of the path that is being sent.
+#[derive(Debug)]
+pub(crate) struct RunningProbe {
+    pub(crate) id: ProbeId,
+    pub(crate) sender: ProbeSender,
+    /// So few bytes that they must be sent in small packets to be enough packets.
+    pub(crate) is_small: bool,
+}
+
 /// The way to one peer.
 #[derive(Debug)]
 pub(crate) struct Downlink {
@@ -65,7 +74,7 @@ pub(crate) struct Downlink {
     /// What it was shared out by.
     pub(crate) allocated_bps: Option<u64>,
     pub(crate) pacer: Pacer<Paced>,
-    pub(crate) probe: Option<(ProbeId, ProbeSender)>,
+    pub(crate) probe: Option<RunningProbe>,
     /// Next transport-wide sequence number.
     pub(crate) next_wide_sequence: u16,
 }
@@ -174,7 +183,7 @@ impl Downlink {
     /// When something of this is due, at the latest.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let estimator = self.estimator.as_ref().and_then(|estimator| estimator.poll_timeout());
-        let probe = self.probe.as_ref().and_then(|(_, probe)| probe.poll_timeout());
+        let probe = self.probe.as_ref().and_then(|probe| probe.sender.poll_timeout());
         [estimator, probe, self.pacer.poll_timeout(), self.allocate_at].into_iter().flatten().min()
     }
 }

@@ -189,10 +189,3 @@ impl Core {
         self.send_due_paced(now, key);
     }
 }
-impl Core {
-    #[allow(missing_docs)]
-    pub fn debug_downlink(&self, id: TransportId) -> String {
-        let key = self.transport_ids[&id];
-        format!("{:?}", self.transports[key].downlink.estimator.as_ref().map(|e| e.snapshot()))
-    }
-}
