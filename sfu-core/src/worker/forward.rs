@@ -21,9 +21,10 @@ use crate::rtp::header::RtpHeader;
 use crate::rtp::writer::SourcePacket;
 use crate::transport::{Paced, WebRtcTransport};
 
-/// Packets after the first of a key frame that may have overtaken it and are then forwarded from the store: the reordering
-/// that real paths do.
-const CATCH_UP_PACKETS: u64 = 16;
+/// Packets after the first of a key frame that may have overtaken it and are then forwarded from the store. The first may be
+/// lost and come again a round trip later: a key frame of 200 kB, and what follows in 200 ms. What is beyond is lost, and asked
+/// for by the peer as a key frame.
+const CATCH_UP_PACKETS: u64 = 256;
 
 /// What a packet has beside its payload, about: for the pacer, which must know before it is written.
 const OVERHEAD_BYTES: usize = 50;
