@@ -8,7 +8,7 @@ use sfu_core::parameters::{ConsumerLayers, RtpCapabilities};
 use sfu_core::router::RouterEvent;
 use sfu_core::rtp::layers::Layers;
 use simulation::source::video::{Video, VideoCodec};
-use simulation::{Link, PeerOptions, SinkId, SourceId, World, vectors};
+use simulation::{Direction, Link, SinkId, SourceId, World, s, vectors};
 
 /// Spatial and temporal.
 type Pair = (u8, u8);
@@ -97,13 +97,22 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(seed: u64, video: &Video, up: Link, down: Link) -> Self {
+    /// On clean paths, with everything flowing.
+    fn new(seed: u64, form: &Form) -> Self {
         let mut world = World::new(seed);
-        let alice = world.connected_peer(PeerOptions { up, ..PeerOptions::default() });
-        let bob = world.connected_peer(PeerOptions { down, ..PeerOptions::default() });
-        let source = world.publish(alice, video);
+        let (alice, bob) = (world.peer(), world.peer());
+        let source = world.publish(alice, &form.video);
         let sink = world.consume_as(bob, source, without_bandwidth_feedback(), false).unwrap();
-        Self { world, source, sink }
+        let mut scene = Self { world, source, sink };
+        scene.run_until_current(s(2), form.highest);
+        scene.world.run_for(s(1));
+        scene
+    }
+
+    /// What the publisher sends goes this way up, what the viewer gets that way down.
+    fn set_paths(&mut self, up: Link, down: Link) {
+        *self.world.network.link(self.source.peer, Direction::Up) = up;
+        *self.world.network.link(self.sink.peer, Direction::Down) = down;
     }
 
     fn prefer(&mut self, layers: Pair) {
@@ -149,19 +158,13 @@ fn current(world: &World, sink: SinkId) -> Option<Pair> {
 /// that go back, news of a change that is none.
 fn assert_watchable(world: &World, sink: SinkId, what: &str) {
     if let Ok(id) = std::env::var("DBG") {
-        let id: u32 = id.parse().unwrap();
-        let (lo, hi) = (id.saturating_sub(8), id + 4);
-        for (number, got) in &world.sink(sink).packets {
+        let center: u64 = id.parse().unwrap();
+        for (number, got) in world.sink(sink).packets.range(center.saturating_sub(12)..center + 12) {
             let stamp = simulation::truth::Stamp::read(&got.payload).unwrap();
-            if (lo..=hi).contains(&stamp.frame.id) {
-                eprintln!("{number} ts {} m {} at {:?} repair {} | e{} {:?} key {} id {} ext {} {}/{}", got.timestamp, got.marker, got.at - world.origin, got.is_repair, stamp.frame.encoding, stamp.frame.layers, stamp.frame.is_key, stamp.frame.id, stamp.extended, stamp.index, stamp.count);
-            }
+            eprintln!("{number} ts {} m {} at {:?} repair {} | e{} {:?} key {} id {} ext {} {}/{} cap {:?}", got.timestamp, got.marker, got.at - world.origin, got.is_repair, stamp.frame.encoding, stamp.frame.layers, stamp.frame.is_key, stamp.frame.id, stamp.extended, stamp.index, stamp.count, stamp.frame.captured);
         }
+        for bad in &world.playback(sink).undecodable { eprintln!("{:?} {bad:?}", bad.at - world.origin); }
         for (at, layers) in told(world, sink) { eprintln!("told {:?} {layers:?}", at - world.origin); }
-        for (i, layer) in world.peers[0].sources[0].layers.iter().enumerate() {
-            eprintln!("layer {i} plis {:?}", layer.heard.pli.iter().map(|at| *at - world.origin).collect::<Vec<_>>());
-            eprintln!("layer {i} nacked {:?}", layer.heard.nacked.iter().map(|(at, n)| (*at - world.origin, *n)).collect::<Vec<_>>());
-        }
     }
     world.assert_decodable(sink);
     let packets: Vec<_> = world.sink(sink).packets.values().collect();

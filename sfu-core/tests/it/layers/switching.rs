@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use simulation::source::{KEY_FRAME_DELAY, KEY_FRAME_SPACING};
-use simulation::{Link, Loss, ms, s};
+use simulation::{Link, Loss, ms};
 
 use super::{Form, Pair, Scene, assert_watchable, forms, pair, told};
 
@@ -106,9 +106,8 @@ fn run_all(path: &str) {
 fn run(seed: u64, form: &Form, path: &Path) {
     let what = format!("{}, {} path", form.name, path.name);
     eprintln!("{what}");
-    let mut scene = Scene::new(seed, &form.video, path.up, path.down);
-    scene.run_until_current(s(2), form.highest);
-    scene.world.run_for(s(1));
+    let mut scene = Scene::new(seed, form);
+    scene.set_paths(path.up, path.down);
     let mut before = form.highest;
     for (wish, hold) in WISHES {
         let wish = form.bound(wish);
