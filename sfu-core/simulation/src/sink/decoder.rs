@@ -148,6 +148,10 @@ impl Decoder {
                 self.fault(format!("number {} goes back in time, or on behind its picture's end", arrival.number));
             }
             self.playback.late += 1;
+            // Its picture was decoded without it, which the network has made late.
+            if !self.fates.contains_key(&stamp.frame.id) {
+                self.set_fate(stamp.frame.id, Fate::Lost);
+            }
             return;
         }
         let piece = Piece {
