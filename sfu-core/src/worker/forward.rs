@@ -24,7 +24,7 @@ use crate::transport::{Paced, WebRtcTransport};
 /// Packets after the first of a key frame that may have overtaken it and are then forwarded from the store. The first may be
 /// lost and come again a round trip later: a key frame of 200 kB, and what follows in 200 ms. What is beyond is lost, and asked
 /// for by the peer as a key frame.
-const CATCH_UP_PACKETS: u64 = 256;
+pub(super) const CATCH_UP_PACKETS: u64 = 256;
 
 /// What a packet has beside its payload, about: for the pacer, which must know before it is written.
 const OVERHEAD_BYTES: usize = 50;
@@ -47,7 +47,7 @@ impl Core {
                 continue;
             }
             let starts = offer(&mut outlet, producer, transport, (key, &mut *consumer), &candidate, incoming);
-            if starts && producer.kind == MediaKind::Video {
+            if (starts || incoming.reveals) && producer.kind == MediaKind::Video {
                 catch_up(&mut outlet, producer, transport, (key, &mut *consumer), route.encoding, incoming.extended);
             }
             if let Some(layers) = consumer.poll_layers_changed() {
@@ -193,6 +193,7 @@ pub(super) fn with_stored(producer: &Producer, stored: &StoredPacket, act: impl 
         media,
         red: producer.payloads.red(header.payload_type, stored.payload()).ok().flatten(),
         frame: stored.header().frame,
+        reveals: false,
         source: SourcePacket { packet: stored.bytes(), extensions: &extensions, payload: stored.payload() },
     });
 }

@@ -164,6 +164,7 @@ fn assert_watchable(world: &World, sink: SinkId, what: &str) {
         eprintln!("faults {:?} {:?}", playback.number_faults, world.sink(sink).faults);
         let center: u64 = id.parse().unwrap_or_else(|_| playback.undecodable.first().map_or(0, |bad| bad.number));
         let media = world.peers[0].sources[0].media;
+        let center = std::env::var("FRAME").ok().map_or(center, |id| { let id: u32 = id.parse().unwrap(); world.sink(sink).packets.iter().find(|(_, got)| simulation::truth::Stamp::read(&got.payload).unwrap().frame.id == id).map_or(center, |(number, _)| *number) });
         let center = std::env::var("PID").ok().map_or(center, |pid| { let pid: u16 = pid.parse().unwrap(); world.sink(sink).packets.iter().find(|(_, got)| simulation::source::payloads::numbers(media, &got.payload).picture_id.is_some_and(|(_, id)| id == pid)).map_or(center, |(number, _)| *number) });
         for (number, got) in world.sink(sink).packets.range(center.saturating_sub(40)..center + 12) {
             let stamp = simulation::truth::Stamp::read(&got.payload).unwrap();

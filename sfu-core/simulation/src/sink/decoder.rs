@@ -479,16 +479,15 @@ impl Picture {
         self.frames().next().is_some_and(|frame| frame.is_key && frame.references().is_empty())
     }
 
-    /// Whether it is a key picture of another encoding, and `before` is not whole.
+    /// Whether it is a key picture, and `before` is not whole.
     fn cuts(&self, before: &Self) -> bool {
-        let encoding = |picture: &Self| picture.frames().next().map(|frame| frame.encoding);
         let all: usize = before
             .pieces
             .values()
             .filter(|piece| piece.stamp.index == 0)
             .map(|piece| usize::from(piece.stamp.count))
             .sum();
-        self.starts_anew() && encoding(self) != encoding(before) && before.pieces.len() < all
+        self.starts_anew() && before.pieces.len() < all
     }
 
     fn has_waited(&self, now: Instant) -> bool {

@@ -43,7 +43,7 @@ pub enum Why {
         /// What it needs.
         reference: u32,
     },
-    /// The rest of it was left out for the key picture of another encoding.
+    /// The rest of it was left out, and a key picture follows.
     Cut,
     /// All of it came, but nothing says where it ends.
     NoEnd,
@@ -87,7 +87,7 @@ pub struct Playback {
     pub undecodable: Vec<Undecodable>,
     /// Pictures not decoded for something was lost.
     pub lost: usize,
-    /// Pictures that the key picture of another encoding cut short, on whose account nothing is missed.
+    /// Pictures that were not sent to their end before a key picture, which needs none of them: at a pause, or a switch.
     pub cut: usize,
     /// Pictures before the first key picture.
     pub before_key_frame: usize,
