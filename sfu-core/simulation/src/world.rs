@@ -190,7 +190,7 @@ impl World {
     /// There is no such case, or the core refuses it.
     pub fn produce(&mut self, peer: usize, case: &str) -> SourceId {
         let (kind, parameters) = vectors::producer(case);
-        let source = self.produce_with(peer, kind, parameters).unwrap();
+        let source = self.produce_with(peer, kind, vectors::bundled(parameters)).unwrap();
         self.start(source);
         source
     }
@@ -202,6 +202,18 @@ impl World {
     pub fn publish(&mut self, peer: usize, video: &Video) -> SourceId {
         let parameters = vectors::video_parameters(video);
         let source = self.produce_with(peer, MediaKind::Video, parameters).expect("a producer");
+        self.source_mut(source).set_video(video);
+        self.start(source);
+        source
+    }
+
+    /// The peer publishes what its owner calls a screen, from now on.
+    ///
+    /// # Panics
+    /// The core refuses it.
+    pub fn publish_screen(&mut self, peer: usize, video: &Video) -> SourceId {
+        let parameters = vectors::video_parameters(video);
+        let source = self.produce_as(peer, MediaKind::Video, parameters, true).expect("a producer");
         self.source_mut(source).set_video(video);
         self.start(source);
         source
@@ -227,7 +239,17 @@ impl World {
         &mut self,
         peer: usize,
         kind: MediaKind,
+        parameters: RtpParameters,
+    ) -> Result<SourceId, ProduceError> {
+        self.produce_as(peer, kind, parameters, false)
+    }
+
+    fn produce_as(
+        &mut self,
+        peer: usize,
+        kind: MediaKind,
         mut parameters: RtpParameters,
+        is_screen: bool,
     ) -> Result<SourceId, ProduceError> {
         self.mids += 1;
         parameters.mid = Some(format!("m{}", self.mids));
@@ -241,7 +263,7 @@ impl World {
             }
             ssrcs.push((ssrc, rtx));
         }
-        let options = ProducerOptions { kind, rtp_parameters: parameters.clone(), paused: false, is_screen: false };
+        let options = ProducerOptions { kind, rtp_parameters: parameters.clone(), paused: false, is_screen };
         let info = self.core.produce(self.now, self.peers[peer].transport, options);
         self.settle();
         let mut source = Source::new(self.origin, self.rng.random(), info?.id, &parameters, &ssrcs);

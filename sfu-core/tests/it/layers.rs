@@ -1,6 +1,10 @@
 //! Layers as a viewer sees them: which picture comes after a wish, and that each that comes can be decoded.
 
+mod clocks;
+mod dynacast;
+mod liveness;
 mod properties;
+mod speakers;
 mod switching;
 
 use std::time::{Duration, Instant};
@@ -100,9 +104,15 @@ struct Scene {
 impl Scene {
     /// On clean paths, with everything flowing.
     fn new(seed: u64, form: &Form) -> Self {
+        Self::prepared(seed, form, |_, _| {})
+    }
+
+    /// The same, after something was done to the source that has not sent anything yet.
+    fn prepared(seed: u64, form: &Form, prepare: impl FnOnce(&mut World, SourceId)) -> Self {
         let mut world = World::new(seed);
         let (alice, bob) = (world.peer(), world.peer());
         let source = world.publish(alice, &form.video);
+        prepare(&mut world, source);
         let sink = world.consume_as(bob, source, without_bandwidth_feedback(), false).unwrap();
         let mut scene = Self { world, source, sink };
         scene.run_until_current(s(2), form.highest);

@@ -9,7 +9,7 @@ use simulation::{Direction, Link, Loss, SinkId, SourceId, World, ms, s, vectors}
 use super::{Form, assert_watchable, current, forms, prefer, thin, without_bandwidth_feedback};
 
 /// Worlds of each test; more than one test, for they run at the same time.
-const WORLDS: u64 = 100;
+const WORLDS: u64 = 20;
 /// What happens in each.
 const EVENTS: usize = 24;
 
