@@ -73,6 +73,30 @@ pub fn producer(case: &str) -> (MediaKind, RtpParameters) {
     (read(&case["kind"]), read(&case["producerRtpParameters"]))
 }
 
+/// The same as one of several media of one connection, as Chromium numbers header extensions there: the vectors were captured
+/// one by one, and give one number different meanings.
+///
+/// # Panics
+/// There is an extension that Chromium does not send.
+pub fn bundled(mut parameters: RtpParameters) -> RtpParameters {
+    for extension in &mut parameters.header_extensions {
+        extension.id = match extension.uri {
+            HeaderExtensionUri::SsrcAudioLevel => 1,
+            HeaderExtensionUri::AbsSendTime => 2,
+            HeaderExtensionUri::TransportWideCc => 3,
+            HeaderExtensionUri::Mid => 4,
+            HeaderExtensionUri::PlayoutDelay => 5,
+            HeaderExtensionUri::RtpStreamId => 10,
+            HeaderExtensionUri::RepairedRtpStreamId => 11,
+            HeaderExtensionUri::DependencyDescriptor => 12,
+            HeaderExtensionUri::VideoOrientation => 13,
+            HeaderExtensionUri::TransmissionTimeOffset => 14,
+            ref other => panic!("{other:?}"),
+        };
+    }
+    parameters
+}
+
 /// What Chromium says of such a video: SSRCs when it is one stream, RIDs when it is a simulcast.
 pub fn video_parameters(video: &Video) -> RtpParameters {
     let codec = match video.codec {
@@ -98,7 +122,7 @@ pub fn video_parameters(video: &Video) -> RtpParameters {
         ..template.clone()
     });
     parameters.encodings = encodings.collect();
-    parameters
+    bundled(parameters)
 }
 
 /// What Chromium says of such a microphone.
@@ -114,7 +138,7 @@ pub fn audio_parameters(audio: Audio) -> RtpParameters {
         };
         parameters.codecs.insert(0, red);
     }
-    parameters
+    bundled(parameters)
 }
 
 /// Without retransmission streams.

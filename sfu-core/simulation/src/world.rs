@@ -190,7 +190,7 @@ impl World {
     /// There is no such case, or the core refuses it.
     pub fn produce(&mut self, peer: usize, case: &str) -> SourceId {
         let (kind, parameters) = vectors::producer(case);
-        let source = self.produce_with(peer, kind, parameters).unwrap();
+        let source = self.produce_with(peer, kind, vectors::bundled(parameters)).unwrap();
         self.start(source);
         source
     }

@@ -144,8 +144,8 @@ impl<K: Copy + Ord> Allocator<K> {
         }
     }
 
-    /// Says whether the budget has been measured. Until then base layers are granted whatever they cost: nothing is paused for
-    /// an assumption.
+    /// Says whether the budget is known to be all that the path carries. Otherwise base layers are granted whatever they cost:
+    /// nothing is paused for an assumption.
     pub fn set_budget_proven(&mut self, is_proven: bool) {
         self.is_budget_proven = is_proven;
     }

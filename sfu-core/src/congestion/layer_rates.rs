@@ -110,9 +110,13 @@ impl LayerRates {
         self.row(spatial).iter().flatten().any(|meter| meter.is_live(now))
     }
 
-    /// True if this spatial layer has ever been seen.
-    pub fn is_known(&self, spatial: u8) -> bool {
-        self.row(spatial).iter().any(Option::is_some)
+    /// The layers that were ever seen, ascending.
+    pub fn seen(&self) -> impl Iterator<Item = Layers> {
+        self.meters.iter().zip(0_u8..).flat_map(|(row, spatial)| {
+            row.iter()
+                .zip(0_u8..)
+                .filter_map(move |(meter, temporal)| meter.as_ref().map(|_| Layers { spatial, temporal }))
+        })
     }
 
     /// What a spatial layer and what is known below it cost together.

@@ -204,6 +204,23 @@ impl Producer {
         self.kind == MediaKind::Video && !self.is_screen
     }
 
+    /// What the layers inside an encoding's stream carry, each with all below it, in bits per second; 0 for one that has stopped,
+    /// and nothing for a stream of one layer.
+    pub(crate) fn rates_of(&self, now: Instant, encoding: usize) -> Vec<(Layers, u64)> {
+        let is_simulcast = self.producer_type == ProducerType::Simulcast;
+        let own = |layers: &Layers| !is_simulcast || usize::from(layers.spatial) == encoding;
+        let seen: Vec<Layers> = self.rates.seen().filter(own).collect();
+        if seen.len() < 2 {
+            return Vec::new();
+        }
+        let rate = |layers: Layers| match self.rates.is_live(now, layers.spatial) {
+            true => self.rates.cumulative_bps(now, layers),
+            false => 0,
+        };
+        let inside = |layers: Layers| if is_simulcast { Layers { spatial: 0, ..layers } } else { layers };
+        seen.into_iter().map(|layers| (inside(layers), rate(layers))).collect()
+    }
+
     /// The layers of a packet of an encoding: in a simulcast its spatial layer is the encoding; what was announced as without
     /// layers has none.
     pub(crate) fn layers_of(&self, encoding: usize, inside: Layers) -> Layers {

@@ -1,24 +1,24 @@
 //! Reception statistics of one SSRC (RFC 3550 sections 6.4.1, A.3 and A.8).
 
+mod jitter;
+mod seen;
+
 use std::time::{Duration, Instant};
 
 use rtc_rtcp::reception_report::ReceptionReport;
 
+use self::jitter::Jitter;
+use self::seen::SeenWindow;
 use super::sequence::{ExtendedSequence, SequenceUpdate};
 use crate::congestion::rate::RateMeter;
 use crate::ids::Ssrc;
 use crate::rtcp::ntp::{NtpTime, to_short_ntp};
-use crate::rtp::layers::Layers;
-use crate::stats::{Interval, LayerRates, ScoreKeeper};
+use crate::stats::{Interval, ScoreKeeper};
 
 /// How far behind the newest packet duplicates are recognised, and so how far back a packet is taken at all: 4 s at a
 /// thousand packets a second, longer than a retransmission is worth. Older packets are refused, for a replayed one
 /// could not be told from a late one.
 pub const DUPLICATE_WINDOW_PACKETS: u64 = 4096;
-
-/// A transit time that differs by more than this from the last packet's says that the timestamps jumped, not that
-/// the network did. It is left out of the jitter, which would take minutes to decay.
-const MAX_TRANSIT_CHANGE: Duration = Duration::from_secs(5);
 
 /// A stream without a packet for this long has stopped, and scores 0: three pictures of a screen that does not change, which
 /// browsers repeat once a second.
@@ -103,7 +103,6 @@ pub struct ReceiveStream {
     received_at_last_report: u64,
     last_source_report: Option<SourceReport>,
     last_packet_at: Option<Instant>,
-    layers: LayerRates,
     score: ScoreKeeper,
     /// The score that was told to the owner.
     told_score: Option<u8>,
@@ -130,7 +129,7 @@ impl ReceiveStream {
             ssrc,
             sequence: ExtendedSequence::default(),
             window: SeenWindow::default(),
-            jitter: Jitter { clock_rate_hz, last: None, scaled_by_16: 0 },
+            jitter: Jitter::new(clock_rate_hz),
             rate: RateMeter::default(),
             totals: ReceiveStats::default(),
             base: 0,
@@ -139,7 +138,6 @@ impl ReceiveStream {
             received_at_last_report: 0,
             last_source_report: None,
             last_packet_at: None,
-            layers: LayerRates::default(),
             score: ScoreKeeper::default(),
             told_score: None,
             scored: Scored::default(),
@@ -225,11 +223,6 @@ impl ReceiveStream {
         })
     }
 
-    /// Counts a packet that was taken for the rate of its layers.
-    pub fn handle_layers(&mut self, now: Instant, layers: Layers, size_bytes: usize) {
-        self.layers.handle_packet(now, layers, size_bytes);
-    }
-
     /// Counts a NACK sent for `packets` packets.
     pub fn handle_nack_sent(&mut self, packets: usize) {
         self.totals.nack_count += 1;
@@ -292,11 +285,6 @@ impl ReceiveStream {
         self.score.last_interval()
     }
 
-    /// The rates of the layers inside the stream.
-    pub fn layer_rates(&self) -> &LayerRates {
-        &self.layers
-    }
-
     /// The latest sender report, from which consumers' reports take their clock mapping.
     pub fn source_report(&self) -> Option<SourceReport> {
         self.last_source_report
@@ -345,7 +333,7 @@ impl ReceiveStream {
             SequenceUpdate::Restarted(extended) => {
                 self.window = SeenWindow::default();
                 self.window.mark(extended);
-                self.jitter.last = None;
+                self.jitter.restart();
                 // Its timestamps were of the old run.
                 self.last_source_report = None;
                 self.base = extended;
@@ -373,84 +361,6 @@ impl ReceiveStream {
 
     fn lost(&self) -> i64 {
         self.expected() as i64 - self.received as i64
-    }
-}
-
-/// Which of the last [`DUPLICATE_WINDOW_PACKETS`] numbers were seen, a bit each.
-#[derive(Debug, Clone)]
-struct SeenWindow {
-    bits: [u64; WINDOW_WORDS],
-}
-
-const WINDOW_WORDS: usize = (DUPLICATE_WINDOW_PACKETS / 64) as usize;
-
-impl Default for SeenWindow {
-    fn default() -> Self {
-        Self { bits: [0; WINDOW_WORDS] }
-    }
-}
-
-impl SeenWindow {
-    /// Moves the window's head from `from` to `to`, which is marked; the numbers between are unseen.
-    fn advance(&mut self, from: u64, to: u64) {
-        for extended in from + 1..to {
-            let (word, bit) = Self::place(extended);
-            if let Some(word) = self.bits.get_mut(word) {
-                *word &= !bit;
-            }
-        }
-        let (word, bit) = Self::place(to);
-        if let Some(word) = self.bits.get_mut(word) {
-            *word |= bit;
-        }
-    }
-
-    /// Marks a number within the window; false if it was marked already.
-    fn mark(&mut self, extended: u64) -> bool {
-        let (word, bit) = Self::place(extended);
-        let Some(word) = self.bits.get_mut(word) else { return false };
-        let unseen = *word & bit == 0;
-        *word |= bit;
-        unseen
-    }
-
-    fn place(extended: u64) -> (usize, u64) {
-        let position = extended % DUPLICATE_WINDOW_PACKETS;
-        ((position / 64) as usize, 1 << (position % 64))
-    }
-}
-
-/// Interarrival jitter (RFC 3550 appendix A.8), over packets in order whose timestamp differs from the last one's:
-/// the packets of one video frame share a timestamp, and the time that a burst takes is not the network's jitter.
-#[derive(Debug, Clone)]
-struct Jitter {
-    clock_rate_hz: u32,
-    last: Option<(Instant, u32)>,
-    scaled_by_16: u32,
-}
-
-impl Jitter {
-    fn handle_packet(&mut self, now: Instant, timestamp: u32) {
-        let Some((last_at, last_timestamp)) = self.last else {
-            self.last = Some((now, timestamp));
-            return;
-        };
-        if timestamp == last_timestamp {
-            return;
-        }
-        self.last = Some((now, timestamp));
-        let elapsed = now.saturating_duration_since(last_at).as_micros() as i64;
-        let elapsed_units = elapsed.saturating_mul(i64::from(self.clock_rate_hz)) / 1_000_000;
-        let media_units = i64::from(timestamp.wrapping_sub(last_timestamp) as i32);
-        let change = (elapsed_units - media_units).unsigned_abs();
-        if change < MAX_TRANSIT_CHANGE.as_secs() * u64::from(self.clock_rate_hz) {
-            let decayed = self.scaled_by_16 - ((self.scaled_by_16 + 8) >> 4).min(self.scaled_by_16);
-            self.scaled_by_16 = decayed.saturating_add(change as u32);
-        }
-    }
-
-    fn value(&self) -> u32 {
-        self.scaled_by_16 >> 4
     }
 }
 

@@ -121,9 +121,9 @@ pub enum RouterEvent {
     },
 }
 
-/// Events that a score may wait behind. Scores come again and can be asked for; half of what may wait in a router's queue is
-/// left for events that cannot. At the limit new ones are dropped and counted.
-const MAX_WAITING_BEFORE_SCORES: usize = 8192;
+/// Events that a score or loudness may wait behind. Scores can be asked for, and loudness comes again in a moment; half of what
+/// may wait in a router's queue is left for events that cannot. At the limit new ones are dropped and counted.
+const MAX_WAITING_BEFORE_SPARED: usize = 8192;
 
 impl RouterEvent {
     /// Whether this event is to be dropped when `waiting` others are in the queue to the router's owner, who loses the router
@@ -131,7 +131,9 @@ impl RouterEvent {
     pub(crate) fn is_droppable_behind(&self, waiting: usize) -> bool {
         match self {
             Self::Trace { .. } => waiting >= MAX_TRACES_WAITING,
-            Self::ProducerScore { .. } | Self::ConsumerScore { .. } => waiting >= MAX_WAITING_BEFORE_SCORES,
+            Self::ProducerScore { .. } | Self::ConsumerScore { .. } | Self::AudioLevels { .. } => {
+                waiting >= MAX_WAITING_BEFORE_SPARED
+            }
             _ => false,
         }
     }

@@ -1,14 +1,12 @@
 //! What is told about transports, producers and consumers: mediasoup's `getStats`, scores and trace events.
 
 mod counters;
-mod layer_rates;
 mod score;
 mod stream;
 mod trace;
 mod transport;
 
 pub use counters::{SentKind, TransportCounters, TransportTotals};
-pub use layer_rates::LayerRates;
 pub use score::{ConsumerScore, Interval, MAX_SCORE, ProducerScore, ScoreKeeper};
 pub use stream::{StreamCounts, StreamDirection, StreamStat};
 pub use trace::{

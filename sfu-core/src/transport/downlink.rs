@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::congestion::allocation::Allocator;
-use crate::congestion::estimator::{BandwidthEstimator, EstimatorOptions, PathUsage, ProbeId};
+use crate::congestion::estimator::{BandwidthEstimator, EstimatorOptions, ProbeId};
 use crate::congestion::pacer::{Pacer, ProbeSender};
 use crate::consumer::Admission;
 use crate::consumer::send_history::Sent;
@@ -16,9 +16,11 @@ const MAX_ESTIMATE_BPS: u64 = 50_000_000;
 /// The least that a path is taken to carry: audio and a thumbnail at a frame a second. Below it no call is worth having.
 const MIN_ESTIMATE_BPS: u64 = 30_000;
 
-/// How long after the first report an estimate that found no limit is no more than an assumption: the first probes take so
-/// long.
-const PROVING_TIME: Duration = Duration::from_secs(2);
+/// How long it is believed that a path is full that has shown so. Meanwhile probes ask again.
+const LIMIT_HOLDS: Duration = Duration::from_secs(30);
+
+/// Within this time a peer reports on what it gets, if it ever will: browsers do so every 50 to 250 ms.
+const REPORTS_WITHIN: Duration = Duration::from_secs(3);
 
 /// What the peer reports about its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +57,9 @@ pub(crate) struct Downlink {
     /// There once a consumer negotiated feedback on the path. Without it everything is sent, as it comes.
     pub(crate) estimator: Option<Box<BandwidthEstimator>>,
     pub(crate) allocator: Allocator<ConsumerKey>,
-    /// From when on the estimate counts as measured.
-    pub(crate) proven_from: Option<Instant>,
+    /// Since when packets leave, and whether the peer has reported on any.
+    sending_since: Option<Instant>,
+    has_reports: bool,
     /// When the path is shared out again.
     pub(crate) allocate_at: Option<Instant>,
     /// What it was shared out by.
@@ -76,7 +79,8 @@ impl Downlink {
             feedback: None,
             estimator: None,
             allocator: Allocator::new(),
-            proven_from: None,
+            sending_since: None,
+            has_reports: false,
             allocate_at: None,
             allocated_bps: None,
             pacer: Pacer::new(),
@@ -99,7 +103,7 @@ impl Downlink {
                 max_bps,
             };
             self.estimator = Some(Box::new(BandwidthEstimator::new(now, options)));
-            self.pacer.set_rate(now, self.estimate_bps());
+            self.pace(now);
         }
     }
 
@@ -133,15 +137,22 @@ impl Downlink {
     }
 
     /// The peer has reported on its path.
-    pub(crate) fn handle_feedback(&mut self, now: Instant) {
-        let is_full = self.estimator.as_ref().is_some_and(|estimator| estimator.snapshot().usage == PathUsage::Overuse);
-        let from = if is_full { now } else { now + PROVING_TIME };
-        self.proven_from = Some(self.proven_from.map_or(from, |known| known.min(from)));
+    pub(crate) fn handle_feedback(&mut self) {
+        self.has_reports = true;
     }
 
-    /// Whether the estimate has been measured, or is still the assumption that it began with.
-    pub(crate) fn is_proven(&self, now: Instant) -> bool {
-        self.proven_from.is_some_and(|at| at <= now)
+    /// Whether the path has lately shown that it carries no more than the estimate. Otherwise the estimate says what was used,
+    /// and is no reason to pause anything that flows.
+    pub(crate) fn is_limited(&self, now: Instant) -> bool {
+        let limited_at = self.estimator.as_ref().and_then(|estimator| estimator.limited_at());
+        limited_at.is_some_and(|at| now.saturating_duration_since(at) < LIMIT_HOLDS)
+    }
+
+    /// Paces by the estimate. A peer that reports nothing though it said that it would is not held to an assumption.
+    pub(crate) fn pace(&mut self, now: Instant) {
+        let is_mute = !self.has_reports
+            && self.sending_since.is_some_and(|since| now.saturating_duration_since(since) > REPORTS_WITHIN);
+        self.pacer.set_rate(now, self.estimate_bps().filter(|_| !is_mute));
     }
 
     /// What may be given to streams: the estimate, or, without one, the configured maximum.
@@ -151,6 +162,7 @@ impl Downlink {
 
     /// A packet with a transport-wide number has left.
     pub(crate) fn handle_sent(&mut self, now: Instant, bytes: usize, probe: Option<ProbeId>) {
+        self.sending_since.get_or_insert(now);
         if let Some(estimator) = &mut self.estimator
             && self.feedback == Some(PathFeedback::TransportWide)
         {

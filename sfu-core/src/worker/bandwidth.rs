@@ -56,7 +56,7 @@ impl Core {
             && transport.downlink.feedback == Some(PathFeedback::TransportWide)
         {
             estimator.handle_feedback(now, feedback);
-            transport.downlink.handle_feedback(now);
+            transport.downlink.handle_feedback();
             self.handle_estimate(now, key);
             self.rearm(now, key);
         }
@@ -69,7 +69,7 @@ impl Core {
             && transport.downlink.feedback == Some(PathFeedback::Remb)
         {
             estimator.handle_remb(now, bps);
-            transport.downlink.handle_feedback(now);
+            transport.downlink.handle_feedback();
             self.handle_estimate(now, key);
             self.rearm(now, key);
         }
@@ -109,7 +109,7 @@ impl Core {
     pub(super) fn handle_estimate(&mut self, now: Instant, key: TransportKey) {
         let Some(transport) = self.transports.get_mut(key) else { return };
         let downlink = &mut transport.downlink;
-        downlink.pacer.set_rate(now, downlink.estimate_bps());
+        downlink.pace(now);
         self.trace_estimate(now, key);
         let Some(transport) = self.transports.get_mut(key) else { return };
         let downlink = &mut transport.downlink;
@@ -146,7 +146,8 @@ impl Core {
         let budget = transport.downlink.budget_bps();
         let downlink = &mut transport.downlink;
         downlink.allocated_bps = budget;
-        downlink.allocator.set_budget_proven(downlink.is_proven(now));
+        downlink.allocator.set_budget_proven(downlink.is_limited(now));
+        downlink.pace(now);
         let allocations = downlink.allocator.allocate(now, budget, &demands).to_vec();
         let desired_bps = downlink.allocator.sufficient_budget_bps();
         if let Some(estimator) = &mut downlink.estimator {
@@ -186,5 +187,12 @@ impl Core {
         }
         self.send_due_probe(now, key);
         self.send_due_paced(now, key);
+    }
+}
+impl Core {
+    #[allow(missing_docs)]
+    pub fn debug_downlink(&self, id: TransportId) -> String {
+        let key = self.transport_ids[&id];
+        format!("{:?}", self.transports[key].downlink.estimator.as_ref().map(|e| e.snapshot()))
     }
 }

@@ -135,7 +135,7 @@ pub struct WorkerStats {
     pub packets_refused: u64,
     /// Datagrams that the kernel or a TCP backlog did not take.
     pub datagrams_unsent: u64,
-    /// Trace events and scores that were dropped because a router's owner did not read them fast enough.
+    /// Trace events, scores and levels that were dropped because a router's owner did not read them fast enough.
     pub events_dropped: u64,
     /// Contained faults of our own: each closed one transport.
     pub faults: u64,

@@ -249,7 +249,6 @@ impl Core {
                 give_up = nack.handle_packet(now, extended, route.is_rtx, starts_anew) == NackAction::KeyFrameNeeded;
             }
         }
-        stream.receive.handle_layers(now, frame.layers, packet.len());
         if !bytes.is_empty() {
             let stored = StoredHeader { timestamp: header.timestamp, marker: header.marker, frame, payload };
             stream.store.insert(now, extended, stored, packet);

@@ -228,7 +228,7 @@ impl<'a> Outlet<'a> {
     fn trace(
         &mut self,
         transport: &WebRtcTransport,
-        consumer: &mut Consumer,
+        consumer: &Consumer,
         rewrite: &HeaderRewrite,
         left: &Left,
         incoming: &Incoming<'_>,

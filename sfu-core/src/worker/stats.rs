@@ -74,7 +74,7 @@ impl Core {
     pub fn producer_stats(&self, now: Instant, id: ProducerId) -> Result<Vec<StreamStat>, ObjectClosed> {
         let producer = self.producer_ids.get(&id).and_then(|key| self.producers.get(*key)).ok_or(ObjectClosed)?;
         let timestamp = self.clock.ntp(now).unix_ms();
-        let streams = producer.encodings.iter();
+        let streams = 0..producer.encodings.len();
         Ok(streams.filter_map(|encoding| inbound_stat(now, timestamp, producer, encoding)).collect())
     }
 
@@ -87,8 +87,7 @@ impl Core {
         let consumer = self.consumer_ids.get(&id).and_then(|key| self.consumers.get(*key)).ok_or(ObjectClosed)?;
         let producer = self.producers.get(consumer.producer).ok_or(ObjectClosed)?;
         let timestamp = self.clock.ntp(now).unix_ms();
-        let source = consumer.selector.source().and_then(|index| producer.encodings.get(index));
-        let inbound = source.and_then(|encoding| inbound_stat(now, timestamp, producer, encoding));
+        let inbound = consumer.selector.source().and_then(|encoding| inbound_stat(now, timestamp, producer, encoding));
         Ok(std::iter::once(outbound_stat(now, timestamp, producer, consumer)).chain(inbound).collect())
     }
 
@@ -211,15 +210,18 @@ fn tell_score((encoding_idx, encoding): (usize, &mut Encoding)) -> Option<Produc
     Some(ProducerScore { encoding_idx, ssrc, rid: encoding.rid.clone(), score })
 }
 
-fn inbound_stat(now: Instant, timestamp: u64, producer: &Producer, encoding: &Encoding) -> Option<StreamStat> {
+fn inbound_stat(now: Instant, timestamp: u64, producer: &Producer, encoding_idx: usize) -> Option<StreamStat> {
+    let encoding = producer.encodings.get(encoding_idx)?;
     let stream = encoding.stream.as_ref()?;
     let (receive, stats) = (&stream.receive, stream.receive.stats());
-    let rates = receive.layer_rates();
-    let by_layer = rates.by_layer(now).filter(|_| rates.is_layered());
+    let by_layer = producer.rates_of(now, encoding_idx);
     let name = |(layers, rate): (Layers, u64)| (format!("{}.{}", layers.spatial, layers.temporal), rate);
     let codecs = &producer.consumable.codecs;
     Some(StreamStat {
-        direction: StreamDirection::Inbound { jitter: stats.jitter, bitrate_by_layer: by_layer.map(name).collect() },
+        direction: StreamDirection::Inbound {
+            jitter: stats.jitter,
+            bitrate_by_layer: by_layer.into_iter().map(name).collect(),
+        },
         timestamp,
         ssrc: receive.ssrc(),
         rtx_ssrc: encoding.rtx_ssrc,

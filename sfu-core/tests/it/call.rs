@@ -21,9 +21,9 @@ fn a_clean_call_carries_every_byte_of_audio_and_video() {
     world.assert_complete(heard, audio);
     world.assert_complete(seen, video);
     assert!(world.stream(heard, audio).len() > 480);
-    for sink in [heard, seen] {
-        assert_eq!((world.sink(sink).duplicates, world.sink(sink).nacks_sent), (0, 0));
-    }
+    // The path is probed with repeats of video: that it got some of it twice is no fault.
+    assert_eq!((world.sink(heard).duplicates, world.sink(heard).nacks_sent), (0, 0));
+    assert_eq!(world.sink(seen).nacks_sent, 0);
     for pair in world.stream(heard, audio) {
         let level = world.sink(heard).id(&HeaderExtensionUri::SsrcAudioLevel).unwrap();
         let level = pair.got.extensions.iter().find(|(id, _)| *id == level).map(|(_, value)| value[0]);

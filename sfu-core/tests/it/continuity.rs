@@ -18,7 +18,7 @@ fn assert_one_stream(world: &World, sink: SinkId, source: SourceId) {
 /// Harm prevented: after 22 minutes of sound, or 13 hours of picture, a call breaks.
 #[test]
 fn a_publishers_numbers_and_timestamps_may_wrap() {
-    for (seed, case) in [(40, "vp8"), (41, "opus")] {
+    for (seed, case) in [(51, "vp8"), (41, "opus")] {
         let mut world = World::new(seed);
         let (alice, bob) = (world.peer(), world.peer());
         let source = world.produce(alice, case);

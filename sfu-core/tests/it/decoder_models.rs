@@ -8,13 +8,13 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rtc_rtp::header::Header;
 use sfu_core::ids::{ConsumerId, ProducerId, Ssrc};
-use sfu_core::parameters::{ConsumerType, HeaderExtensionUri, MediaKind};
+use sfu_core::parameters::{ConsumerType, HeaderExtensionUri, MediaKind, RtpParameters};
 use sfu_core::worker::ConsumerInfo;
 use simulation::sink::Sink;
 use simulation::sink::playback::{Playback, Why};
 use simulation::source::Source;
 use simulation::source::payloads::{Media, numbers};
-use simulation::source::video::{Video, VideoCodec};
+use simulation::source::video::{Audio, Video, VideoCodec};
 use simulation::truth::{Frame, Stamp};
 use simulation::{World, ms, s, vectors};
 
@@ -51,21 +51,25 @@ const SSRC: u32 = 4242;
 
 impl Wire {
     fn new(video: &Video) -> Self {
+        let mut wire = Self::of(MediaKind::Video, vectors::video_parameters(video));
+        wire.source.set_video(video);
+        wire
+    }
+
+    fn of(kind: MediaKind, mut parameters: RtpParameters) -> Self {
         let mut rng = SmallRng::seed_from_u64(7);
         let origin = World::new(0).origin;
-        let mut parameters = vectors::video_parameters(video);
         parameters.mid = Some("m".to_owned());
-        let ssrcs: Vec<_> = (0..video.encodings.len() as u32).map(|index| (100 + index, None)).collect();
+        let ssrcs: Vec<_> = (0..parameters.encodings.len() as u32).map(|index| (100 + index, None)).collect();
         let producer_id = ProducerId::random(&mut rng);
         let mut source = Source::new(origin, 1, producer_id, &parameters, &ssrcs);
-        source.set_video(video);
         source.start(origin);
         parameters.encodings.truncate(1);
         parameters.encodings[0].ssrc = Some(Ssrc(SSRC));
         let info = ConsumerInfo {
             id: ConsumerId::random(&mut rng),
             producer_id,
-            kind: MediaKind::Video,
+            kind,
             consumer_type: ConsumerType::Simple,
             rtp_parameters: parameters,
             producer_paused: false,
@@ -470,4 +474,30 @@ fn a_layer_switched_on_again_begins_with_a_key_frame() {
     wire.run(s(1), all);
     assert_eq!(wire.playback().spatial_changes().iter().map(|(_, spatial)| *spatial).collect::<Vec<_>>(), [2, 0, 2]);
     wire.assert_flawless("SVC");
+}
+
+/// Harm prevented: what unwraps RED for those who have not negotiated it is tested with something else.
+#[test]
+fn red_carries_each_sound_twice_and_is_unwrapped_to_the_newer() {
+    let parameters = vectors::audio_parameters(Audio { is_red: true, ..Audio::default() });
+    let mut wire = Wire::of(MediaKind::Audio, parameters);
+    let (mut before, mut lens) = (Vec::new(), Vec::new());
+    wire.run(s(2), |packet| {
+        assert_eq!((packet.header.payload_type, packet.payload.len() > 90), (63, true));
+        if !lens.is_empty() {
+            let redundant = u16::from_be_bytes([packet.payload[2], packet.payload[3]]) & 0x3ff;
+            assert_eq!(packet.payload[5..5 + usize::from(redundant)], before, "the sound before");
+            assert_eq!(packet.payload[0] & 0x7f, packet.payload[4], "both are Opus");
+        }
+        lens.push(packet.payload.len());
+        before = packet.payload[packet.payload.len() - 90..].to_vec();
+        Forward
+    });
+    assert_eq!(lens.len(), 100);
+    assert!(lens[1..].iter().all(|len| *len == 185), "two of 90 and five bytes of headers: {lens:?}");
+    assert!(wire.sink.faults.is_empty(), "{:?}", wire.sink.faults);
+    for (got, published) in wire.sink.packets.values().zip(&wire.source.layers[0].sent) {
+        assert_eq!(got.payload, published.payload[published.own_from..]);
+        assert_eq!((got.payload.len(), published.level), (90, Some(0x80 | 30)));
+    }
 }

@@ -22,11 +22,13 @@ fn room(seed: u64) -> (World, [usize; 3], [SourceId; 3], [SinkId; 5]) {
     (world, peers, sources, sinks)
 }
 
-/// What was told, but for scores, which come when they change.
+/// What was told, but for scores, loudness and speakers, which come by themselves.
 fn told(world: &World) -> Vec<RouterEvent> {
-    let is_score =
-        |event: &&RouterEvent| matches!(event, RouterEvent::ProducerScore { .. } | RouterEvent::ConsumerScore { .. });
-    world.events.iter().map(|(_, _, event)| event).filter(|event| !is_score(event)).cloned().collect()
+    use RouterEvent::{ActiveSpeaker, AudioLevels, ConsumerScore, ProducerScore};
+    let comes_by_itself = |event: &&RouterEvent| {
+        matches!(event, ProducerScore { .. } | ConsumerScore { .. } | AudioLevels { .. } | ActiveSpeaker { .. })
+    };
+    world.events.iter().map(|(_, _, event)| event).filter(|event| !comes_by_itself(event)).cloned().collect()
 }
 
 #[test]

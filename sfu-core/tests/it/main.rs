@@ -6,6 +6,7 @@ mod allocations;
 mod call;
 mod continuity;
 mod decoder_models;
+mod descriptors_agree;
 mod handshake;
 
 mod hostile;

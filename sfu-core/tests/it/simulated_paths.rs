@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use simulation::source::video::{Audio, Video, VideoCodec};
+use simulation::vectors::capabilities;
 use simulation::{BandwidthFeedback, Depth, Direction, Kind, Link, PeerOptions, Rate, World, ms, s};
 
 #[test]
@@ -39,7 +40,8 @@ fn a_link_carries_what_its_schedule_says() {
     let mut world = World::new(201);
     let (alice, bob) = (world.peer(), world.peer());
     let source = world.publish(alice, &Video::single(VideoCodec::Vp8));
-    let sink = world.consume(bob, source);
+    // Nothing adapts to the path: it is the path that is tested.
+    let sink = world.consume_as(bob, source, capabilities("no-bwe"), false).unwrap();
     world.sink_mut(sink).sends_nack = false;
     let steps = [(s(0), 3_000_000), (s(5), 500_000), (s(10), 3_000_000)];
     world.set_capacity(bob, Direction::Down, Depth::Time(ms(300)), &steps);
@@ -70,7 +72,7 @@ fn two_peers_behind_one_thin_place_share_it() {
     let source = world.publish(alice, &Video::single(VideoCodec::Vp8));
     let peers = [world.peer(), world.peer()];
     for peer in peers {
-        world.consume(peer, source);
+        world.consume_as(peer, source, capabilities("no-bwe"), false).unwrap();
     }
     let links = peers.map(|peer| (peer, Direction::Down));
     let shared = world.network.share(Rate::new(1_500_000, 200), &links);

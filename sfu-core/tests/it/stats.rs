@@ -6,7 +6,6 @@ use sfu_core::stats::{
     ConsumerScore, RtpTrace, StreamDirection, StreamStat, StreamTraceType, TraceDirection, TraceEvent, TraceInfo,
     TraceTarget, TransportStat, TransportTraceType,
 };
-
 use simulation::vectors::{capabilities, producer, without_rtx};
 use simulation::{Direction, Kind, Link, PeerOptions, SinkId, SourceId, World, ms, s};
 
@@ -83,7 +82,7 @@ fn a_clean_calls_statistics_are_what_was_sent() {
     assert!((counts.byte_count + 1..counts.byte_count + published * 20).contains(&up.rtp_bytes_received));
     assert!(up.bytes_received > up.rtp_bytes_received && up.bytes_sent > 0 && up.rtp_bytes_sent == 0);
     assert!(down.rtp_bytes_sent > outbound.counts.byte_count && down.bytes_sent > down.rtp_bytes_sent);
-    assert_eq!((up.rtx_bytes_received, down.rtx_bytes_sent, down.probation_bytes_sent), (0, 0, 0));
+    assert_eq!((up.rtx_bytes_received, down.rtx_bytes_sent), (0, 0));
     assert_eq!((up.rtp_packet_loss_received, down.rtp_packet_loss_sent), (Some(0.0), Some(0.0)));
     assert_eq!(up.ice_selected_tuple.map(|tuple| tuple.remote_port), Some(50_000));
     let since_1970_ms = 1_700_000_000_000 + world.elapsed().as_millis() as u64;
@@ -124,12 +123,13 @@ fn a_lossy_uplink_shows_in_the_producers_figures_and_a_lossy_downlink_in_the_con
         let alice = world.connected_peer(PeerOptions { up: link(is_up), ..PeerOptions::default() });
         let bob = world.connected_peer(PeerOptions { down: link(!is_up), ..PeerOptions::default() });
         let source = world.produce(alice, "vp8");
-        let sink = world.consume(bob, source);
+        // What the path is estimated to carry is for other tests.
+        let sink = world.consume_as(bob, source, capabilities("no-bwe"), false).unwrap();
         world.run_for(s(30));
         let streams = consumer_stats(&world, sink);
         let (outbound, inbound) = (&streams[0], &streams[1]);
         let (bad, good) = if is_up { (inbound, outbound) } else { (outbound, inbound) };
-        assert!((5..=9).contains(&bad.score), "{}", bad.score);
+        assert!((5..=9).contains(&bad.score), "{bad:?}");
         // A gap in the uplink is asked for downstream as well, and filled in time.
         assert_eq!(good.score, 10);
         let counts = &bad.counts;
@@ -350,30 +350,51 @@ fn reports_and_requests_are_traced_where_they_come_and_where_they_leave() {
 
 /// Harm prevented: an owner cannot see why a picture became small.
 #[test]
-fn the_estimate_of_a_path_and_its_probes_are_told() {
+fn the_estimate_of_a_path_is_told_with_what_bounds_it() {
     let mut world = World::new(214);
     let alice = world.peer();
     let bob = world.connected_peer(PeerOptions { down: Link::thin(400_000, 400), ..PeerOptions::default() });
     let source = world.produce(alice, "vp8");
     world.consume(bob, source);
     let transport = world.peers[bob].transport;
-    world.core.trace_transport(transport, &[TransportTraceType::Bwe, TransportTraceType::Probation]).unwrap();
+    world.core.trace_transport(transport, &[TransportTraceType::Bwe]).unwrap();
     world.run_for(s(10));
-    let stat = transport_stat(&world, bob);
-    let available = stat.bandwidth.available_outgoing_bitrate.unwrap();
+    let available = transport_stat(&world, bob).bandwidth.available_outgoing_bitrate.unwrap();
     assert!((100_000..600_000).contains(&available), "{available}");
-    assert!(stat.probation_bytes_sent > 0 && stat.bytes_sent > stat.rtp_bytes_sent + stat.probation_bytes_sent);
-    let told = traces(&world, TraceTarget::Transport(transport));
-    assert!(told.iter().any(|event| matches!(event.info, TraceInfo::Probation { target_bitrate: 1.. })));
-    let estimates = told.iter().filter_map(|event| match event.info {
-        TraceInfo::Bwe(bwe) => Some(bwe.available_bitrate),
-        _ => None,
+    let mut told = traces(&world, TraceTarget::Transport(transport)).into_iter().map(|event| match event.info {
+        TraceInfo::Bwe(bwe) => bwe,
+        other => panic!("{other:?}"),
     });
-    assert_eq!(estimates.last(), Some(available));
+    let last = told.next_back().unwrap();
+    assert_eq!(last.available_bitrate, available);
+    assert!(last.min_bitrate < available && available < last.max_bitrate && last.desired_bitrate > 0, "{last:?}");
+
     world.core.set_max_outgoing_bps(world.now, transport, Some(150_000)).unwrap();
     let bandwidth = transport_stat(&world, bob).bandwidth;
     assert_eq!(bandwidth.max_outgoing_bitrate, Some(150_000));
     assert!(bandwidth.available_outgoing_bitrate.unwrap() <= 150_000);
+}
+
+#[test]
+fn probes_of_a_path_are_told_and_counted_apart_from_media() {
+    let mut world = World::new(215);
+    let (alice, bob) = (world.peer(), world.peer());
+    // More than a path is assumed to carry at first.
+    let source = world.produce(alice, "vp8-simulcast3");
+    let transport = world.peers[bob].transport;
+    world.core.trace_transport(transport, &[TransportTraceType::Probation]).unwrap();
+    let sink = world.consume(bob, source);
+    world.run_for(s(5));
+    let told = traces(&world, TraceTarget::Transport(transport));
+    assert!(!told.is_empty());
+    for event in told {
+        assert!(matches!(event.info, TraceInfo::Probation { target_bitrate: 1.. }), "{:?}", event.info);
+        assert_eq!(event.direction, TraceDirection::Out);
+    }
+    let stat = transport_stat(&world, bob);
+    assert!(stat.probation_bytes_sent > 0);
+    assert_eq!(stat.rtx_bytes_sent, 0, "nobody asked for anything again");
+    assert_eq!(consumer_stats(&world, sink)[0].counts.packets_retransmitted, 0);
 }
 
 /// A peer without RTX gets the same packet again, which is no retransmission stream's.

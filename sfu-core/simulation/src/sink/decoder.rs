@@ -131,6 +131,11 @@ impl Decoder {
         }
     }
 
+    /// The first number of the latest key picture decoded; 0 before the first.
+    pub fn started_number(&self) -> u64 {
+        self.started_number
+    }
+
     /// Takes a packet; each number once.
     pub fn handle(&mut self, now: Instant, arrival: &Arrival<'_>) {
         self.first_packet_at.get_or_insert(now);

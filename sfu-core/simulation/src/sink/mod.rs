@@ -272,11 +272,13 @@ impl Sink {
         (*first..*last).filter(|number| !self.packets.contains_key(number) && !self.empty.contains(number)).collect()
     }
 
-    /// Whether a packet was given up since this was asked last, without which pictures cannot be decoded.
+    /// Whether a packet was given up since this was asked last, behind the latest key picture: before it nothing is missed.
     fn poll_broken(&mut self) -> bool {
-        let broken = self.is_video() && self.given_up.len() > self.given_up_told;
+        let given_up = &self.given_up[self.given_up_told..];
+        let needed_from = self.decoder.as_ref().map(Decoder::started_number);
+        let is_broken = needed_from.is_some_and(|from| given_up.iter().any(|number| *number >= from));
         self.given_up_told = self.given_up.len();
-        broken
+        is_broken
     }
 
     /// The sequence numbers to ask for now.

@@ -82,10 +82,9 @@ pub fn head(
 
 /// `head`, filler, and the stamp: `len` bytes, or what is needed at least.
 pub fn payload(mut head: Vec<u8>, stamp: &Stamp, len: usize) -> Vec<u8> {
-    let filler = stamp.extended as u8;
-    let end = len.saturating_sub(Stamp::LEN);
-    head.reserve(len.max(Stamp::LEN + head.len()) - head.len());
-    head.extend((head.len()..end).map(|at| filler.wrapping_add(at as u8)));
+    let end = len.saturating_sub(Stamp::LEN).max(head.len());
+    head.reserve_exact(end + Stamp::LEN - head.len());
+    head.resize(end, stamp.extended as u8);
     stamp.append_to(&mut head);
     head
 }

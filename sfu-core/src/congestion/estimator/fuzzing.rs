@@ -86,3 +86,63 @@ fn take(rest: &mut &[u8]) -> u8 {
     *rest = tail;
     first
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+    use rtc_shared::marshal::Marshal;
+
+    use super::*;
+    use crate::congestion::transport_feedback::TransportFeedback;
+    use crate::ids::Ssrc;
+    use crate::test_support::{ms, mutate, origin, random_bytes};
+
+    /// Messages of an honest receiver behind a path that loses and reorders.
+    fn honest_messages(rng: &mut StdRng) -> Vec<Vec<u8>> {
+        let mut receiver = TransportFeedback::default();
+        let mut messages = Vec::new();
+        for packet in 0..600_u16 {
+            let now = origin() + ms(u64::from(packet) * 5);
+            if rng.random_ratio(4, 5) {
+                receiver.handle_packet(now, packet.wrapping_sub(rng.random_range(0..3)));
+            }
+            while let Some(feedback) = receiver.poll_feedback(now, Ssrc(1), Ssrc(2)) {
+                messages.push(feedback.marshal().unwrap().to_vec());
+            }
+        }
+        messages
+    }
+
+    #[test]
+    fn mutated_feedback_does_no_harm() {
+        let mut rng = StdRng::seed_from_u64(0x5eed);
+        let messages = honest_messages(&mut rng);
+        assert!(messages.len() > 20, "an honest receiver sends feedback");
+        for round in 0..4_000 {
+            let mut data = messages[round % messages.len()].clone();
+            mutate(&mut rng, &mut data);
+            fuzz_transport_feedback(origin(), &data);
+        }
+    }
+
+    #[test]
+    fn any_life_does_no_harm() {
+        let mut rng = StdRng::seed_from_u64(0x11fe);
+        let messages = honest_messages(&mut rng);
+        for _ in 0..300 {
+            let mut life = vec![3, 200];
+            for _ in 0..rng.random_range(1..60) {
+                let mut data = messages[rng.random_range(0..messages.len())].clone();
+                if rng.random_ratio(1, 2) {
+                    mutate(&mut rng, &mut data);
+                }
+                data.truncate(255);
+                life.extend([rng.random::<u8>() & !6, 7, data.len() as u8]);
+                life.extend(data);
+                life.extend(random_bytes(&mut rng, 6));
+            }
+            fuzz_estimator(origin(), &life);
+        }
+    }
+}

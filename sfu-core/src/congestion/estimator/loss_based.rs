@@ -121,6 +121,11 @@ impl LossBased {
         self.bound_bps.into_iter().chain(experiment).min_by(f64::total_cmp)
     }
 
+    /// The bound that the losses have shown, and not one that is only tried.
+    pub(super) fn shown_bound_bps(&self) -> Option<f64> {
+        self.bound_bps
+    }
+
     /// The share that the path loses at any rate.
     pub(super) fn inherent_loss(&self) -> f64 {
         self.inherent

@@ -105,6 +105,9 @@ const CLEARLY_MORE: f64 = 1.3;
 /// Time after a decrease without probes: their delay would be measured as well.
 const QUIET_AFTER_DECREASE: Duration = Duration::from_millis(1_500);
 
+/// The share lost in a receiver report that is a path's saying that it is full.
+const HIGH_LOSS: f64 = 0.1;
+
 /// The bounds of an estimate and where it starts, in bits per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EstimatorOptions {
@@ -178,6 +181,7 @@ pub struct BandwidthEstimator {
     /// Since when packets are on their way without feedback.
     awaiting_since: Option<Instant>,
     outage: Option<Outage>,
+    limited_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -216,6 +220,7 @@ impl BandwidthEstimator {
             last_delay_us: None,
             awaiting_since: None,
             outage: None,
+            limited_at: None,
         }
     }
 
@@ -251,7 +256,13 @@ impl BandwidthEstimator {
         self.usage = self.delays.judge(self.gate_ms(), self.is_after_probe());
         self.control_rate(now);
         self.settle_losses();
+        if self.losses.shown_bound_bps().is_some_and(|bound| bound <= self.rate.target_bps()) {
+            self.limited_at = Some(now);
+        }
         while let Some(result) = self.probing.poll_result(self.newest_acknowledged_us, self.estimate()) {
+            if result.filled_path {
+                self.limited_at = Some(now);
+            }
             let usable = match (result.filled_path, result.is_start) {
                 (false, _) => result.bps,
                 (true, true) => result.bps * FILLED_AT_START,
@@ -259,7 +270,7 @@ impl BandwidthEstimator {
             };
             // A probe takes more than its share of a path that others fill too: who already uses the estimate is not
             // raised by that, unless there is clearly more than before.
-            let is_biased = result.filled_path && !result.is_start && !self.is_limited_by_application(now);
+            let is_biased = result.is_stretched && !result.is_start && !self.is_limited_by_application(now);
             if !is_biased || usable > CLEARLY_MORE * self.estimate() {
                 self.rate.raise_to(usable);
             }
@@ -277,6 +288,9 @@ impl BandwidthEstimator {
 
     /// Takes the share lost (0 to 1) of a receiver report. It counts as [`handle_remb`](Self::handle_remb) does.
     pub fn handle_loss(&mut self, now: Instant, fraction_lost: f64) {
+        if fraction_lost > HIGH_LOSS {
+            self.limited_at = Some(now);
+        }
         self.receiver.handle_loss(now, fraction_lost);
     }
 
@@ -298,13 +312,18 @@ impl BandwidthEstimator {
         (self.estimate() as u64).clamp(self.options.min_bps, self.options.max_bps)
     }
 
+    /// When the path last showed that it carries no more: a queue that grew, loss that is a bound, a probe that did not get
+    /// through. Without that the estimate says what was used, not what there is.
+    pub fn limited_at(&self) -> Option<Instant> {
+        self.limited_at
+    }
+
     /// A cluster of packets to be sent now. To be called until none after everything that may have changed something:
     /// feedback, a timeout, a new wish.
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
         let may_probe = self.may_probe(now);
-        // Who sends as much as is estimated grows without probes, and there a long one is a queue.
-        let jitter_ms = if self.is_limited_by_application(now) { self.delays.jitter_ms() } else { 0.0 };
-        self.probing.poll_probe(now, self.estimate(), jitter_ms, may_probe)
+        let is_limited = self.is_limited_by_application(now);
+        self.probing.poll_probe(now, self.estimate(), is_limited, self.delays.jitter_ms(), may_probe)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, and [`poll_probe`](Self::poll_probe) after it.
@@ -426,7 +445,10 @@ impl BandwidthEstimator {
         };
         match self.rate.handle_conditions(now, &conditions) {
             Step::Kept => {}
-            Step::Decreased => self.probing.handle_decrease(now),
+            Step::Decreased => {
+                self.limited_at = Some(now);
+                self.probing.handle_decrease(now);
+            }
             Step::QueueStays => self.delays.rebase(),
         }
     }

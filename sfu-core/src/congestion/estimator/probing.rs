@@ -31,16 +31,23 @@ const START_FACTORS: [f64; 2] = [3.0, 6.0];
 /// Rate of each later probe, as a multiple of what is known to pass.
 const STEP_FACTOR: f64 = 2.0;
 
+/// The same where the estimate is used to the full and jitter asks for a long cluster, which makes a queue.
+const SMALL_STEP_FACTOR: f64 = 1.4;
+
 /// A cluster's length: long against the 250 µs of the arrival times and a timer's millisecond, short against the queue
 /// that a failed probe makes. Where there is jitter it is longer by a multiple of it, so that the cluster's arrivals
-/// still show their order, up to a limit.
+/// still show their order, up to a limit, which is lower where the estimate is used to the full.
 const CLUSTER_MS: f64 = 20.0;
 const CLUSTER_JITTERS: f64 = 6.0;
 const MAX_CLUSTER_MS: f64 = 200.0;
+const MAX_CLUSTER_MS_AS_QUEUE: f64 = 60.0;
 
 /// A cluster has at least this many packets, and bytes that allow for headers.
 const MIN_PACKETS: usize = 5;
 const MIN_BYTES: usize = 500;
+
+/// A longer cluster has a packet for every so many milliseconds at least: jitter averages out over packets.
+const MS_PER_PACKET: f64 = 8.0;
 
 /// Clusters in the air. Further ones wait until these are judged.
 const MAX_CLUSTERS: usize = 4;
@@ -57,8 +64,9 @@ const MIN_RECEIVED: f64 = 0.5;
 /// A cluster sent within less time has no rate.
 const MIN_SENT_MS: f64 = 1.0;
 
-/// A cluster whose rate came through to this share, with what was sent among it, did not find the path's end.
-const PASSED: f64 = 0.95;
+/// A cluster whose rate came through to this share, with what was sent among it, did not find the path's end: jitter
+/// alone makes a cluster look that much longer.
+const PASSED: f64 = 0.85;
 
 /// A cluster that took this much longer to arrive than to leave filled the path.
 const MAX_STRETCH: f64 = 1.12;
@@ -86,6 +94,8 @@ pub(super) struct ProbeResult {
     pub(super) bps: f64,
     /// The path gave no more: the rate is that of a full path, others' share and all.
     pub(super) filled_path: bool,
+    /// Its packets were delayed more and more: others on the path gave way to it for that moment.
+    pub(super) is_stretched: bool,
     /// It was one of the first, or followed from one, or was sent after a drop or outage.
     pub(super) is_start: bool,
 }
@@ -109,6 +119,8 @@ struct Cluster {
     id: ProbeId,
     rate_bps: f64,
     is_start: bool,
+    /// The rate of the next one, if this one passes.
+    step_factor: f64,
     began: Instant,
     bytes: u64,
     /// Of its own packets, and with those that went out among them.
@@ -194,6 +206,7 @@ impl Probing {
         &mut self,
         now: Instant,
         estimate_bps: f64,
+        is_limited_by_application: bool,
         jitter_ms: f64,
         may_probe: bool,
     ) -> Option<Probe> {
@@ -201,8 +214,10 @@ impl Probing {
         if !may_probe || self.clusters.len() >= MAX_CLUSTERS {
             return None;
         }
+        let is_queue = jitter_ms > 0.0 && !is_limited_by_application;
+        let step_factor = if is_queue { SMALL_STEP_FACTOR } else { STEP_FACTOR };
         if self.is_due(now, estimate_bps) {
-            self.enqueue(estimate_bps * STEP_FACTOR, estimate_bps, false);
+            self.enqueue(estimate_bps * step_factor, estimate_bps, false);
             self.next_at = Some(now + self.interval);
         }
         // What has waited may have become useless.
@@ -215,10 +230,12 @@ impl Probing {
         };
         let id = ProbeId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
-        let cluster_ms = (CLUSTER_MS + CLUSTER_JITTERS * jitter_ms).min(MAX_CLUSTER_MS);
+        let longest_ms = if is_queue { MAX_CLUSTER_MS_AS_QUEUE } else { MAX_CLUSTER_MS };
+        let cluster_ms = (CLUSTER_MS + CLUSTER_JITTERS * jitter_ms).min(longest_ms);
         let bytes = ((rate_bps * cluster_ms / 8_000.0) as usize).max(MIN_BYTES);
-        self.clusters.push(Cluster::new(now, id, rate_bps, bytes as u64, is_start));
-        Some(Probe { id, rate_bps: rate_bps as u64, bytes, min_packets: MIN_PACKETS })
+        self.clusters.push(Cluster { step_factor, ..Cluster::new(now, id, rate_bps, bytes as u64, is_start) });
+        let min_packets = MIN_PACKETS.max((cluster_ms / MS_PER_PACKET) as usize);
+        Some(Probe { id, rate_bps: rate_bps as u64, bytes, min_packets })
     }
 
     /// When something is to be done; `quiet_until` is before when no probe is polled, if there is such a time.
@@ -285,7 +302,7 @@ impl Probing {
             self.interval = FIRST_INTERVAL;
             let bps = result.map_or(0.0, |result| result.bps);
             if self.clusters.is_empty() && self.waiting.is_empty() {
-                self.enqueue(bps * STEP_FACTOR, bps.max(estimate_bps), cluster.is_start);
+                self.enqueue(bps * cluster.step_factor, bps.max(estimate_bps), cluster.is_start);
             }
         } else if !cluster.is_start {
             self.fail();
@@ -331,6 +348,7 @@ impl Cluster {
             id,
             rate_bps,
             is_start,
+            step_factor: STEP_FACTOR,
             began,
             bytes,
             probe_bytes: 0,
@@ -377,7 +395,12 @@ impl Cluster {
         // A packet lost on the way was sent at the rate all the same, as long as the path was not full.
         let bps = if is_stretched { send_bps / stretch } else { send_bps / stretch / received };
         let filled_path = is_stretched && bps < PASSED * self.rate_bps;
-        Some(ProbeResult { bps: bps.min(self.rate_bps * MAX_STRETCH), filled_path, is_start: self.is_start })
+        Some(ProbeResult {
+            bps: bps.min(self.rate_bps * MAX_STRETCH),
+            filled_path,
+            is_stretched,
+            is_start: self.is_start,
+        })
     }
 
     /// The slope by least squares, and one standard error on top: jitter must not make a full path look free.

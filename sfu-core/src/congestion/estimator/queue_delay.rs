@@ -18,7 +18,7 @@ const JITTER_MS_PER_PACKET: f64 = 6.0;
 /// The base is the least delay of one to two such times. Clocks that drift apart by 100 ppm move it by 3 ms.
 const BASE_HALF_US: i64 = 15_000_000;
 
-/// Weight of a new slot in the mean of the jitter: about two seconds of slots.
+/// Weight of a new slot in the mean of the jitter, about two seconds of slots; the first slots count alike.
 const JITTER_WEIGHT: f64 = 0.01;
 
 /// The least queue that counts: what a frame's own packets make each other wait, and timers' coarseness.
@@ -45,6 +45,7 @@ pub(super) struct QueueDelay {
     next_base_us: i64,
     half_began_us: i64,
     jitter_ms: f64,
+    jitter_slots: u32,
 }
 
 impl QueueDelay {
@@ -146,7 +147,9 @@ impl QueueDelay {
     /// To be called when the newest slot is complete.
     fn update_jitter(&mut self) {
         if let Some((_, excess_us)) = self.recent() {
-            self.jitter_ms += JITTER_WEIGHT * (excess_us / 1000.0 - self.jitter_ms);
+            self.jitter_slots = self.jitter_slots.saturating_add(1);
+            let weight = JITTER_WEIGHT.max(1.0 / f64::from(self.jitter_slots));
+            self.jitter_ms += weight * (excess_us / 1000.0 - self.jitter_ms);
         }
     }
 }

@@ -17,9 +17,9 @@ const MULTIPLICATIVE: f64 = 1.08;
 /// beyond what a competitor's is takes its share away.
 const LATER_PACE: f64 = 0.5;
 
-/// Near it: this many bits in one response time, a packet's, or this share of the rate in a second, whichever is more.
+/// Near it: this many bits in one response time, one and a half packets', or this share of the rate in a second, whichever is more.
 /// The share keeps the way back from a decrease under ten seconds on fast paths.
-const ADDITIVE_BITS: f64 = 9_600.0;
+const ADDITIVE_BITS: f64 = 14_400.0;
 const ADDITIVE_SHARE: f64 = 0.015;
 
 /// Time beyond the round trip until the effect of a change is known: feedback comes every 50 to 100 ms.

@@ -158,9 +158,9 @@ fn a_lasting_change_is_known_within_two_seconds() {
 fn a_camera_that_stops_is_dead_within_half_a_second() {
     let mut rates = LayerRates::new(LayerKind::Simulcast);
     assert!(!rates.is_live(origin(), 0), "never seen");
-    assert!(!rates.is_known(0));
+    assert_eq!(rates.seen().count(), 0);
     send(&mut rates, layers(0, 1), 400_000, 0, 1010);
-    assert!(rates.is_known(0));
+    assert_eq!(rates.seen().collect::<Vec<_>>(), [layers(0, 1)]);
     assert!(rates.is_live(origin() + ms(1500), 0));
     assert!(!rates.is_live(origin() + ms(1501), 0));
     assert!(!rates.is_live(origin() + ms(1000), 1));

@@ -385,25 +385,6 @@ impl Simulation {
             flow.slices.resize(slice + 1, Slice::default());
         }
         flow.slices[slice].estimate_bps = flow.estimator.estimate_bps();
-        if std::env::var_os("TRACE_ESTIMATOR").is_some() && now_us % 100_000 == 0 {
-            let s = flow.estimator.snapshot();
-            println!(
-                "{:6.1} f{index} est {:5} ack {:5} delay {:5} loss {:?} q {:6.1} (true {:5}) gate {:4.1} {:?} lost {:.2} inh {:.2} rtt {:?} {}",
-                now_us as f64 / 1e6,
-                s.estimate_bps / 1000,
-                s.acknowledged_bps.unwrap_or(0) / 1000,
-                s.delay_based_bps / 1000,
-                s.loss_based_bps.map(|b| b / 1000),
-                s.queue_ms,
-                (self.free_at_us - now_us).max(0) / 1000,
-                flow.estimator.gate_ms(),
-                s.usage,
-                s.fraction_lost,
-                s.inherent_loss,
-                s.rtt,
-                s.is_interrupted
-            );
-        }
     }
 }
 
