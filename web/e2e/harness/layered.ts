@@ -10,6 +10,7 @@ export interface Sent {
   rid: string;
   isActive: boolean;
   isSent: boolean;
+  bytesSent: number;
   /** Of the largest spatial layer. */
   frameWidth: number;
   /** A picture is one, however many spatial layers it has. */
@@ -33,10 +34,16 @@ const CAMERA: MediaTrackConstraints = { width: 960, height: 540, frameRate: 30 }
 
 /** Enough for sharp pictures, and so little that the path's estimate, which grows from little, soon carries all. */
 const ENCODINGS: types.RtpEncodingParameters[] = [
-  { rid: 'r0', scaleResolutionDownBy: 4, maxBitrate: 80_000, scalabilityMode: 'L1T3' },
-  { rid: 'r1', scaleResolutionDownBy: 2, maxBitrate: 200_000, scalabilityMode: 'L1T3' },
-  { rid: 'r2', scaleResolutionDownBy: 1, maxBitrate: 500_000, scalabilityMode: 'L1T3' },
+  { scaleResolutionDownBy: 4, maxBitrate: 80_000, scalabilityMode: 'L1T3' },
+  { scaleResolutionDownBy: 2, maxBitrate: 200_000, scalabilityMode: 'L1T3' },
+  { scaleResolutionDownBy: 1, maxBitrate: 500_000, scalabilityMode: 'L1T3' },
 ];
+const RICH_ENCODINGS: types.RtpEncodingParameters[] = [
+  { scaleResolutionDownBy: 4, maxBitrate: 100_000, scalabilityMode: 'L1T3' },
+  { scaleResolutionDownBy: 2, maxBitrate: 300_000, scalabilityMode: 'L1T3' },
+  { scaleResolutionDownBy: 1, maxBitrate: 800_000, scalabilityMode: 'L1T3' },
+];
+const RICH = { width: 960, height: 540, frameRate: 15, spots: 60, spotSize: 24 };
 const SVC_BITRATE_BPS = 700_000;
 const START_BITRATE_KBPS = 1000;
 
@@ -45,14 +52,47 @@ type Stats = Record<string, unknown>;
 /** Publishes the camera in layers. */
 export async function publishLayered(client: Client, mimeType: string, layering: Layering): Promise<string> {
   const stream = await navigator.mediaDevices.getUserMedia({ video: CAMERA });
+  const encodings = layering === 'simulcast' ? ENCODINGS : [{ scalabilityMode: layering, maxBitrate: SVC_BITRATE_BPS }];
+  return publishStream(client, stream, mimeType, encodings);
+}
+
+/** Publishes pictures in layers that take all the bits they may: those of the test camera take few. */
+export async function publishRich(client: Client): Promise<string> {
+  return publishStream(client, richStream(), 'video/VP8', RICH_ENCODINGS);
+}
+
+async function publishStream(
+  client: Client,
+  stream: MediaStream,
+  mimeType: string,
+  encodings: types.RtpEncodingParameters[],
+): Promise<string> {
   const [track] = stream.getTracks();
   if (!track) {
     throw new Error('no camera');
   }
-  const encodings = layering === 'simulcast' ? ENCODINGS : [{ scalabilityMode: layering, maxBitrate: SVC_BITRATE_BPS }];
-  return client.publish(track, { type: 'camera' }, mimeType, encodings, {
-    videoGoogleStartBitrate: START_BITRATE_KBPS,
-  });
+  const codecOptions = { videoGoogleStartBitrate: START_BITRATE_KBPS };
+  return client.publish(track, { type: 'camera' }, mimeType, encodings, codecOptions);
+}
+
+/** Soft spots that jump about. */
+function richStream(): MediaStream {
+  const canvas = document.createElement('canvas');
+  canvas.width = RICH.width;
+  canvas.height = RICH.height;
+  const context = canvas.getContext('2d');
+  if (!context) {
+    throw new Error('no canvas');
+  }
+  context.fillStyle = '#808080';
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  setInterval(() => {
+    for (let spot = 0; spot < RICH.spots; spot += 1) {
+      context.fillStyle = `hsl(${Math.random() * 360} 40% ${30 + Math.random() * 40}%)`;
+      context.fillRect(Math.random() * canvas.width, Math.random() * canvas.height, RICH.spotSize, RICH.spotSize);
+    }
+  }, 1000 / RICH.frameRate);
+  return canvas.captureStream(RICH.frameRate);
 }
 
 /** What is sent of a producer now, smallest encoding first. */
@@ -67,6 +107,7 @@ export async function sent(client: Client, producerId: string): Promise<Sent[]> 
         rid: typeof one['rid'] === 'string' ? one['rid'] : '',
         isActive: one['active'] === true,
         isSent: one['active'] === true && Number(one['framesPerSecond']) > 0,
+        bytesSent: Number(one['bytesSent'] ?? 0),
         frameWidth: Number(one['frameWidth'] ?? 0),
         picturesEncoded: Number(one['framesEncoded'] ?? 0) / Number(spatialLayers ?? 1),
       };

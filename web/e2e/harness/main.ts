@@ -2,6 +2,7 @@ import type { Client, ClientOptions, ReceivedEvent } from './client';
 import {
   preferLayers,
   publishLayered,
+  publishRich,
   received,
   sent,
   timeToSwitch,
@@ -125,6 +126,10 @@ export const harness = {
 
   async publishLayered(mimeType: string, layering: Layering): Promise<string> {
     return publishLayered(joined(), mimeType, layering);
+  },
+
+  async publishRich(): Promise<string> {
+    return publishRich(joined());
   },
 
   async sent(producerId: string): Promise<Sent[]> {
