@@ -141,25 +141,21 @@ impl LayerSelector {
     }
 
     /// Where the producer's layers are.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the core takes no wishes yet"))]
     pub(crate) fn layering(&self) -> Layering {
         self.layering
     }
 
     /// The owner's wish.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the core takes no wishes yet"))]
     pub(crate) fn preferred(&self) -> Layers {
         self.preferred
     }
 
     /// Takes the owner's wish, as far as there are such layers. Whoever sets the target honours it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the core takes no wishes yet"))]
     pub(crate) fn set_preferred(&mut self, preferred: Layers) {
         self.preferred = preferred.min(self.layering.highest());
     }
 
     /// What is to flow. `None`: nothing.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the core takes no wishes yet"))]
     pub(crate) fn target(&self) -> Option<Layers> {
         self.target
     }
@@ -180,7 +176,6 @@ impl LayerSelector {
     }
 
     /// The current layers, once after each time that they changed.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the core takes no wishes yet"))]
     pub(crate) fn poll_changed(&mut self) -> Option<Option<Layers>> {
         let current = self.current();
         (std::mem::replace(&mut self.told, current) != current).then_some(current)

@@ -7,6 +7,7 @@ use crate::congestion::estimator::{BandwidthEstimator, EstimatorOptions, ProbeId
 use crate::congestion::pacer::{Pacer, ProbeSender};
 use crate::consumer::Admission;
 use crate::consumer::send_history::Sent;
+use crate::parameters::{HeaderExtensionUri, RtpHeaderExtensionParameters, RtpParameters};
 use crate::stats::BweTrace;
 use crate::worker::ConsumerKey;
 
@@ -31,6 +32,25 @@ pub(crate) enum PathFeedback {
     Remb,
 }
 
+impl PathFeedback {
+    /// What the receiver of `parameters` reports, the better of what it offers.
+    pub(crate) fn of(parameters: &RtpParameters) -> Option<Self> {
+        let wants = |kind: &str| {
+            parameters.codecs.iter().any(|codec| codec.rtcp_feedback.iter().any(|feedback| feedback.is(kind, "")))
+        };
+        let is_numbered = || {
+            let transport_wide =
+                |extension: &RtpHeaderExtensionParameters| extension.uri == HeaderExtensionUri::TransportWideCc;
+            parameters.header_extensions.iter().any(transport_wide)
+        };
+        if wants("transport-cc") && is_numbered() {
+            Some(Self::TransportWide)
+        } else {
+            wants("goog-remb").then_some(Self::Remb)
+        }
+    }
+}
+
 /// A packet that waits for its turn: where it is, never a copy.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Paced {
@@ -46,6 +66,15 @@ impl Paced {
             Self::Media { consumer, .. } | Self::Resend { consumer, .. } => *consumer,
         }
     }
+}
+
+/// A probe of the path that is being sent.
+#[derive(Debug)]
+pub(crate) struct RunningProbe {
+    pub(crate) id: ProbeId,
+    pub(crate) sender: ProbeSender,
+    /// So few bytes that they must be sent in small packets to be enough packets.
+    pub(crate) is_small: bool,
 }
 
 /// The way to one peer.
@@ -65,7 +94,7 @@ pub(crate) struct Downlink {
     /// What it was shared out by.
     pub(crate) allocated_bps: Option<u64>,
     pub(crate) pacer: Pacer<Paced>,
-    pub(crate) probe: Option<(ProbeId, ProbeSender)>,
+    pub(crate) probe: Option<RunningProbe>,
     /// Next transport-wide sequence number.
     pub(crate) next_wide_sequence: u16,
 }
@@ -174,7 +203,7 @@ impl Downlink {
     /// When something of this is due, at the latest.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let estimator = self.estimator.as_ref().and_then(|estimator| estimator.poll_timeout());
-        let probe = self.probe.as_ref().and_then(|(_, probe)| probe.poll_timeout());
+        let probe = self.probe.as_ref().and_then(|probe| probe.sender.poll_timeout());
         [estimator, probe, self.pacer.poll_timeout(), self.allocate_at].into_iter().flatten().min()
     }
 }

@@ -22,8 +22,11 @@ use crate::rtp::writer::SourcePacket;
 use crate::transport::{Paced, WebRtcTransport};
 
 /// Packets after the first of a key frame that may have overtaken it and are then forwarded from the store: the reordering
-/// that real paths do.
-const CATCH_UP_PACKETS: u64 = 16;
+/// that real paths do, and the round trip that a retransmission of the first takes. At 500 packets a second half a second.
+const CATCH_UP_PACKETS: u64 = 256;
+
+/// So many numbers without a packet end the catching up.
+const CATCH_UP_GAP: u64 = 16;
 
 /// What a packet has beside its payload, about: for the pacer, which must know before it is written.
 const OVERHEAD_BYTES: usize = 50;
@@ -169,8 +172,13 @@ fn catch_up(
 ) {
     let Some(stream) = producer.encodings.get(encoding).and_then(|encoding| encoding.stream.as_ref()) else { return };
     let reports = |encoding: usize| source_report(producer, encoding);
+    let mut latest = first;
     for extended in first + 1..=first + CATCH_UP_PACKETS {
+        if extended > latest + CATCH_UP_GAP {
+            break;
+        }
         if let Some(stored) = stream.store.get(outlet.now, extended) {
+            latest = extended;
             with_stored(producer, stored, |incoming| {
                 let candidate = candidate(encoding, incoming, &reports);
                 offer(outlet, producer, transport, (key, &mut *consumer), &candidate, incoming);

@@ -9,10 +9,13 @@ use crate::congestion::estimator::ProbeId;
 use crate::congestion::pacer::ProbeSender;
 use crate::parameters::MediaKind;
 use crate::stats::{TraceDirection, TraceInfo};
-use crate::transport::Paced;
+use crate::transport::{Paced, RunningProbe};
 
 /// Padding of a probe packet that repeats nothing: all that its last byte can count (RFC 3550 section 5.1).
 const PADDING_BYTES: u8 = 255;
+
+/// A packet of video as browsers send it; probes repeat such.
+const FULL_PACKET_BYTES: usize = 1200;
 
 /// Packets that a probe looks back for in one consumer's history before it takes padding.
 const REPEATS_MAX: u16 = 64;
@@ -58,16 +61,18 @@ impl Core {
             && let Some(estimator) = &mut transport.downlink.estimator
             && let Some(probe) = estimator.poll_probe(now)
         {
-            transport.downlink.probe = Some((probe.id, ProbeSender::new(now, probe.rate_bps, probe.bytes)));
+            let sender = ProbeSender::new(now, probe.rate_bps, probe.bytes);
+            let is_small = probe.bytes < probe.min_packets * FULL_PACKET_BYTES;
+            transport.downlink.probe = Some(RunningProbe { id: probe.id, sender, is_small });
             let info = TraceInfo::Probation { target_bitrate: probe.rate_bps };
             self.traces.tell(transport.traced(), self.clock.ntp(now), TraceDirection::Out, info);
         }
-        let Some((id, sender)) = &mut transport.downlink.probe else { return };
-        let id = *id;
-        let due_bytes = sender.poll(now);
-        let sent_bytes = if due_bytes > 0 { self.send_probe_packets(now, key, id, due_bytes) } else { 0 };
+        let Some(RunningProbe { id, sender, is_small }) = &mut transport.downlink.probe else { return };
+        let (id, is_small, due_bytes) = (*id, *is_small, sender.poll(now));
+        let sent_bytes = if due_bytes > 0 { self.send_probe_packets(now, key, id, is_small, due_bytes) } else { 0 };
         let Some(transport) = self.transports.get_mut(key) else { return };
-        if let Some((_, sender)) = &mut transport.downlink.probe {
+        transport.downlink.pacer.account(now, sent_bytes);
+        if let Some(RunningProbe { sender, .. }) = &mut transport.downlink.probe {
             sender.handle_sent(sent_bytes);
             // Nothing that a probe could be made of: no video consumer with a retransmission stream.
             if sender.is_finished(now) || (due_bytes > 0 && sent_bytes == 0) {
@@ -76,7 +81,14 @@ impl Core {
         }
     }
 
-    fn send_probe_packets(&mut self, now: Instant, key: TransportKey, id: ProbeId, due_bytes: usize) -> usize {
+    fn send_probe_packets(
+        &mut self,
+        now: Instant,
+        key: TransportKey,
+        id: ProbeId,
+        is_small: bool,
+        due_bytes: usize,
+    ) -> usize {
         let Some(transport) = self.transports.get_mut(key) else { return 0 };
         let mut outlet = Outlet::new(&mut self.transmits, &mut self.traces, now, self.clock.ntp(now));
         outlet.probe = Some(id);
@@ -89,7 +101,7 @@ impl Core {
         let Some(consumer) = with_rtx.and_then(|consumer| self.consumers.get_mut(consumer)) else { return 0 };
         let Some(producer) = self.producers.get(consumer.producer) else { return 0 };
         for back in 0..REPEATS_MAX {
-            if sent_bytes >= due_bytes {
+            if is_small || sent_bytes >= due_bytes {
                 break;
             }
             let Some((sequence_number, sent)) = consumer.history.latest(now, back) else { break };
