@@ -91,6 +91,8 @@ pub(crate) struct Downlink {
     has_reports: bool,
     /// When the path is shared out again.
     pub(crate) allocate_at: Option<Instant>,
+    /// When it was shared out last.
+    pub(crate) allocated_at: Option<Instant>,
     /// What it was shared out by.
     pub(crate) allocated_bps: Option<u64>,
     pub(crate) pacer: Pacer<Paced>,
@@ -111,6 +113,7 @@ impl Downlink {
             sending_since: None,
             has_reports: false,
             allocate_at: None,
+            allocated_at: None,
             allocated_bps: None,
             pacer: Pacer::new(),
             probe: None,

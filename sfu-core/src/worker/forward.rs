@@ -95,7 +95,7 @@ impl Core {
             }
         }
         self.stats.packets_sent += outlet.sent;
-        self.rearm(now, transport_key);
+        self.arm_downlink(now, transport_key);
     }
 }
 
