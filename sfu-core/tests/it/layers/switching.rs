@@ -140,6 +140,14 @@ fn check(scene: &Scene, form: &Form, path: &Path, asked: std::time::Instant, wis
     assert!(off <= 2.0 + late, "{what}: {} pictures instead of {expected:.0}", shown.len());
     let times: Vec<_> = playback.between(asked - ms(200), world.now).iter().map(|shown| shown.at).collect();
     let gap = times.windows(2).map(|two| two[1] - two[0]).max().unwrap();
+    if gap > longest_gap(form, path) && std::env::var("DBG").is_ok() {
+        for (number, got) in &world.sink(*sink).packets {
+            if got.at + ms(100) < asked || got.at > asked + ms(1500) { continue }
+            let stamp = simulation::truth::Stamp::read(&got.payload).unwrap();
+            eprintln!("{number} ts {} m {} at {:?} repair {} | e{} s{} t{} key {} pic {} id {} ext {} {}/{} cap {:?} refs {:?}", got.timestamp, got.marker, got.at - world.origin, got.is_repair, stamp.frame.encoding, stamp.frame.layers.spatial, stamp.frame.layers.temporal, stamp.frame.is_key, stamp.frame.picture, stamp.frame.id, stamp.extended, stamp.index, stamp.count, stamp.frame.captured, stamp.frame.references());
+        }
+        eprintln!("asked {:?} shown {:?}", asked - world.origin, playback.between(asked - ms(200), world.now).iter().map(|s| (s.at - world.origin, s.captured, s.layers)).collect::<Vec<_>>());
+    }
     assert!(gap <= longest_gap(form, path), "{what}: nothing new for {gap:?}");
     let told = told(world, *sink);
     assert_eq!(told.last().unwrap().1, Some(wish), "{what}");
