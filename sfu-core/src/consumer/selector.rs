@@ -356,8 +356,7 @@ impl LayerSelector {
         // Late: what follows was seen, or is missing itself, and then most likely of this picture. No layer rises behind it any more.
         self.newest.filter(|newest| packet.extended < newest.extended).map(|newest| {
             frame.layers.spatial >= layers.spatial
-                || newest.extended == packet.extended + 1
-                    && !(newest.is_wanted && newest.timestamp == packet.timestamp)
+                || newest.extended == packet.extended + 1 && !(newest.is_wanted && newest.timestamp == packet.timestamp)
         })
     }
 

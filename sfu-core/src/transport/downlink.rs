@@ -7,6 +7,7 @@ use crate::congestion::estimator::{BandwidthEstimator, EstimatorOptions, ProbeId
 use crate::congestion::pacer::{Pacer, ProbeSender};
 use crate::consumer::Admission;
 use crate::consumer::send_history::Sent;
+use crate::parameters::{HeaderExtensionUri, RtpHeaderExtensionParameters, RtpParameters};
 use crate::stats::BweTrace;
 use crate::worker::ConsumerKey;
 
@@ -29,6 +30,25 @@ pub(crate) enum PathFeedback {
     TransportWide,
     /// REMB: the peer estimates.
     Remb,
+}
+
+impl PathFeedback {
+    /// What the receiver of `parameters` reports, the better of what it offers.
+    pub(crate) fn of(parameters: &RtpParameters) -> Option<Self> {
+        let wants = |kind: &str| {
+            parameters.codecs.iter().any(|codec| codec.rtcp_feedback.iter().any(|feedback| feedback.is(kind, "")))
+        };
+        let is_numbered = || {
+            let transport_wide =
+                |extension: &RtpHeaderExtensionParameters| extension.uri == HeaderExtensionUri::TransportWideCc;
+            parameters.header_extensions.iter().any(transport_wide)
+        };
+        if wants("transport-cc") && is_numbered() {
+            Some(Self::TransportWide)
+        } else {
+            wants("goog-remb").then_some(Self::Remb)
+        }
+    }
 }
 
 /// A packet that waits for its turn: where it is, never a copy.

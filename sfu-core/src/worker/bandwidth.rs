@@ -8,7 +8,7 @@ use super::core::{ConsumerKey, Core, ProducerKey, TransportKey};
 use super::errors::ObjectClosed;
 use crate::congestion::allocation::Demand;
 use crate::ids::TransportId;
-use crate::parameters::{HeaderExtensionUri, MediaKind, RtpParameters};
+use crate::parameters::{MediaKind, RtpParameters};
 use crate::transport::PathFeedback;
 
 /// How often a path is shared out again while nothing calls for it: layers' rates change.
@@ -37,15 +37,10 @@ impl Core {
 
     /// Turns on the estimate of a peer's path when a consumer's parameters say that the peer reports on it.
     pub(super) fn enable_estimate(&mut self, now: Instant, key: TransportKey, parameters: &RtpParameters) {
-        let Some(transport) = self.transports.get_mut(key) else { return };
-        let wants = |kind: &str| {
-            parameters.codecs.iter().any(|codec| codec.rtcp_feedback.iter().any(|feedback| feedback.is(kind, "")))
-        };
-        let has = |uri: &HeaderExtensionUri| parameters.header_extensions.iter().any(|known| known.uri == *uri);
-        if wants("transport-cc") && has(&HeaderExtensionUri::TransportWideCc) {
-            transport.downlink.enable(now, PathFeedback::TransportWide);
-        } else if wants("goog-remb") {
-            transport.downlink.enable(now, PathFeedback::Remb);
+        if let Some(transport) = self.transports.get_mut(key)
+            && let Some(feedback) = PathFeedback::of(parameters)
+        {
+            transport.downlink.enable(now, feedback);
         }
     }
 

@@ -256,9 +256,8 @@ impl Core {
             let stored = StoredHeader { timestamp: header.timestamp, marker: header.marker, frame, payload };
             stream.store.insert(now, extended, stored, packet);
         }
-        let reveals = key_frame
-            && descriptor.is_some()
-            && reread(now, stream, media.codec, &producer.extension_ids, extended);
+        let reveals =
+            key_frame && descriptor.is_some() && reread(now, stream, media.codec, &producer.extension_ids, extended);
         if give_up {
             encoding.key_frames.request(now);
         }
@@ -291,7 +290,8 @@ impl Core {
 fn reread(now: Instant, stream: &mut SourceStream, codec: Codec, ids: &ExtensionIds, first: u64) -> bool {
     let mut any = false;
     for extended in first + 1..=first + CATCH_UP_PACKETS {
-        let Some(stored) = stream.store.get(now, extended).filter(|stored| stored.header().frame.is_unreadable()) else {
+        let Some(stored) = stream.store.get(now, extended).filter(|stored| stored.header().frame.is_unreadable())
+        else {
             continue;
         };
         let Ok(header) = RtpHeader::parse(stored.bytes()) else { continue };

@@ -14,11 +14,11 @@ use crate::negotiation::{
     NegotiationError, consumable_rtp_parameters, producer_rtp_parameters_mapping, producer_type,
     validate_rtp_parameters,
 };
-use crate::parameters::{HeaderExtensionUri, RtpParameters};
+use crate::parameters::RtpParameters;
 use crate::producer::{Assignment, Producer, ProducerSetup};
 use crate::router::RouterEvent;
 use crate::srtp::OpenStream;
-use crate::transport::{InboundStream, extension_ids};
+use crate::transport::{InboundStream, PathFeedback, extension_ids};
 
 /// What REMB tells a peer at most. No one stream of a browser comes near.
 const MAX_REMB_BPS: u64 = 50_000_000;
@@ -134,17 +134,17 @@ impl Core {
     /// Turns on what the peer wants to hear of its path: transport-wide feedback, else REMB.
     fn enable_feedback(&mut self, key: TransportKey, parameters: &RtpParameters) {
         let Some(transport) = self.transports.get_mut(key) else { return };
-        let wants = |kind: &str| {
-            parameters.codecs.iter().any(|codec| codec.rtcp_feedback.iter().any(|feedback| feedback.is(kind, "")))
-        };
-        let has = |uri: &HeaderExtensionUri| parameters.header_extensions.iter().any(|known| known.uri == *uri);
-        if wants("transport-cc") && has(&HeaderExtensionUri::TransportWideCc) {
-            transport.transport_feedback.get_or_insert_with(TransportFeedback::default);
-            // Its sender estimates by itself: two opinions would fight.
-            transport.remb = None;
-        } else if wants("goog-remb") && transport.transport_feedback.is_none() {
-            let max_bps = transport.incoming_cap.bps().unwrap_or(MAX_REMB_BPS);
-            transport.remb.get_or_insert_with(|| RembEstimator::new(max_bps));
+        match PathFeedback::of(parameters) {
+            Some(PathFeedback::TransportWide) => {
+                transport.transport_feedback.get_or_insert_with(TransportFeedback::default);
+                // Its sender estimates by itself: two opinions would fight.
+                transport.remb = None;
+            }
+            Some(PathFeedback::Remb) if transport.transport_feedback.is_none() => {
+                let max_bps = transport.incoming_cap.bps().unwrap_or(MAX_REMB_BPS);
+                transport.remb.get_or_insert_with(|| RembEstimator::new(max_bps));
+            }
+            Some(PathFeedback::Remb) | None => {}
         }
     }
 

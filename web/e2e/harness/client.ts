@@ -70,7 +70,8 @@ export abstract class Client {
     track: MediaStreamTrack,
     appData: types.AppData,
     mimeType?: string,
-    encodings?: RTCRtpEncodingParameters[],
+    encodings?: types.RtpEncodingParameters[],
+    codecOptions?: types.ProducerCodecOptions,
   ): Promise<string> {
     const codec = mimeType === undefined ? undefined : this.sendCodec(mimeType);
     const producer = await this.sendTransport.produce({
@@ -79,6 +80,7 @@ export abstract class Client {
       stopTracks: false,
       ...(codec && { codec }),
       ...(encodings && { encodings }),
+      ...(codecOptions && { codecOptions }),
     });
     this.#producers.set(producer.id, producer);
     return producer.id;
@@ -126,6 +128,11 @@ export abstract class Client {
 
   emit(event: string, payload: unknown): void {
     this.socket.emit(event, payload);
+  }
+
+  /** Asks for something that all vocabularies have; the answer in the client's own. */
+  request(event: string, payload: object): Promise<unknown> {
+    return this.ask(event, payload);
   }
 
   /** The answer's first argument, whatever it is. */

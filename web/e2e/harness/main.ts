@@ -1,4 +1,15 @@
 import type { Client, ClientOptions, ReceivedEvent } from './client';
+import {
+  preferLayers,
+  publishLayered,
+  publishRich,
+  received,
+  sent,
+  timeToSwitch,
+  type Layering,
+  type Received,
+  type Sent,
+} from './layered';
 import { CallClient, DirectionClient, ProducingClient } from './vocabularies';
 
 export type Vocabulary = 'call' | 'room by direction' | 'room by producing';
@@ -111,6 +122,35 @@ export const harness = {
   /** Stops sending the layers above this one. */
   async setTopLayer(producerId: string, layer: number): Promise<void> {
     await joined().producer(producerId).setMaxSpatialLayer(layer);
+  },
+
+  async publishLayered(mimeType: string, layering: Layering): Promise<string> {
+    return publishLayered(joined(), mimeType, layering);
+  },
+
+  async publishRich(): Promise<string> {
+    return publishRich(joined());
+  },
+
+  async sent(producerId: string): Promise<Sent[]> {
+    return sent(joined(), producerId);
+  },
+
+  async received(producerId: string): Promise<Received> {
+    return received(joined(), producerId);
+  },
+
+  async preferLayers(producerId: string, spatialLayer: number, temporalLayer?: number): Promise<unknown> {
+    return preferLayers(joined(), producerId, spatialLayer, temporalLayer);
+  },
+
+  async timeToSwitch(producerId: string, spatialLayer: number, width: number): Promise<number> {
+    return timeToSwitch(joined(), producerId, spatialLayer, width);
+  },
+
+  /** The consumer of a producer, made if there is none yet. */
+  async consumerId(producerId: string): Promise<string> {
+    return (await joined().consume(producerId)).id;
   },
 
   /** The server's side of the pair that ICE has chosen, for each transport that is connected. */

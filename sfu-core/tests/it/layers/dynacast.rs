@@ -156,7 +156,8 @@ fn a_publisher_that_obeys_is_seen_in_a_newly_wanted_size_within_a_second() {
             let last = stage.world.playback(sink).shown.last().copied().unwrap();
             assert_eq!(last.size, form.size(wish), "{name}: a second after {wish} was wished");
             stage.run_obeying(s(4));
-            let active: Vec<bool> = stage.world.source(stage.source).layers.iter().map(|layer| layer.is_active).collect();
+            let active: Vec<bool> =
+                stage.world.source(stage.source).layers.iter().map(|layer| layer.is_active).collect();
             if stage.is_simulcast {
                 let expected: Vec<bool> = (0..3).map(|layer| layer == wish).collect();
                 assert_eq!(active, expected, "{name}: what is sent for {wish}");

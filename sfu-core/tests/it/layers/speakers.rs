@@ -173,9 +173,11 @@ fn who_speaks_and_how_loud_is_told() {
         room.world.run_for(ms(60));
         room.speak(&[speaker]);
         room.world.run_for(s(2));
-        let moved = room.world.events.iter().any(|(at, _, event)| {
-            *at >= coughed && matches!(event, RouterEvent::ActiveSpeaker { .. })
-        });
+        let moved = room
+            .world
+            .events
+            .iter()
+            .any(|(at, _, event)| *at >= coughed && matches!(event, RouterEvent::ActiveSpeaker { .. }));
         assert!(!moved, "a cough takes the floor");
     }
     let quiet = room.world.now;

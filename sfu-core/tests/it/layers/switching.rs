@@ -98,7 +98,9 @@ fn wishes_come_true_on_a_jittery_path() {
 fn run_all(path: &str) {
     let path = paths().into_iter().find(|known| known.name == path).unwrap();
     for (index, form) in forms().iter().enumerate() {
-        if std::env::var("ONLY").is_ok_and(|only| !form.name.contains(&only)) { continue }
+        if std::env::var("ONLY").is_ok_and(|only| !form.name.contains(&only)) {
+            continue;
+        }
         run(1000 + index as u64, form, &path);
     }
 }
