@@ -61,8 +61,14 @@ impl Core {
             }
         }
         self.stats.packets_sent += outlet.sent;
-        if incoming.restarted {
-            // Nothing of the old run helps a decoder with the new one.
+        // A key frame the first packet of which is late begins no higher layer: whoever waited for it waits for another.
+        let serves_all = !incoming.frame.key_frame
+            || producer.kind != MediaKind::Video
+            || producer.consumers.iter().all(|key| {
+                self.consumers.get(*key).is_none_or(|consumer| consumer.wanted_key_frame() != Some(route.encoding))
+            });
+        // Nothing of an old run helps a decoder with a new one.
+        if incoming.restarted || !serves_all {
             self.want_key_frame(now, route.producer);
         }
     }
