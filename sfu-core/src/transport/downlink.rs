@@ -141,11 +141,13 @@ impl Downlink {
         self.has_reports = true;
     }
 
-    /// Whether the path has lately shown that it carries no more than the estimate. Otherwise the estimate says what was used,
-    /// and is no reason to pause anything that flows.
-    pub(crate) fn is_limited(&self, now: Instant) -> bool {
-        let limited_at = self.estimator.as_ref().and_then(|estimator| estimator.limited_at());
-        limited_at.is_some_and(|at| now.saturating_duration_since(at) < LIMIT_HOLDS)
+    /// Up to what nobody is paused, in bits per second. `None`: nobody is at all, for the path has not lately shown that it carries
+    /// no more than the estimate, which then says what was used, or it is interrupted.
+    pub(crate) fn base_budget_bps(&self, now: Instant) -> Option<u64> {
+        let Some(estimator) = &self.estimator else { return self.max_bps };
+        let limited_at = estimator.limited_at().filter(|_| !estimator.is_interrupted());
+        let is_limited = limited_at.is_some_and(|at| now.saturating_duration_since(at) < LIMIT_HOLDS);
+        if is_limited { Some(estimator.sustained_bps()) } else { self.max_bps }
     }
 
     /// Paces by the estimate. A peer that reports nothing though it said that it would is not held to an assumption.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::core::{Core, TransportKey};
-use super::forward::with_stored;
+use super::forward::{OVERHEAD_BYTES, with_stored};
 use super::outlet::Outlet;
 use crate::congestion::estimator::ProbeId;
 use crate::congestion::pacer::ProbeSender;
@@ -11,8 +11,8 @@ use crate::parameters::MediaKind;
 use crate::stats::{TraceDirection, TraceInfo};
 use crate::transport::Paced;
 
-/// Padding of a probe packet that repeats nothing: all that its last byte can count (RFC 3550 section 5.1).
-const PADDING_BYTES: u8 = 255;
+/// Padding of a probe packet that repeats nothing, at most: all that its last byte can count (RFC 3550 section 5.1).
+const PADDING_BYTES_MAX: usize = 255;
 
 /// Packets that a probe looks back for in one consumer's history before it takes padding.
 const REPEATS_MAX: u16 = 64;
@@ -58,14 +58,14 @@ impl Core {
             && let Some(estimator) = &mut transport.downlink.estimator
             && let Some(probe) = estimator.poll_probe(now)
         {
-            transport.downlink.probe = Some((probe.id, ProbeSender::new(now, probe.rate_bps, probe.bytes)));
+            transport.downlink.probe = Some((probe.id, ProbeSender::new(now, probe.rate_bps, probe.bytes, probe.min_packets)));
             let info = TraceInfo::Probation { target_bitrate: probe.rate_bps };
             self.traces.tell(transport.traced(), self.clock.ntp(now), TraceDirection::Out, info);
         }
         let Some((id, sender)) = &mut transport.downlink.probe else { return };
-        let id = *id;
+        let (id, packet_bytes) = (*id, sender.packet_bytes_max());
         let due_bytes = sender.poll(now);
-        let sent_bytes = if due_bytes > 0 { self.send_probe_packets(now, key, id, due_bytes) } else { 0 };
+        let sent_bytes = if due_bytes > 0 { self.send_probe_packets(now, key, id, due_bytes, packet_bytes) } else { 0 };
         let Some(transport) = self.transports.get_mut(key) else { return };
         if let Some((_, sender)) = &mut transport.downlink.probe {
             sender.handle_sent(sent_bytes);
@@ -76,7 +76,15 @@ impl Core {
         }
     }
 
-    fn send_probe_packets(&mut self, now: Instant, key: TransportKey, id: ProbeId, due_bytes: usize) -> usize {
+    /// Sends so many bytes in packets of at most `packet_bytes`, if that is any more than their headers.
+    fn send_probe_packets(
+        &mut self,
+        now: Instant,
+        key: TransportKey,
+        id: ProbeId,
+        due_bytes: usize,
+        packet_bytes: usize,
+    ) -> usize {
         let Some(transport) = self.transports.get_mut(key) else { return 0 };
         let mut outlet = Outlet::new(&mut self.transmits, &mut self.traces, now, self.clock.ntp(now));
         outlet.probe = Some(id);
@@ -96,15 +104,17 @@ impl Core {
             let stored = producer
                 .encodings
                 .get(usize::from(sent.generation))
-                .and_then(|encoding| encoding.stream.as_ref()?.store.get(now, sent.source_extended));
+                .and_then(|encoding| encoding.stream.as_ref()?.store.get(now, sent.source_extended))
+                .filter(|stored| stored.payload().len() + OVERHEAD_BYTES <= packet_bytes);
             if let Some(stored) = stored {
                 with_stored(producer, stored, |incoming| {
                     sent_bytes += outlet.probe_with(transport, consumer, sequence_number, &sent, incoming);
                 });
             }
         }
+        let padding = packet_bytes.saturating_sub(OVERHEAD_BYTES).clamp(1, PADDING_BYTES_MAX) as u8;
         while sent_bytes < due_bytes {
-            match outlet.probe_with_padding(transport, consumer, PADDING_BYTES) {
+            match outlet.probe_with_padding(transport, consumer, padding) {
                 0 => break,
                 bytes => sent_bytes += bytes,
             }
