@@ -173,6 +173,15 @@ impl Downlink {
         self.next_wide_sequence = self.next_wide_sequence.wrapping_add(1);
     }
 
+    /// A packet has left without one.
+    pub(crate) fn handle_sent_untracked(&mut self, now: Instant, bytes: usize) {
+        if let Some(estimator) = &mut self.estimator
+            && self.feedback == Some(PathFeedback::TransportWide)
+        {
+            estimator.handle_untracked(now, bytes);
+        }
+    }
+
     /// When something of this is due, at the latest.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let estimator = self.estimator.as_ref().and_then(|estimator| estimator.poll_timeout());

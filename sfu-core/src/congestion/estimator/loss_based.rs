@@ -242,6 +242,12 @@ impl LossBased {
         self.bound_bps = self.bound_bps.map(|bound| bound.max(bps));
     }
 
+    /// Looks at nothing more that was sent before `since_us`: the rate was lowered for it already.
+    pub(super) fn ignore_before(&mut self, since_us: i64) {
+        self.since_us = self.since_us.max(since_us);
+        self.partial = None;
+    }
+
     /// Forgets everything, and looks at nothing sent before `since_us`: the path was interrupted.
     pub(super) fn reset(&mut self, since_us: i64) {
         *self = Self { since_us, ..Self::new() };

@@ -164,6 +164,9 @@ pub struct BandwidthEstimator {
     history: SentHistory,
     clock: ReceiverClock,
     sent: RateMeter,
+    /// What leaves without a transport-wide number, which feedback says nothing of, and its rate when last looked at.
+    untracked: RateMeter,
+    untracked_bps: u64,
     acknowledged: Acknowledged,
     delays: DelayBased,
     rate: RateControl,
@@ -209,6 +212,8 @@ impl BandwidthEstimator {
             history: SentHistory::default(),
             clock: ReceiverClock::default(),
             sent: RateMeter::default(),
+            untracked: RateMeter::default(),
+            untracked_bps: 0,
             acknowledged: Acknowledged::default(),
             delays: DelayBased::new(),
             rate: RateControl::new(options.initial_bps as f64, min_bps as f64, max_bps as f64),
@@ -253,6 +258,13 @@ impl BandwidthEstimator {
         self.last_sent_at = Some(now);
     }
 
+    /// Takes note of a packet sent without a transport-wide number, such as sound where that is not negotiated: it takes its
+    /// part of the path unmeasured.
+    pub fn handle_untracked(&mut self, now: Instant, bytes: usize) {
+        self.untracked.handle_bytes(now, bytes);
+        self.untracked_bps = self.untracked.bitrate_bps(now);
+    }
+
     /// Takes transport-wide feedback. What it says of packets never sent, forgotten or known as received is ignored.
     pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportLayerCc) {
         if self.outage.is_some() {
@@ -260,6 +272,7 @@ impl BandwidthEstimator {
         }
         let Some(newest) = self.read_feedback(feedback) else { return };
         self.has_feedback = true;
+        self.untracked_bps = self.untracked.bitrate_bps(now);
         self.awaiting_since = (newest + 1 < self.history.end()).then_some(now);
         self.measure_rtt(now);
         self.usage = self.delays.judge(self.gate_ms(), self.is_after_probe());
@@ -314,12 +327,12 @@ impl BandwidthEstimator {
     /// before something is wanted.
     pub fn set_desired_bps(&mut self, now: Instant, bps: u64) {
         let estimate = self.estimate();
-        self.probing.set_desired_bps(now, bps as f64, estimate);
+        self.probing.set_desired_bps(now, bps.saturating_sub(self.untracked_bps) as f64, estimate);
     }
 
     /// What the path carries, in bits per second, within the bounds of the options.
     pub fn estimate_bps(&self) -> u64 {
-        (self.estimate() as u64).clamp(self.options.min_bps, self.options.max_bps)
+        self.with_untracked(self.estimate())
     }
 
     /// The estimate without what is held back for a moment only: to drain a queue, or to see whether losses depend on the rate.
@@ -330,7 +343,7 @@ impl BandwidthEstimator {
         }
         let delay_based = self.rate.sustained_bps();
         let sustained = self.losses.shown_bound_bps().map_or(delay_based, |bound| bound.min(delay_based));
-        (sustained as u64).clamp(self.options.min_bps, self.options.max_bps).max(self.estimate_bps())
+        self.with_untracked(sustained).max(self.estimate_bps())
     }
 
     /// Whether feedback is overdue: the estimate says nothing then of the path that comes back.
@@ -348,6 +361,7 @@ impl BandwidthEstimator {
     /// feedback, a timeout, a new wish.
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
         let may_probe = self.may_probe(now);
+        self.probing.set_max_bps(self.options.max_bps.saturating_sub(self.untracked_bps) as f64);
         let is_limited = self.is_limited_by_application(now);
         self.probing.poll_probe(now, self.estimate(), is_limited, self.delays.jitter_ms(), may_probe)
     }
@@ -479,6 +493,7 @@ impl BandwidthEstimator {
             Step::Decreased => {
                 self.limited_at = Some(now);
                 self.probing.handle_decrease(now);
+                self.losses.ignore_before(self.micros(now));
             }
             Step::QueueStays => self.delays.rebase(),
         }
@@ -522,6 +537,12 @@ impl BandwidthEstimator {
             self.receiver.estimate_bps().unwrap_or(self.rate.target_bps())
         };
         bps.clamp(self.options.min_bps as f64, self.options.max_bps as f64)
+    }
+
+    /// A rate of what feedback tells of, with what else is sent, within the bounds.
+    fn with_untracked(&self, bps: f64) -> u64 {
+        let untracked_bps = if self.has_feedback { self.untracked_bps } else { 0 };
+        (bps as u64).saturating_add(untracked_bps).clamp(self.options.min_bps, self.options.max_bps)
     }
 
     /// The queue from which on it is one: jitter, and the time that a packet takes itself, which on a thin path is long.
