@@ -154,7 +154,7 @@ impl Core {
         let downlink = &mut transport.downlink;
         downlink.allocated_bps = budget;
         downlink.allocated_at = Some(now);
-        downlink.allocator.set_budget_proven(downlink.is_limited(now));
+        downlink.allocator.set_base_budget(downlink.base_budget_bps(now));
         downlink.pace(now);
         let allocations = downlink.allocator.allocate(now, budget, &demands).to_vec();
         let desired_bps = downlink.allocator.sufficient_budget_bps();
