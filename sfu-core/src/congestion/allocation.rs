@@ -43,6 +43,9 @@ pub const STABILITY_MIN: Duration = Duration::from_secs(2);
 /// The wait doubles each time that a step up does not last, up to this.
 pub const STABILITY_MAX: Duration = Duration::from_secs(32);
 
+/// The same for a stream that has nothing any more: a picture now and then is better than none for half a minute.
+pub const PAUSE_MAX: Duration = Duration::from_secs(8);
+
 /// A step up that was held for this long was right: the wait begins with [`STABILITY_MIN`] again.
 pub const PROVEN_AFTER: Duration = Duration::from_secs(10);
 
@@ -87,6 +90,7 @@ pub struct Allocator<K> {
     videos: Vec<Video<K>>,
     candidates: BinaryHeap<Reverse<Candidate>>,
     desired_bps: u64,
+    least_bps: u64,
     allocated_bps: u64,
     timeout: Option<Instant>,
     is_budget_proven: bool,
@@ -138,6 +142,7 @@ impl<K: Copy + Ord> Allocator<K> {
             videos: Vec::new(),
             candidates: BinaryHeap::new(),
             desired_bps: 0,
+            least_bps: 0,
             allocated_bps: 0,
             timeout: None,
             is_budget_proven: true,
@@ -172,6 +177,12 @@ impl<K: Copy + Ord> Allocator<K> {
         with_headroom(self.desired_bps).saturating_mul(100).div_ceil(100 - OVERHEAD_PERCENT)
     }
 
+    /// The budget below which some video has to be paused, as of the last allocation; with the headroom with which it comes back.
+    pub fn least_budget_bps(&self) -> (u64, u64) {
+        let budget_for = |bps: u64| bps.saturating_mul(100).div_ceil(100 - OVERHEAD_PERCENT);
+        (budget_for(self.least_bps), budget_for(with_headroom(self.least_bps)))
+    }
+
     /// What was given out by the last allocation, audio included, in bits per second.
     pub fn allocated_bps(&self) -> u64 {
         self.allocated_bps
@@ -190,6 +201,7 @@ impl<K: Copy + Ord> Allocator<K> {
         self.videos.clear();
         let mut audio_bps = 0_u64;
         self.desired_bps = 0;
+        self.least_bps = 0;
         for (index, demand) in demands.iter().enumerate() {
             let path = Path::new(&demand.rates, demand.preferred, demand.is_screen);
             let desired = path.last().map_or(demand.preferred, |step| step.layers);
@@ -197,6 +209,8 @@ impl<K: Copy + Ord> Allocator<K> {
             self.desired_bps = self.desired_bps.saturating_add(desired_bps);
             let is_free = path.last().is_none();
             let is_audio = demand.kind == MediaKind::Audio;
+            let least_bps = if is_audio { desired_bps } else { path.step(0).map_or(0, |step| step.bps) };
+            self.least_bps = self.least_bps.saturating_add(least_bps);
             let layers = (is_audio || is_free).then_some(desired);
             self.allocations.push(Allocation { key: demand.key, layers, desired });
             if is_audio {

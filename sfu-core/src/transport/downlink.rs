@@ -20,6 +20,10 @@ const MIN_ESTIMATE_BPS: u64 = 30_000;
 /// How long it is believed that a path is full that has shown so. Meanwhile probes ask again.
 const LIMIT_HOLDS: Duration = Duration::from_secs(30);
 
+/// A path has to be too thin for every video's smallest layer for so long before one is paused. An estimate dips while a queue
+/// drains, and without media there is no feedback that would raise it.
+const PAUSE_AFTER: Duration = Duration::from_secs(2);
+
 /// Within this time a peer reports on what it gets, if it ever will: browsers do so every 50 to 250 ms.
 const REPORTS_WITHIN: Duration = Duration::from_secs(3);
 
@@ -89,6 +93,8 @@ pub(crate) struct Downlink {
     /// Since when packets leave, and whether the peer has reported on any.
     sending_since: Option<Instant>,
     has_reports: bool,
+    /// Since when the path is too thin for what goes before anything is paused.
+    short_since: Option<Instant>,
     /// When the path is shared out again.
     pub(crate) allocate_at: Option<Instant>,
     /// What it was shared out by.
@@ -110,6 +116,7 @@ impl Downlink {
             allocator: Allocator::new(),
             sending_since: None,
             has_reports: false,
+            short_since: None,
             allocate_at: None,
             allocated_bps: None,
             pacer: Pacer::new(),
@@ -170,11 +177,29 @@ impl Downlink {
         self.has_reports = true;
     }
 
-    /// Whether the path has lately shown that it carries no more than the estimate. Otherwise the estimate says what was used,
-    /// and is no reason to pause anything that flows.
-    pub(crate) fn is_limited(&self, now: Instant) -> bool {
-        let limited_at = self.estimator.as_ref().and_then(|estimator| estimator.limited_at());
-        limited_at.is_some_and(|at| now.saturating_duration_since(at) < LIMIT_HOLDS)
+    /// Whether the path has shown for long enough that it does not carry even the smallest layers of what was last shared out.
+    /// Otherwise they flow, whatever the estimate says: that may be what was used, or a dip.
+    pub(crate) fn is_short(&mut self, now: Instant) -> bool {
+        let Some(budget) = self.budget_bps().filter(|_| self.is_limited(now)) else {
+            self.short_since = None;
+            return false;
+        };
+        let (least, least_to_return) = self.allocator.least_budget_bps();
+        let for_long = |since: &Instant| now.saturating_duration_since(*since) >= PAUSE_AFTER;
+        let enough = if self.short_since.as_ref().is_some_and(for_long) { least_to_return } else { least };
+        if budget >= enough {
+            self.short_since = None;
+            return false;
+        }
+        for_long(self.short_since.get_or_insert(now))
+    }
+
+    /// Whether the path has lately shown that it carries no more than the estimate. A path that is away has not.
+    fn is_limited(&self, now: Instant) -> bool {
+        let Some(estimator) = self.estimator.as_ref().filter(|estimator| !estimator.is_interrupted()) else {
+            return false;
+        };
+        estimator.limited_at().is_some_and(|at| now.saturating_duration_since(at) < LIMIT_HOLDS)
     }
 
     /// Paces by the estimate. A peer that reports nothing though it said that it would is not held to an assumption.

@@ -141,7 +141,8 @@ impl Core {
         let budget = transport.downlink.budget_bps();
         let downlink = &mut transport.downlink;
         downlink.allocated_bps = budget;
-        downlink.allocator.set_budget_proven(downlink.is_limited(now));
+        let is_short = downlink.is_short(now);
+        downlink.allocator.set_budget_proven(is_short);
         downlink.pace(now);
         let allocations = downlink.allocator.allocate(now, budget, &demands).to_vec();
         let desired_bps = downlink.allocator.sufficient_budget_bps();
