@@ -207,6 +207,18 @@ impl World {
         source
     }
 
+    /// The peer publishes what its owner calls a screen, from now on.
+    ///
+    /// # Panics
+    /// The core refuses it.
+    pub fn publish_screen(&mut self, peer: usize, video: &Video) -> SourceId {
+        let parameters = vectors::video_parameters(video);
+        let source = self.produce_as(peer, MediaKind::Video, parameters, true).expect("a producer");
+        self.source_mut(source).set_video(video);
+        self.start(source);
+        source
+    }
+
     /// The peer publishes a microphone as Chromium does, from now on.
     ///
     /// # Panics
@@ -227,7 +239,17 @@ impl World {
         &mut self,
         peer: usize,
         kind: MediaKind,
+        parameters: RtpParameters,
+    ) -> Result<SourceId, ProduceError> {
+        self.produce_as(peer, kind, parameters, false)
+    }
+
+    fn produce_as(
+        &mut self,
+        peer: usize,
+        kind: MediaKind,
         mut parameters: RtpParameters,
+        is_screen: bool,
     ) -> Result<SourceId, ProduceError> {
         self.mids += 1;
         parameters.mid = Some(format!("m{}", self.mids));
@@ -241,7 +263,7 @@ impl World {
             }
             ssrcs.push((ssrc, rtx));
         }
-        let options = ProducerOptions { kind, rtp_parameters: parameters.clone(), paused: false, is_screen: false };
+        let options = ProducerOptions { kind, rtp_parameters: parameters.clone(), paused: false, is_screen };
         let info = self.core.produce(self.now, self.peers[peer].transport, options);
         self.settle();
         let mut source = Source::new(self.origin, self.rng.random(), info?.id, &parameters, &ssrcs);

@@ -143,6 +143,8 @@ pub(crate) struct Held {
     pub(crate) admission: Admission,
     /// As the source sent it.
     timestamp: u32,
+    /// All layers that flow are there: only one more that begins right behind it could follow.
+    is_whole: bool,
 }
 
 impl Consumer {
@@ -208,8 +210,9 @@ impl Consumer {
             false
         } else {
             // What is missing between the two is most likely the layer above, and will come: a picture that was ended before it
-            // would be decoded without, and all that is predicted from it would be lost.
-            self.selector.is_next(next)
+            // would be decoded without, and all that is predicted from it would be lost. A layer that does not flow yet will not
+            // begin behind a gap.
+            held.is_whole || self.selector.is_next(next)
         };
         self.held = None;
         // The low half of the unwrapped number is the number on the wire.
@@ -253,7 +256,8 @@ impl Consumer {
         if decision == (Decision::Hold { starts }) {
             admission.timestamp = self.timestamps.rewrite(packet.timestamp, now);
             let Candidate { encoding, extended, timestamp, .. } = *packet;
-            self.held = Some(Held { encoding, extended, admission, timestamp });
+            let is_whole = self.selector.is_whole(packet);
+            self.held = Some(Held { encoding, extended, admission, timestamp, is_whole });
             return Verdict::Hold { starts };
         }
         let Some(sequence_number) = self.sequences.rewrite(sequence_number) else { return Verdict::Drop };

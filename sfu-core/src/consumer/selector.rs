@@ -210,6 +210,11 @@ impl LayerSelector {
         self.newest.is_some_and(|newest| packet.extended == newest.extended + 1)
     }
 
+    /// Whether a frame of this packet's layers is the last one of its picture that flows.
+    pub(crate) fn is_whole(&self, packet: &Candidate<'_>) -> bool {
+        self.at(packet.extended).is_some_and(|layers| packet.frame.layers.spatial >= layers.spatial)
+    }
+
     /// Takes note of a packet that is nothing to anybody. Whether it is of the stream that flows.
     pub(crate) fn leave_out(&mut self, packet: &Candidate<'_>) -> bool {
         let is_of_source = self.source == Some(packet.encoding);
@@ -348,9 +353,10 @@ impl LayerSelector {
             // With all layers the sender's own marker is right.
             return Some(layers.spatial < self.layering.highest().spatial);
         }
-        // Late: what follows was seen, or is missing itself, and then most likely of this picture.
+        // Late: what follows was seen, or is missing itself, and then most likely of this picture. No layer rises behind it any more.
         self.newest.filter(|newest| packet.extended < newest.extended).map(|newest| {
-            newest.extended == packet.extended + 1 && !(newest.is_wanted && newest.timestamp == packet.timestamp)
+            frame.layers.spatial >= layers.spatial
+                || newest.extended == packet.extended + 1 && !(newest.is_wanted && newest.timestamp == packet.timestamp)
         })
     }
 

@@ -12,7 +12,7 @@ mod wanted;
 
 use std::time::Instant;
 
-pub(crate) use encoding::Encoding;
+pub(crate) use encoding::{Encoding, SourceStream};
 pub(crate) use liveness::Liveness;
 pub(crate) use payloads::{MediaPayload, PayloadEntry, PayloadTable, RedPacket};
 

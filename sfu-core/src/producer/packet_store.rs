@@ -121,6 +121,16 @@ impl PacketStore {
         (packet.extended == extended && fresh).then_some(packet)
     }
 
+    /// Says of a packet anew which frame it is of.
+    pub(crate) fn set_frame(&mut self, extended: u64, frame: FrameInfo) {
+        let index = self.index(extended);
+        if let Some(Some(packet)) = self.slots.get_mut(index)
+            && packet.extended == extended
+        {
+            packet.header.frame = frame;
+        }
+    }
+
     /// Frees the memory of a stream that has been silent for [`MAX_STORED_AGE`] (paused, muted, ended): nothing in it
     /// would be sent again. To be called now and then, e.g. with each report.
     pub fn release_if_idle(&mut self, now: Instant) {

@@ -23,7 +23,7 @@ use crate::transport::{Paced, WebRtcTransport};
 
 /// Packets after the first of a key frame that may have overtaken it and are then forwarded from the store: the reordering
 /// that real paths do, and the round trip that a retransmission of the first takes. At 500 packets a second half a second.
-const CATCH_UP_PACKETS: u64 = 256;
+pub(super) const CATCH_UP_PACKETS: u64 = 256;
 
 /// So many numbers without a packet end the catching up.
 const CATCH_UP_GAP: u64 = 16;
@@ -49,7 +49,7 @@ impl Core {
                 continue;
             }
             let starts = offer(&mut outlet, producer, transport, (key, &mut *consumer), &candidate, incoming);
-            if starts && producer.kind == MediaKind::Video {
+            if (starts || incoming.reveals) && producer.kind == MediaKind::Video {
                 catch_up(&mut outlet, producer, transport, (key, &mut *consumer), route.encoding, incoming.extended);
             }
             if let Some(layers) = consumer.poll_layers_changed() {
@@ -200,6 +200,7 @@ pub(super) fn with_stored(producer: &Producer, stored: &StoredPacket, act: impl 
         media,
         red: producer.payloads.red(header.payload_type, stored.payload()).ok().flatten(),
         frame: stored.header().frame,
+        reveals: false,
         source: SourcePacket { packet: stored.bytes(), extensions: &extensions, payload: stored.payload() },
     });
 }

@@ -3,15 +3,16 @@
 use std::time::Instant;
 
 use super::core::{Core, ProducerKey, TransportKey};
+use super::forward::CATCH_UP_PACKETS;
 use crate::consumer::Consumer;
 use crate::ids::PayloadType;
 use crate::parameters::MediaKind;
 use crate::producer::nack::NackAction;
 use crate::producer::packet_store::StoredHeader;
 use crate::producer::receive_stream::Arrival;
-use crate::producer::{Assignment, MediaPayload, PayloadTable, RedPacket};
-use crate::rtp::codecs::{FrameInfo, FrameReader};
-use crate::rtp::extensions::{ExtensionKind, ExtensionValues};
+use crate::producer::{Assignment, MediaPayload, PayloadTable, RedPacket, SourceStream};
+use crate::rtp::codecs::{Codec, FrameInfo, FrameReader};
+use crate::rtp::extensions::{ExtensionIds, ExtensionKind, ExtensionValues};
 use crate::rtp::header::RtpHeader;
 use crate::rtp::layers::Layers;
 use crate::rtp::rtx::unwrap_rtx;
@@ -41,6 +42,8 @@ pub(super) struct Incoming<'a> {
     pub(super) red: Option<RedPacket>,
     /// The frame that it belongs to.
     pub(super) frame: FrameInfo,
+    /// What frames some packets behind it are of was known with this one only: they wait in the store.
+    pub(super) reveals: bool,
     pub(super) source: SourcePacket<'a>,
 }
 
@@ -253,11 +256,17 @@ impl Core {
             let stored = StoredHeader { timestamp: header.timestamp, marker: header.marker, frame, payload };
             stream.store.insert(now, extended, stored, packet);
         }
+        let reveals =
+            key_frame && descriptor.is_some() && reread(now, stream, media.codec, &producer.extension_ids, extended);
         if give_up {
             encoding.key_frames.request(now);
         }
         if key_frame {
             encoding.key_frames.handle_key_frame();
+        }
+        if frame.is_unreadable() && descriptor.is_some() {
+            // Its structure is in a packet that is late or lost. To leave it out now would be for good.
+            return None;
         }
         let incoming = Incoming {
             extended,
@@ -267,6 +276,7 @@ impl Core {
             media,
             red,
             frame,
+            reveals,
             source: SourcePacket { packet, extensions, payload: bytes },
         };
         if producer.traces.wants_packets() {
@@ -274,6 +284,24 @@ impl Core {
         }
         Some(incoming)
     }
+}
+
+/// Reads the packets behind a key frame's first one that overtook it, now that its structure is known. Whether there were any.
+fn reread(now: Instant, stream: &mut SourceStream, codec: Codec, ids: &ExtensionIds, first: u64) -> bool {
+    let mut any = false;
+    for extended in first + 1..=first + CATCH_UP_PACKETS {
+        let Some(stored) = stream.store.get(now, extended).filter(|stored| stored.header().frame.is_unreadable())
+        else {
+            continue;
+        };
+        let Ok(header) = RtpHeader::parse(stored.bytes()) else { continue };
+        let extensions = ids.parse(stored.bytes(), &header);
+        let descriptor = extensions.bytes(ExtensionKind::DependencyDescriptor, stored.bytes());
+        let frame = stream.frames.read(codec, stored.payload(), descriptor, header.marker);
+        stream.store.set_frame(extended, frame);
+        any |= !frame.is_unreadable();
+    }
+    any
 }
 
 /// What of a payload is for consumers, and the redundancy that it has. Of redundant audio that is malformed, or has nothing

@@ -11,6 +11,7 @@ mod handshake;
 
 mod hostile;
 mod key_frames;
+mod layers;
 mod lifecycle;
 mod limits;
 mod loss;

@@ -153,6 +153,10 @@ impl Decoder {
                 self.fault(format!("number {} goes back in time, or on behind its picture's end", arrival.number));
             }
             self.playback.late += 1;
+            // Its picture was decoded without it, which the network has made late.
+            if !self.fates.contains_key(&stamp.frame.id) {
+                self.set_fate(stamp.frame.id, Fate::Lost);
+            }
             return;
         }
         let piece = Piece {
@@ -220,9 +224,16 @@ impl Decoder {
             }
         } else if self.is_over(timestamp, gaps) {
             let picture = &self.waiting[&timestamp];
-            let next = self.waiting.range(timestamp + 1..).next().map_or(u64::MAX, |(_, next)| next.first());
+            let next = self.waiting.range(timestamp + 1..).next().map(|(_, next)| next);
             let from = self.handled.as_ref().map_or(picture.first(), |handled| handled.last);
-            let why = if gaps.lost.range(from..next).next().is_some() { Why::Loss } else { Why::NoEnd };
+            let until = next.map_or(u64::MAX, Picture::first);
+            let why = if gaps.lost.range(from..until).next().is_some() {
+                Why::Loss
+            } else if next.is_some_and(|next| next.cuts(picture)) {
+                Why::Cut
+            } else {
+                Why::NoEnd
+            };
             self.give_up_first(why, now);
             return true;
         }
@@ -308,12 +319,13 @@ impl Decoder {
     /// The first picture will not be decoded.
     fn give_up_first(&mut self, why: Why, now: Instant) {
         let Some((timestamp, picture)) = self.waiting.pop_first() else { return };
-        let fate = if why == Why::Loss { Fate::Lost } else { Fate::Undecodable };
+        let fate = if matches!(why, Why::Loss | Why::Cut) { Fate::Lost } else { Fate::Undecodable };
         for id in picture.frames().map(|frame| frame.id).collect::<Vec<_>>() {
             self.set_fate(id, fate);
         }
         match why {
             Why::Loss => self.playback.lost += 1,
+            Why::Cut => self.playback.cut += 1,
             Why::NoKeyFrame => self.playback.before_key_frame += 1,
             _ => {
                 self.playback.undecodable.push(Undecodable { at: now, number: picture.first(), why });
@@ -470,6 +482,17 @@ impl Picture {
 
     fn starts_anew(&self) -> bool {
         self.frames().next().is_some_and(|frame| frame.is_key && frame.references().is_empty())
+    }
+
+    /// Whether it is a key picture, and `before` is not whole.
+    fn cuts(&self, before: &Self) -> bool {
+        let all: usize = before
+            .pieces
+            .values()
+            .filter(|piece| piece.stamp.index == 0)
+            .map(|piece| usize::from(piece.stamp.count))
+            .sum();
+        self.starts_anew() && before.pieces.len() < all
     }
 
     fn has_waited(&self, now: Instant) -> bool {

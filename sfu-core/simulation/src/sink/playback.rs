@@ -43,6 +43,8 @@ pub enum Why {
         /// What it needs.
         reference: u32,
     },
+    /// The rest of it was left out, and a key picture follows.
+    Cut,
     /// All of it came, but nothing says where it ends.
     NoEnd,
     /// Several spatial layers of AV1 without the dependency descriptor.
@@ -85,6 +87,8 @@ pub struct Playback {
     pub undecodable: Vec<Undecodable>,
     /// Pictures not decoded for something was lost.
     pub lost: usize,
+    /// Pictures that were not sent to their end before a key picture, which needs none of them: at a pause, or a switch.
+    pub cut: usize,
     /// Pictures before the first key picture.
     pub before_key_frame: usize,
     /// VP8 pictures whose id is not the next though nothing is missing before them.

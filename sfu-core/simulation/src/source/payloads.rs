@@ -315,7 +315,10 @@ pub fn starts_frame(media: Media, payload: &[u8], dependency_descriptor: Option<
         Media::Opus => true,
         Media::Vp8 => first & 0x17 == 0x10,
         Media::Vp9 => first & 0x08 != 0,
-        Media::H264 => first & 0x1f != 28 || payload.get(1).is_some_and(|fragment| fragment & 0x80 != 0),
+        // Our IDR slices are never first: the parameter sets are.
+        Media::H264 => {
+            first & 0x1f != 28 || payload.get(1).is_some_and(|second| second & 0x80 != 0 && second & 0x1f != 5)
+        }
         Media::Av1 => match dependency_descriptor {
             Some(descriptor) => descriptor.first().is_some_and(|first| first & 0x80 != 0),
             None => first & 0x80 == 0,

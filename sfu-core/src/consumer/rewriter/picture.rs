@@ -110,7 +110,9 @@ impl PictureRewriter {
             (Some((index, _)), _) => index.wrapping_sub(self.tl0_offset),
             (None, last) => last.map_or(0, |(_, tl0)| tl0),
         };
-        if is_newest || self.last_output.is_none() {
+        // A picture may be the newest that was sent though its packet is not: what overtook it was dropped.
+        let is_ahead = |(last, _): (u16, u8)| picture_id.wrapping_sub(last) & mask <= mask / 2;
+        if is_newest || self.last_output.is_none_or(is_ahead) {
             self.last_output = Some((picture_id, tl0));
         }
         Some((picture_id, tl0))

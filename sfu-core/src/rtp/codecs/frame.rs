@@ -41,6 +41,11 @@ impl FrameInfo {
     /// Of no layer that anybody wants: the payload or its descriptor is malformed, or needs a structure that has not come.
     pub(super) const UNREADABLE: Self = Self { layers: Layers::MAX, ..Self::NONE };
 
+    /// Whether nothing is known of it: see [`Self::UNREADABLE`].
+    pub(crate) fn is_unreadable(&self) -> bool {
+        *self == Self::UNREADABLE
+    }
+
     /// A frame of a stream without layers.
     pub(super) const fn of_single_layer(starts_frame: bool, key_frame: bool) -> Self {
         Self { key_frame, starts_frame, temporal_switch: starts_frame, spatial_switch: key_frame, ..Self::NONE }

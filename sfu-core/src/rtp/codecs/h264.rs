@@ -16,7 +16,7 @@ const FU_A: u8 = 28;
 ///
 /// A key frame shows as an SPS or as an IDR slice, whichever comes first. Encoders in browsers send SPS, PPS and IDR
 /// for every key frame, the parameter sets first, together (Chromium) or in packets of their own: a decoder that
-/// starts must get them, so the SPS counts. Encoders that announce their parameter sets in the signalling send IDR
+/// starts must get them, so the SPS counts (and, once one came, nothing else: see `FrameReader`). Encoders that announce their parameter sets in the signalling send IDR
 /// slices alone, and would never start if only the SPS counted.
 ///
 /// The payload has no layers. Where temporal ones are sent the dependency descriptor names them.
@@ -33,6 +33,15 @@ pub(super) fn frame_info(payload: &[u8], described: Option<DescribedPacket>, mar
         Some(DescribedPacket { frame: None, .. }) => {
             FrameInfo { starts_frame: info.starts_frame, ends_frame: marker, ..FrameInfo::UNREADABLE }
         }
+    }
+}
+
+/// Whether a packet begins with a sequence parameter set, alone or in a STAP-A.
+pub(super) fn has_parameter_sets(payload: &[u8]) -> bool {
+    match payload.first().map(|first| first & 0x1f) {
+        Some(SPS) => true,
+        Some(STAP_A) => payload.get(3).is_some_and(|first| first & 0x1f == SPS),
+        _ => false,
     }
 }
 

@@ -8,6 +8,8 @@ use super::{Codec, FrameInfo, av1, h264, vp8, vp9};
 pub struct FrameReader {
     /// Made with the first dependency descriptor: few streams have any.
     descriptors: Option<Box<DescriptorReader>>,
+    /// H.264's parameter sets come in the stream: its key frames begin with them.
+    has_parameter_sets: bool,
 }
 
 impl FrameReader {
@@ -32,9 +34,20 @@ impl FrameReader {
             }
             Codec::Vp8 => vp8::frame_info(payload, marker),
             Codec::Vp9 => vp9::frame_info(payload),
-            Codec::H264 => h264::frame_info(payload, self.describe(dependency_descriptor), marker),
+            Codec::H264 => self.read_h264(payload, dependency_descriptor, marker),
             Codec::Av1 => av1::frame_info(payload, self.describe(dependency_descriptor), marker),
         }
+    }
+
+    /// Once a stream has sent parameter sets, no decoder starts with a slice behind them: when they are late, what they belong to
+    /// waits for them.
+    fn read_h264(&mut self, payload: &[u8], dependency_descriptor: Option<&[u8]>, marker: bool) -> FrameInfo {
+        let frame = h264::frame_info(payload, self.describe(dependency_descriptor), marker);
+        let begins = h264::has_parameter_sets(payload);
+        self.has_parameter_sets |= begins;
+        let starts_late = self.has_parameter_sets && !begins;
+        let is_key = frame.key_frame && !starts_late;
+        FrameInfo { key_frame: is_key, spatial_switch: frame.spatial_switch && !starts_late, ..frame }
     }
 
     fn describe(&mut self, descriptor: Option<&[u8]>) -> Option<DescribedPacket> {
