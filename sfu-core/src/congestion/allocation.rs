@@ -43,6 +43,9 @@ pub const STABILITY_MIN: Duration = Duration::from_secs(2);
 /// The wait doubles each time that a step up does not last, up to this.
 pub const STABILITY_MAX: Duration = Duration::from_secs(32);
 
+/// The same for a stream that has nothing any more: a picture now and then is better than none for half a minute.
+pub const PAUSE_MAX: Duration = Duration::from_secs(8);
+
 /// A step up that was held for this long was right: the wait begins with [`STABILITY_MIN`] again.
 pub const PROVEN_AFTER: Duration = Duration::from_secs(10);
 

@@ -569,9 +569,11 @@ impl BandwidthEstimator {
         !is_quiet && !self.is_probe_blocked()
     }
 
-    /// While a queue is there, or nothing comes back, it is feedback and not time that the next probe waits for.
+    /// While a queue is there, or nothing comes back, it is feedback and not time that the next probe waits for. Once all
+    /// that was sent has arrived there is neither a queue nor feedback to come: a probe is what ends the silence.
     fn is_probe_blocked(&self) -> bool {
-        self.outage.is_some() || self.usage == PathUsage::Overuse || self.rate.is_draining()
+        let has_queue = self.usage == PathUsage::Overuse || self.rate.is_draining();
+        self.outage.is_some() || (has_queue && self.awaiting_since.is_some())
     }
 
     /// When the path will count as interrupted if nothing is heard. Never before any feedback has come: the receiver may
