@@ -43,6 +43,9 @@ pub const STABILITY_MIN: Duration = Duration::from_secs(2);
 /// The wait doubles each time that a step up does not last, up to this.
 pub const STABILITY_MAX: Duration = Duration::from_secs(32);
 
+/// The same for a stream that has nothing any more: a picture now and then is better than none for half a minute.
+pub const PAUSE_MAX: Duration = Duration::from_secs(8);
+
 /// A step up that was held for this long was right: the wait begins with [`STABILITY_MIN`] again.
 pub const PROVEN_AFTER: Duration = Duration::from_secs(10);
 
@@ -89,7 +92,7 @@ pub struct Allocator<K> {
     desired_bps: u64,
     allocated_bps: u64,
     timeout: Option<Instant>,
-    is_budget_proven: bool,
+    base_budget_bps: Option<u64>,
 }
 
 /// A video while it is being allocated.
@@ -140,22 +143,24 @@ impl<K: Copy + Ord> Allocator<K> {
             desired_bps: 0,
             allocated_bps: 0,
             timeout: None,
-            is_budget_proven: true,
+            base_budget_bps: Some(0),
         }
     }
 
-    /// Says whether the budget is known to be all that the path carries. Otherwise base layers are granted whatever they cost:
-    /// nothing is paused for an assumption.
-    pub fn set_budget_proven(&mut self, is_proven: bool) {
-        self.is_budget_proven = is_proven;
+    /// Sets what base layers may cost in any case, in bits per second, audio included: a budget that is lower for a moment
+    /// takes layers away and pauses nobody. `None`: whatever they cost, for nothing is paused for an assumption.
+    pub fn set_base_budget(&mut self, bps: Option<u64>) {
+        self.base_budget_bps = bps;
     }
 
     /// Divides `budget_bps` (`None`: nothing is known of the path, everything fits) among `demands`, which have one entry for each
     /// key. Who is not among them is forgotten. The answer has the order of the demands.
     pub fn allocate(&mut self, now: Instant, budget_bps: Option<u64>, demands: &[Demand<K>]) -> &[Allocation<K>] {
         let audio_bps = self.begin(demands);
-        let mut budget = Budget::new(budget_bps, audio_bps);
+        let base_budget_bps = self.base_budget_bps.and_then(|base| budget_bps.map(|budget| budget.max(base)));
+        let mut budget = Budget::new(base_budget_bps, audio_bps);
         self.grant_base_layers(now, &mut budget);
+        let mut budget = Budget::new(budget_bps, budget.spent_bps);
         self.grant_steps(now, &mut budget);
         self.conclude(now, budget.spent_bps);
         &self.allocations
@@ -241,11 +246,6 @@ impl<K: Copy + Ord> Allocator<K> {
             let Some(cost) = video.path.step(0).map(|step| step.bps) else { continue };
             // A newcomer has nothing to flap between.
             let is_step_up = video.had == 0 && !video.is_new;
-            if !self.is_budget_proven {
-                budget.spent_bps = budget.spent_bps.saturating_add(cost);
-                video.has = 1;
-                continue;
-            }
             take_step(now, budget, &mut self.timeout, video, cost, is_step_up);
         }
     }
@@ -314,9 +314,9 @@ struct Budget {
 }
 
 impl Budget {
-    fn new(budget_bps: Option<u64>, audio_bps: u64) -> Self {
+    fn new(budget_bps: Option<u64>, spent_bps: u64) -> Self {
         let usable_bps = budget_bps.map(|bps| bps - bps.saturating_mul(OVERHEAD_PERCENT) / 100);
-        Self { usable_bps, spent_bps: audio_bps }
+        Self { usable_bps, spent_bps }
     }
 
     fn fits(&self, cost_bps: u64, is_step_up: bool) -> bool {

@@ -68,15 +68,6 @@ impl Paced {
     }
 }
 
-/// A probe of the path that is being sent.
-#[derive(Debug)]
-pub(crate) struct RunningProbe {
-    pub(crate) id: ProbeId,
-    pub(crate) sender: ProbeSender,
-    /// So few bytes that they must be sent in small packets to be enough packets.
-    pub(crate) is_small: bool,
-}
-
 /// The way to one peer.
 #[derive(Debug)]
 pub(crate) struct Downlink {
@@ -91,10 +82,12 @@ pub(crate) struct Downlink {
     has_reports: bool,
     /// When the path is shared out again.
     pub(crate) allocate_at: Option<Instant>,
+    /// When it was shared out last.
+    pub(crate) allocated_at: Option<Instant>,
     /// What it was shared out by.
     pub(crate) allocated_bps: Option<u64>,
     pub(crate) pacer: Pacer<Paced>,
-    pub(crate) probe: Option<RunningProbe>,
+    pub(crate) probe: Option<(ProbeId, ProbeSender)>,
     /// Next transport-wide sequence number.
     pub(crate) next_wide_sequence: u16,
 }
@@ -111,6 +104,7 @@ impl Downlink {
             sending_since: None,
             has_reports: false,
             allocate_at: None,
+            allocated_at: None,
             allocated_bps: None,
             pacer: Pacer::new(),
             probe: None,
@@ -170,11 +164,13 @@ impl Downlink {
         self.has_reports = true;
     }
 
-    /// Whether the path has lately shown that it carries no more than the estimate. Otherwise the estimate says what was used,
-    /// and is no reason to pause anything that flows.
-    pub(crate) fn is_limited(&self, now: Instant) -> bool {
-        let limited_at = self.estimator.as_ref().and_then(|estimator| estimator.limited_at());
-        limited_at.is_some_and(|at| now.saturating_duration_since(at) < LIMIT_HOLDS)
+    /// Up to what nobody is paused, in bits per second. `None`: nobody is at all, for the path has not lately shown that it carries
+    /// no more than the estimate, which then says what was used, or it is interrupted.
+    pub(crate) fn base_budget_bps(&self, now: Instant) -> Option<u64> {
+        let Some(estimator) = &self.estimator else { return self.max_bps };
+        let limited_at = estimator.limited_at().filter(|_| !estimator.is_interrupted());
+        let is_limited = limited_at.is_some_and(|at| now.saturating_duration_since(at) < LIMIT_HOLDS);
+        if is_limited { Some(estimator.sustained_bps()) } else { self.max_bps }
     }
 
     /// Paces by the estimate. A peer that reports nothing though it said that it would is not held to an assumption.
@@ -200,10 +196,19 @@ impl Downlink {
         self.next_wide_sequence = self.next_wide_sequence.wrapping_add(1);
     }
 
+    /// A packet has left without one.
+    pub(crate) fn handle_sent_untracked(&mut self, now: Instant, bytes: usize) {
+        if let Some(estimator) = &mut self.estimator
+            && self.feedback == Some(PathFeedback::TransportWide)
+        {
+            estimator.handle_untracked(now, bytes);
+        }
+    }
+
     /// When something of this is due, at the latest.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let estimator = self.estimator.as_ref().and_then(|estimator| estimator.poll_timeout());
-        let probe = self.probe.as_ref().and_then(|probe| probe.sender.poll_timeout());
+        let probe = self.probe.as_ref().and_then(|(_, probe)| probe.poll_timeout());
         [estimator, probe, self.pacer.poll_timeout(), self.allocate_at].into_iter().flatten().min()
     }
 }

@@ -29,7 +29,7 @@ pub(super) const CATCH_UP_PACKETS: u64 = 256;
 const CATCH_UP_GAP: u64 = 16;
 
 /// What a packet has beside its payload, about: for the pacer, which must know before it is written.
-const OVERHEAD_BYTES: usize = 50;
+pub(super) const OVERHEAD_BYTES: usize = 50;
 
 impl Core {
     /// Gives a packet to every consumer that takes it.
@@ -101,7 +101,7 @@ impl Core {
             }
         }
         self.stats.packets_sent += outlet.sent;
-        self.rearm(now, transport_key);
+        self.arm_downlink(now, transport_key);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::time::Instant;
 
-use super::{PROVEN_AFTER, STABILITY_MAX, STABILITY_MIN};
+use super::{PAUSE_MAX, PROVEN_AFTER, STABILITY_MAX, STABILITY_MIN};
 use crate::rtp::layers::Layers;
 
 #[derive(Debug)]
@@ -63,7 +63,8 @@ impl State {
                     // One of several steps down in a row.
                     None => {}
                 }
-                let wait = STABILITY_MIN.saturating_mul(2_u32.saturating_pow(self.failures)).min(STABILITY_MAX);
+                let most = if layers.is_none() { PAUSE_MAX } else { STABILITY_MAX };
+                let wait = STABILITY_MIN.saturating_mul(2_u32.saturating_pow(self.failures)).min(most);
                 self.up_from = Some(now + wait);
             }
             Ordering::Equal => {}
