@@ -58,7 +58,8 @@ impl Core {
             && let Some(estimator) = &mut transport.downlink.estimator
             && let Some(probe) = estimator.poll_probe(now)
         {
-            transport.downlink.probe = Some((probe.id, ProbeSender::new(now, probe.rate_bps, probe.bytes, probe.min_packets)));
+            transport.downlink.probe =
+                Some((probe.id, ProbeSender::new(now, probe.rate_bps, probe.bytes, probe.min_packets)));
             let info = TraceInfo::Probation { target_bitrate: probe.rate_bps };
             self.traces.tell(transport.traced(), self.clock.ntp(now), TraceDirection::Out, info);
         }

@@ -9,8 +9,19 @@ use crate::measure::Figures;
 use crate::scenarios::{Scenario, Targets};
 
 const HEAD: [&str; 13] = [
-    "scenario", "seed", "estimate", "carried", "to 80 %", "step down", "queue p95", "worst", "loss caused", "freezes",
-    "undecodable", "fairness", "targets",
+    "scenario",
+    "seed",
+    "estimate",
+    "carried",
+    "to 80 %",
+    "step down",
+    "queue p95",
+    "worst",
+    "loss caused",
+    "freezes",
+    "undecodable",
+    "fairness",
+    "targets",
 ];
 
 /// A scenario's outcome with one seed.
@@ -54,7 +65,11 @@ impl Row {
             if freezes == 0 { "0".to_owned() } else { format!("{freezes} ({})", seconds(frozen)) },
             undecodable.to_string(),
             fairness.map_or_else(String::new, |share| format!("{:.0}:{:.0}", 100.0 * share, 100.0 * (1.0 - share))),
-            if missed.is_empty() { format!("ok: {}", met.join(", ")) } else { format!("MISSED: {}", missed.join(", ")) },
+            if missed.is_empty() {
+                format!("ok: {}", met.join(", "))
+            } else {
+                format!("MISSED: {}", missed.join(", "))
+            },
         ]
     }
 

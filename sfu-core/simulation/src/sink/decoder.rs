@@ -153,6 +153,10 @@ impl Decoder {
                 self.fault(format!("number {} goes back in time, or on behind its picture's end", arrival.number));
             }
             self.playback.late += 1;
+            // Others went ahead while it was being repaired: what refers to it is lost with it.
+            if !self.fates.contains_key(&stamp.frame.id) {
+                self.set_fate(stamp.frame.id, Fate::Lost);
+            }
             return;
         }
         let piece = Piece {

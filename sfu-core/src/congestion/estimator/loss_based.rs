@@ -285,8 +285,7 @@ impl LossBased {
             observation.loss() > known + MIN_JUMP.max(JUMP_DEVIATIONS * deviation)
         });
         // Who sends far less than the path is thought to carry does not lose through sending too much.
-        let is_suspect =
-            !is_limited_by_application && self.window.len() >= WINDOW / 2 && self.inherent > SUSPECT_LOSS;
+        let is_suspect = !is_limited_by_application && self.window.len() >= WINDOW / 2 && self.inherent > SUSPECT_LOSS;
         // A queue to be seen makes a jump's reason likely enough to ask again.
         let is_pausing = self.paused_for < self.pause && !(has_jumped && has_queue);
         if is_pausing || (!has_jumped && !is_suspect) {
