@@ -90,10 +90,9 @@ pub struct Allocator<K> {
     videos: Vec<Video<K>>,
     candidates: BinaryHeap<Reverse<Candidate>>,
     desired_bps: u64,
-    least_bps: u64,
     allocated_bps: u64,
     timeout: Option<Instant>,
-    is_budget_proven: bool,
+    base_budget_bps: Option<u64>,
 }
 
 /// A video while it is being allocated.
@@ -142,25 +141,26 @@ impl<K: Copy + Ord> Allocator<K> {
             videos: Vec::new(),
             candidates: BinaryHeap::new(),
             desired_bps: 0,
-            least_bps: 0,
             allocated_bps: 0,
             timeout: None,
-            is_budget_proven: true,
+            base_budget_bps: Some(0),
         }
     }
 
-    /// Says whether the budget is known to be all that the path carries. Otherwise base layers are granted whatever they cost:
-    /// nothing is paused for an assumption.
-    pub fn set_budget_proven(&mut self, is_proven: bool) {
-        self.is_budget_proven = is_proven;
+    /// Sets what base layers may cost in any case, in bits per second, audio included: a budget that is lower for a moment
+    /// takes layers away and pauses nobody. `None`: whatever they cost, for nothing is paused for an assumption.
+    pub fn set_base_budget(&mut self, bps: Option<u64>) {
+        self.base_budget_bps = bps;
     }
 
     /// Divides `budget_bps` (`None`: nothing is known of the path, everything fits) among `demands`, which have one entry for each
     /// key. Who is not among them is forgotten. The answer has the order of the demands.
     pub fn allocate(&mut self, now: Instant, budget_bps: Option<u64>, demands: &[Demand<K>]) -> &[Allocation<K>] {
         let audio_bps = self.begin(demands);
-        let mut budget = Budget::new(budget_bps, audio_bps);
+        let base_budget_bps = self.base_budget_bps.and_then(|base| budget_bps.map(|budget| budget.max(base)));
+        let mut budget = Budget::new(base_budget_bps, audio_bps);
         self.grant_base_layers(now, &mut budget);
+        let mut budget = Budget::new(budget_bps, budget.spent_bps);
         self.grant_steps(now, &mut budget);
         self.conclude(now, budget.spent_bps);
         &self.allocations
@@ -175,12 +175,6 @@ impl<K: Copy + Ord> Allocator<K> {
     /// carry this needs no probing.
     pub fn sufficient_budget_bps(&self) -> u64 {
         with_headroom(self.desired_bps).saturating_mul(100).div_ceil(100 - OVERHEAD_PERCENT)
-    }
-
-    /// The budget below which some video has to be paused, as of the last allocation; with the headroom with which it comes back.
-    pub fn least_budget_bps(&self) -> (u64, u64) {
-        let budget_for = |bps: u64| bps.saturating_mul(100).div_ceil(100 - OVERHEAD_PERCENT);
-        (budget_for(self.least_bps), budget_for(with_headroom(self.least_bps)))
     }
 
     /// What was given out by the last allocation, audio included, in bits per second.
@@ -201,7 +195,6 @@ impl<K: Copy + Ord> Allocator<K> {
         self.videos.clear();
         let mut audio_bps = 0_u64;
         self.desired_bps = 0;
-        self.least_bps = 0;
         for (index, demand) in demands.iter().enumerate() {
             let path = Path::new(&demand.rates, demand.preferred, demand.is_screen);
             let desired = path.last().map_or(demand.preferred, |step| step.layers);
@@ -209,8 +202,6 @@ impl<K: Copy + Ord> Allocator<K> {
             self.desired_bps = self.desired_bps.saturating_add(desired_bps);
             let is_free = path.last().is_none();
             let is_audio = demand.kind == MediaKind::Audio;
-            let least_bps = if is_audio { desired_bps } else { path.step(0).map_or(0, |step| step.bps) };
-            self.least_bps = self.least_bps.saturating_add(least_bps);
             let layers = (is_audio || is_free).then_some(desired);
             self.allocations.push(Allocation { key: demand.key, layers, desired });
             if is_audio {
@@ -255,11 +246,6 @@ impl<K: Copy + Ord> Allocator<K> {
             let Some(cost) = video.path.step(0).map(|step| step.bps) else { continue };
             // A newcomer has nothing to flap between.
             let is_step_up = video.had == 0 && !video.is_new;
-            if !self.is_budget_proven {
-                budget.spent_bps = budget.spent_bps.saturating_add(cost);
-                video.has = 1;
-                continue;
-            }
             take_step(now, budget, &mut self.timeout, video, cost, is_step_up);
         }
     }
@@ -328,9 +314,9 @@ struct Budget {
 }
 
 impl Budget {
-    fn new(budget_bps: Option<u64>, audio_bps: u64) -> Self {
+    fn new(budget_bps: Option<u64>, spent_bps: u64) -> Self {
         let usable_bps = budget_bps.map(|bps| bps - bps.saturating_mul(OVERHEAD_PERCENT) / 100);
-        Self { usable_bps, spent_bps: audio_bps }
+        Self { usable_bps, spent_bps }
     }
 
     fn fits(&self, cost_bps: u64, is_step_up: bool) -> bool {

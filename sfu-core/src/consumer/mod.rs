@@ -73,8 +73,10 @@ pub(crate) struct Consumer {
     pub(crate) paused: bool,
     /// Among those of its transport when not everything fits: higher goes first.
     pub(crate) priority: u8,
-    /// What the peer's path allows; `None`: nothing.
-    pub(crate) allowed: Option<Layers>,
+    /// What the peer's path allows, once that was decided; `Some(None)`: nothing.
+    pub(crate) allowed: Option<Option<Layers>>,
+    /// The layers of the producer that it is counted as a user of, a bit for each.
+    pub(crate) counted_layers: u8,
     /// Why nothing flows, if that is not its owner's doing or its producer's.
     pub(crate) suspended: Option<SuspendReason>,
     pub(crate) seal: SealStream,
@@ -165,7 +167,8 @@ impl Consumer {
             cname: setup.cname,
             paused: setup.paused,
             priority: 1,
-            allowed: Some(Layers::MAX),
+            allowed: None,
+            counted_layers: 0,
             suspended: None,
             seal: SealStream::new(setup.ssrc),
             history: SendHistory::new(packets),

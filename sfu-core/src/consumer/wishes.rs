@@ -45,7 +45,7 @@ impl Consumer {
         let bit = |spatial: u8| 1_u8.checked_shl(u32::from(spatial)).unwrap_or(0);
         let below = |spatial: u8| (0..=spatial).fold(0, |bits, layer| bits | bit(layer));
         // Also what is allowed and not sent at present: that it is used is what makes its sender send it.
-        let allowed = self.allowed.map(|allowed| self.selector.preferred().min(allowed));
+        let allowed = self.allowed.flatten().map(|allowed| self.selector.preferred().min(allowed));
         let uses = [allowed, self.selector.target(), self.selector.current()].into_iter().flatten();
         uses.fold(0, |bits, layers| {
             bits | match self.selector.layering() {

@@ -16,7 +16,7 @@ pub(crate) use encoding::{Encoding, SourceStream};
 pub(crate) use liveness::Liveness;
 pub(crate) use payloads::{MediaPayload, PayloadEntry, PayloadTable, RedPacket};
 
-pub(crate) use wanted::WantedLayers;
+pub(crate) use wanted::{LayerUsers, WantedLayers};
 
 use crate::congestion::layer_rates::{LayerKind, LayerRates};
 use crate::ids::{PayloadType, ProducerId, RouterId, Ssrc};
@@ -66,7 +66,9 @@ pub(crate) struct Producer {
     pub(crate) liveness: Liveness,
     /// How much they are.
     pub(crate) rates: LayerRates,
-    /// Which of them anybody uses.
+    /// How many use each of them.
+    pub(crate) users: LayerUsers,
+    /// Which of them its owner was told to send.
     pub(crate) wanted: WantedLayers,
     pub(crate) traces: Traces,
 }
@@ -151,6 +153,7 @@ impl Producer {
             is_selected: true,
             liveness: Liveness::default(),
             rates: LayerRates::new(layer_kind),
+            users: LayerUsers::default(),
             wanted: WantedLayers::new(now, spatial_layers),
             encodings,
             traces: Traces::default(),

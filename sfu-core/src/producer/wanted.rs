@@ -5,6 +5,28 @@ use std::time::{Duration, Instant};
 /// How long a layer may be unused before its sender is told so: a viewer who turns pages must not restart encoders.
 pub(crate) const UNUSED_AFTER: Duration = Duration::from_secs(2);
 
+/// How many consumers use each layer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LayerUsers([u32; 8]);
+
+impl LayerUsers {
+    /// A consumer used the layers of `before`, a bit for each, and now uses those of `after`.
+    pub(crate) fn change(&mut self, before: u8, after: u8) {
+        for (layer, users) in self.0.iter_mut().enumerate() {
+            match (before >> layer & 1, after >> layer & 1) {
+                (0, 1) => *users = users.saturating_add(1),
+                (1, 0) => *users = users.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+
+    /// The layers that have users, a bit for each.
+    pub(crate) fn layers(&self) -> u8 {
+        self.0.iter().enumerate().fold(0, |bits, (layer, &users)| bits | u8::from(users > 0) << layer)
+    }
+}
+
 /// The layers that a sender was told to send, and those that it soon will be.
 #[derive(Debug, Clone)]
 pub(crate) struct WantedLayers {
@@ -63,6 +85,16 @@ impl WantedLayers {
 mod tests {
     use super::*;
     use crate::test_support::{ms, origin};
+
+    #[test]
+    fn a_layer_is_used_until_its_last_user_leaves() {
+        let mut users = LayerUsers::default();
+        let steps = [(0, 0b11, 0b11), (0, 0b10, 0b11), (0b11, 0b100, 0b110), (0b10, 0, 0b100), (0b100, 0, 0)];
+        for (before, after, expected) in steps {
+            users.change(before, after);
+            assert_eq!(users.layers(), expected, "{before:b} to {after:b}");
+        }
+    }
 
     /// What the sender of three layers was told, when; `used` at which ms.
     fn run(used: &[(u64, u8)]) -> Vec<(u64, Vec<u8>)> {

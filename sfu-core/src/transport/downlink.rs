@@ -20,10 +20,6 @@ const MIN_ESTIMATE_BPS: u64 = 30_000;
 /// How long it is believed that a path is full that has shown so. Meanwhile probes ask again.
 const LIMIT_HOLDS: Duration = Duration::from_secs(30);
 
-/// A path has to be too thin for every video's smallest layer for so long before one is paused. An estimate dips while a queue
-/// drains, and without media there is no feedback that would raise it.
-const PAUSE_AFTER: Duration = Duration::from_secs(2);
-
 /// Within this time a peer reports on what it gets, if it ever will: browsers do so every 50 to 250 ms.
 const REPORTS_WITHIN: Duration = Duration::from_secs(3);
 
@@ -72,15 +68,6 @@ impl Paced {
     }
 }
 
-/// A probe of the path that is being sent.
-#[derive(Debug)]
-pub(crate) struct RunningProbe {
-    pub(crate) id: ProbeId,
-    pub(crate) sender: ProbeSender,
-    /// So few bytes that they must be sent in small packets to be enough packets.
-    pub(crate) is_small: bool,
-}
-
 /// The way to one peer.
 #[derive(Debug)]
 pub(crate) struct Downlink {
@@ -93,14 +80,14 @@ pub(crate) struct Downlink {
     /// Since when packets leave, and whether the peer has reported on any.
     sending_since: Option<Instant>,
     has_reports: bool,
-    /// Since when the path is too thin for what goes before anything is paused.
-    short_since: Option<Instant>,
     /// When the path is shared out again.
     pub(crate) allocate_at: Option<Instant>,
+    /// When it was shared out last.
+    pub(crate) allocated_at: Option<Instant>,
     /// What it was shared out by.
     pub(crate) allocated_bps: Option<u64>,
     pub(crate) pacer: Pacer<Paced>,
-    pub(crate) probe: Option<RunningProbe>,
+    pub(crate) probe: Option<(ProbeId, ProbeSender)>,
     /// Next transport-wide sequence number.
     pub(crate) next_wide_sequence: u16,
 }
@@ -116,8 +103,8 @@ impl Downlink {
             allocator: Allocator::new(),
             sending_since: None,
             has_reports: false,
-            short_since: None,
             allocate_at: None,
+            allocated_at: None,
             allocated_bps: None,
             pacer: Pacer::new(),
             probe: None,
@@ -177,29 +164,13 @@ impl Downlink {
         self.has_reports = true;
     }
 
-    /// Whether the path has shown for long enough that it does not carry even the smallest layers of what was last shared out.
-    /// Otherwise they flow, whatever the estimate says: that may be what was used, or a dip.
-    pub(crate) fn is_short(&mut self, now: Instant) -> bool {
-        let Some(budget) = self.budget_bps().filter(|_| self.is_limited(now)) else {
-            self.short_since = None;
-            return false;
-        };
-        let (least, least_to_return) = self.allocator.least_budget_bps();
-        let for_long = |since: &Instant| now.saturating_duration_since(*since) >= PAUSE_AFTER;
-        let enough = if self.short_since.as_ref().is_some_and(for_long) { least_to_return } else { least };
-        if budget >= enough {
-            self.short_since = None;
-            return false;
-        }
-        for_long(self.short_since.get_or_insert(now))
-    }
-
-    /// Whether the path has lately shown that it carries no more than the estimate. A path that is away has not.
-    fn is_limited(&self, now: Instant) -> bool {
-        let Some(estimator) = self.estimator.as_ref().filter(|estimator| !estimator.is_interrupted()) else {
-            return false;
-        };
-        estimator.limited_at().is_some_and(|at| now.saturating_duration_since(at) < LIMIT_HOLDS)
+    /// Up to what nobody is paused, in bits per second. `None`: nobody is at all, for the path has not lately shown that it carries
+    /// no more than the estimate, which then says what was used, or it is interrupted.
+    pub(crate) fn base_budget_bps(&self, now: Instant) -> Option<u64> {
+        let Some(estimator) = &self.estimator else { return self.max_bps };
+        let limited_at = estimator.limited_at().filter(|_| !estimator.is_interrupted());
+        let is_limited = limited_at.is_some_and(|at| now.saturating_duration_since(at) < LIMIT_HOLDS);
+        if is_limited { Some(estimator.sustained_bps()) } else { self.max_bps }
     }
 
     /// Paces by the estimate. A peer that reports nothing though it said that it would is not held to an assumption.
@@ -225,10 +196,19 @@ impl Downlink {
         self.next_wide_sequence = self.next_wide_sequence.wrapping_add(1);
     }
 
+    /// A packet has left without one.
+    pub(crate) fn handle_sent_untracked(&mut self, now: Instant, bytes: usize) {
+        if let Some(estimator) = &mut self.estimator
+            && self.feedback == Some(PathFeedback::TransportWide)
+        {
+            estimator.handle_untracked(now, bytes);
+        }
+    }
+
     /// When something of this is due, at the latest.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let estimator = self.estimator.as_ref().and_then(|estimator| estimator.poll_timeout());
-        let probe = self.probe.as_ref().and_then(|probe| probe.sender.poll_timeout());
+        let probe = self.probe.as_ref().and_then(|(_, probe)| probe.poll_timeout());
         [estimator, probe, self.pacer.poll_timeout(), self.allocate_at].into_iter().flatten().min()
     }
 }

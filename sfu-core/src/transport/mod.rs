@@ -9,7 +9,7 @@ pub mod tuple;
 mod webrtc;
 
 pub(crate) use candidates::candidates;
-pub(crate) use downlink::{Paced, PathFeedback, RunningProbe};
+pub(crate) use downlink::{Paced, PathFeedback};
 pub(crate) use extensions::extension_ids;
 pub(crate) use inbound::InboundStream;
 pub(crate) use webrtc::WebRtcTransport;

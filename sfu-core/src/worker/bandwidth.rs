@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 
-use super::core::{ConsumerKey, Core, ProducerKey, TransportKey};
+use super::core::{ConsumerKey, Core, TransportKey};
 use super::errors::ObjectClosed;
+use super::service::TIMER_STEP;
+use super::timers::Wake;
 use crate::congestion::allocation::Demand;
 use crate::ids::TransportId;
 use crate::parameters::{MediaKind, RtpParameters};
@@ -13,6 +15,9 @@ use crate::transport::PathFeedback;
 
 /// How often a path is shared out again while nothing calls for it: layers' rates change.
 const ALLOCATE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How soon after one sharing out the next may be when somebody joins, leaves or wishes.
+const ALLOCATE_BATCH: Duration = Duration::from_millis(5);
 
 /// How soon after one sharing out the next may be: feedback comes ten to twenty times a second.
 const ALLOCATE_STEP: Duration = Duration::from_millis(50);
@@ -31,7 +36,7 @@ impl Core {
         let (key, transport) = self.transport_mut(id).ok_or(ObjectClosed)?;
         transport.downlink.set_max_bps(now, bps);
         self.handle_estimate(now, key);
-        self.rearm(now, key);
+        self.arm_downlink(now, key);
         Ok(())
     }
 
@@ -53,7 +58,7 @@ impl Core {
             estimator.handle_feedback(now, feedback);
             transport.downlink.handle_feedback();
             self.handle_estimate(now, key);
-            self.rearm(now, key);
+            self.arm_downlink(now, key);
         }
     }
 
@@ -66,7 +71,7 @@ impl Core {
             estimator.handle_remb(now, bps);
             transport.downlink.handle_feedback();
             self.handle_estimate(now, key);
-            self.rearm(now, key);
+            self.arm_downlink(now, key);
         }
     }
 
@@ -91,12 +96,23 @@ impl Core {
         }
     }
 
-    /// Something that was consumed is gone: the others may have its share, soon.
+    /// What is consumed over a path, or how, has changed: it is shared out again within a moment, once for a whole row of
+    /// changes. A peer that joins consumes hundreds of producers one by one.
     pub(super) fn allocate_soon(&mut self, now: Instant, key: TransportKey) {
-        if let Some(transport) = self.transports.get_mut(key) {
-            let downlink = &mut transport.downlink;
-            let soon = now + ALLOCATE_STEP;
-            downlink.allocate_at = Some(downlink.allocate_at.map_or(soon, |at| at.min(soon)));
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        let downlink = &mut transport.downlink;
+        let soon = downlink.allocated_at.map_or(now, |at| now.max(at + ALLOCATE_BATCH));
+        downlink.allocate_at = Some(downlink.allocate_at.map_or(soon, |at| at.min(soon)));
+        self.arm_downlink(now, key);
+    }
+
+    /// Wakes a transport for what is due of its path next.
+    pub(super) fn arm_downlink(&mut self, now: Instant, key: TransportKey) {
+        let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.media_path().is_some()) else {
+            return;
+        };
+        if let Some(at) = transport.downlink.poll_timeout() {
+            self.timers.arm(Wake::Transport(key), &mut transport.armed, at.max(now + TIMER_STEP));
         }
     }
 
@@ -126,13 +142,9 @@ impl Core {
     pub(super) fn allocate(&mut self, now: Instant, key: TransportKey) {
         let Some(transport) = self.transports.get_mut(key) else { return };
         let mut demands: Vec<Demand<ConsumerKey>> = Vec::with_capacity(transport.consumers.len());
-        let mut producers: Vec<ProducerKey> = Vec::new();
         for &consumer_key in &transport.consumers {
             let Some(consumer) = self.consumers.get(consumer_key) else { continue };
             let Some(producer) = self.producers.get(consumer.producer) else { continue };
-            if consumer.kind == MediaKind::Video {
-                producers.push(consumer.producer);
-            }
             if consumer.paused || producer.paused || !producer.is_selected {
                 continue;
             }
@@ -141,31 +153,26 @@ impl Core {
         let budget = transport.downlink.budget_bps();
         let downlink = &mut transport.downlink;
         downlink.allocated_bps = budget;
-        let is_short = downlink.is_short(now);
-        downlink.allocator.set_budget_proven(is_short);
+        downlink.allocated_at = Some(now);
+        downlink.allocator.set_base_budget(downlink.base_budget_bps(now));
         downlink.pace(now);
         let allocations = downlink.allocator.allocate(now, budget, &demands).to_vec();
         let desired_bps = downlink.allocator.sufficient_budget_bps();
         if let Some(estimator) = &mut downlink.estimator {
             estimator.set_desired_bps(now, desired_bps);
         }
-        let has_video = !producers.is_empty();
+        let has_video = demands.iter().any(|demand| demand.kind == MediaKind::Video);
         let again = downlink.allocator.poll_timeout().into_iter().chain(has_video.then_some(now + ALLOCATE_INTERVAL));
         downlink.allocate_at = again.min().map(|at| at.max(now + ALLOCATE_STEP));
         for allocation in &allocations {
             if let Some(consumer) = self.consumers.get_mut(allocation.key) {
-                consumer.allowed = allocation.layers;
+                consumer.allowed = Some(allocation.layers);
             }
         }
         for allocation in allocations {
             self.retarget(now, allocation.key);
         }
-        producers.sort();
-        producers.dedup();
-        for producer in producers {
-            self.update_wanted(now, producer);
-        }
-        self.rearm(now, key);
+        self.arm_downlink(now, key);
     }
 
     /// Does what is due of a peer's path.

@@ -29,7 +29,7 @@ pub(super) const CATCH_UP_PACKETS: u64 = 256;
 const CATCH_UP_GAP: u64 = 16;
 
 /// What a packet has beside its payload, about: for the pacer, which must know before it is written.
-const OVERHEAD_BYTES: usize = 50;
+pub(super) const OVERHEAD_BYTES: usize = 50;
 
 impl Core {
     /// Gives a packet to every consumer that takes it.
@@ -61,8 +61,14 @@ impl Core {
             }
         }
         self.stats.packets_sent += outlet.sent;
-        if incoming.restarted {
-            // Nothing of the old run helps a decoder with the new one.
+        // A key frame the first packet of which is late begins no higher layer: whoever waited for it waits for another.
+        let serves_all = !incoming.frame.key_frame
+            || producer.kind != MediaKind::Video
+            || producer.consumers.iter().all(|key| {
+                self.consumers.get(*key).is_none_or(|consumer| consumer.wanted_key_frame() != Some(route.encoding))
+            });
+        // Nothing of an old run helps a decoder with a new one.
+        if incoming.restarted || !serves_all {
             self.want_key_frame(now, route.producer);
         }
     }
@@ -95,7 +101,7 @@ impl Core {
             }
         }
         self.stats.packets_sent += outlet.sent;
-        self.rearm(now, transport_key);
+        self.arm_downlink(now, transport_key);
     }
 }
 

@@ -25,7 +25,7 @@ impl Core {
         consumer.set_preferred_layers(layers);
         let (transport, preferred) = (consumer.transport, consumer.preferred_layers());
         if preferred.is_some() {
-            self.allocate(now, transport);
+            self.allocate_soon(now, transport);
         }
         Ok(preferred)
     }
@@ -38,7 +38,7 @@ impl Core {
         let (_, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
         consumer.priority = priority.max(1);
         let transport = consumer.transport;
-        self.allocate(now, transport);
+        self.allocate_soon(now, transport);
         Ok(())
     }
 
@@ -52,12 +52,12 @@ impl Core {
             None
         } else if !producer.is_selected {
             Some(SuspendReason::NotSpeaking)
-        } else if consumer.allowed.is_none() {
+        } else if consumer.allowed == Some(None) {
             Some(SuspendReason::Bandwidth)
         } else {
             None
         };
-        let target = consumer.allowed.filter(|_| producer.is_selected).map(|allowed| {
+        let target = consumer.allowed.flatten().filter(|_| producer.is_selected).map(|allowed| {
             let bound = consumer.selector.preferred().min(allowed);
             let spatial = producer.liveness.live().best(bound.spatial).unwrap_or(bound.spatial);
             Layers { spatial, temporal: bound.temporal }
@@ -77,6 +77,7 @@ impl Core {
             );
         }
         self.tell_layers(key);
+        self.count_used_layers(now, key);
         if changed {
             self.start_key_frame_for(now, key);
         }
@@ -97,7 +98,21 @@ impl Core {
         for consumer in producer.consumers.clone() {
             self.retarget(now, consumer);
         }
-        self.update_wanted(now, key);
+    }
+
+    /// Counts a consumer as a user of the layers that it uses now.
+    fn count_used_layers(&mut self, now: Instant, key: ConsumerKey) {
+        let Some(consumer) = self.consumers.get_mut(key) else { return };
+        let used = consumer.used_layers();
+        let before = std::mem::replace(&mut consumer.counted_layers, used);
+        if before == used {
+            return;
+        }
+        let producer_key = consumer.producer;
+        if let Some(producer) = self.producers.get_mut(producer_key) {
+            producer.users.change(before, used);
+            self.update_wanted(now, producer_key);
+        }
     }
 
     /// Tells a producer's owner which layers anybody uses, when that has changed.
@@ -107,12 +122,7 @@ impl Core {
         };
         // While it sends nothing of its own accord, nobody can use anything.
         if !producer.paused {
-            let used = producer
-                .consumers
-                .iter()
-                .filter_map(|consumer| self.consumers.get(*consumer))
-                .fold(0, |bits, consumer| bits | consumer.used_layers());
-            let used = if producer.is_selected { used } else { 0 };
+            let used = if producer.is_selected { producer.users.layers() } else { 0 };
             producer.wanted.set_used(now, used);
         }
         let (router, producer_id, transport) = (producer.router, producer.id, producer.transport);

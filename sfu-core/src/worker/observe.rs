@@ -133,7 +133,7 @@ impl Core {
                     }
                     let transport = viewer.transport;
                     self.retarget(now, consumer);
-                    self.allocate(now, transport);
+                    self.allocate_soon(now, transport);
                 }
                 self.update_wanted(now, key);
             }

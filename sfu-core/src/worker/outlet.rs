@@ -221,6 +221,8 @@ impl<'a> Outlet<'a> {
         let wide_sequence = written.stamps.transport_cc.map(|_| used);
         if wide_sequence.is_some() {
             transport.downlink.handle_sent(self.now, len, self.probe);
+        } else {
+            transport.downlink.handle_sent_untracked(self.now, len);
         }
         Left { written, wide_sequence, len }
     }

@@ -3,19 +3,16 @@
 use std::time::Instant;
 
 use super::core::{Core, TransportKey};
-use super::forward::with_stored;
+use super::forward::{OVERHEAD_BYTES, with_stored};
 use super::outlet::Outlet;
 use crate::congestion::estimator::ProbeId;
 use crate::congestion::pacer::ProbeSender;
 use crate::parameters::MediaKind;
 use crate::stats::{TraceDirection, TraceInfo};
-use crate::transport::{Paced, RunningProbe};
+use crate::transport::Paced;
 
-/// Padding of a probe packet that repeats nothing: all that its last byte can count (RFC 3550 section 5.1).
-const PADDING_BYTES: u8 = 255;
-
-/// A packet of video as browsers send it; probes repeat such.
-const FULL_PACKET_BYTES: usize = 1200;
+/// Padding of a probe packet that repeats nothing, at most: all that its last byte can count (RFC 3550 section 5.1).
+const PADDING_BYTES_MAX: usize = 255;
 
 /// Packets that a probe looks back for in one consumer's history before it takes padding.
 const REPEATS_MAX: u16 = 64;
@@ -61,18 +58,18 @@ impl Core {
             && let Some(estimator) = &mut transport.downlink.estimator
             && let Some(probe) = estimator.poll_probe(now)
         {
-            let sender = ProbeSender::new(now, probe.rate_bps, probe.bytes);
-            let is_small = probe.bytes < probe.min_packets * FULL_PACKET_BYTES;
-            transport.downlink.probe = Some(RunningProbe { id: probe.id, sender, is_small });
+            transport.downlink.probe =
+                Some((probe.id, ProbeSender::new(now, probe.rate_bps, probe.bytes, probe.min_packets)));
             let info = TraceInfo::Probation { target_bitrate: probe.rate_bps };
             self.traces.tell(transport.traced(), self.clock.ntp(now), TraceDirection::Out, info);
         }
-        let Some(RunningProbe { id, sender, is_small }) = &mut transport.downlink.probe else { return };
-        let (id, is_small, due_bytes) = (*id, *is_small, sender.poll(now));
-        let sent_bytes = if due_bytes > 0 { self.send_probe_packets(now, key, id, is_small, due_bytes) } else { 0 };
+        let Some((id, sender)) = &mut transport.downlink.probe else { return };
+        let (id, packet_bytes) = (*id, sender.packet_bytes_max());
+        let due_bytes = sender.poll(now);
+        let sent_bytes = if due_bytes > 0 { self.send_probe_packets(now, key, id, due_bytes, packet_bytes) } else { 0 };
         let Some(transport) = self.transports.get_mut(key) else { return };
         transport.downlink.pacer.account(now, sent_bytes);
-        if let Some(RunningProbe { sender, .. }) = &mut transport.downlink.probe {
+        if let Some((_, sender)) = &mut transport.downlink.probe {
             sender.handle_sent(sent_bytes);
             // Nothing that a probe could be made of: no video consumer with a retransmission stream.
             if sender.is_finished(now) || (due_bytes > 0 && sent_bytes == 0) {
@@ -81,13 +78,14 @@ impl Core {
         }
     }
 
+    /// Sends so many bytes in packets of at most `packet_bytes`, if that is any more than their headers.
     fn send_probe_packets(
         &mut self,
         now: Instant,
         key: TransportKey,
         id: ProbeId,
-        is_small: bool,
         due_bytes: usize,
+        packet_bytes: usize,
     ) -> usize {
         let Some(transport) = self.transports.get_mut(key) else { return 0 };
         let mut outlet = Outlet::new(&mut self.transmits, &mut self.traces, now, self.clock.ntp(now));
@@ -101,22 +99,24 @@ impl Core {
         let Some(consumer) = with_rtx.and_then(|consumer| self.consumers.get_mut(consumer)) else { return 0 };
         let Some(producer) = self.producers.get(consumer.producer) else { return 0 };
         for back in 0..REPEATS_MAX {
-            if is_small || sent_bytes >= due_bytes {
+            if sent_bytes >= due_bytes {
                 break;
             }
             let Some((sequence_number, sent)) = consumer.history.latest(now, back) else { break };
             let stored = producer
                 .encodings
                 .get(usize::from(sent.generation))
-                .and_then(|encoding| encoding.stream.as_ref()?.store.get(now, sent.source_extended));
+                .and_then(|encoding| encoding.stream.as_ref()?.store.get(now, sent.source_extended))
+                .filter(|stored| stored.payload().len() + OVERHEAD_BYTES <= packet_bytes);
             if let Some(stored) = stored {
                 with_stored(producer, stored, |incoming| {
                     sent_bytes += outlet.probe_with(transport, consumer, sequence_number, &sent, incoming);
                 });
             }
         }
+        let padding = packet_bytes.saturating_sub(OVERHEAD_BYTES).clamp(1, PADDING_BYTES_MAX) as u8;
         while sent_bytes < due_bytes {
-            match outlet.probe_with_padding(transport, consumer, PADDING_BYTES) {
+            match outlet.probe_with_padding(transport, consumer, padding) {
                 0 => break,
                 bytes => sent_bytes += bytes,
             }

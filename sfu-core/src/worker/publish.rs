@@ -163,7 +163,7 @@ impl Core {
                     let (consumer_id, transport) = (consumer.id, consumer.transport);
                     self.tell(router, RouterEvent::ConsumerProducerPaused { consumer_id });
                     self.retarget(now, key);
-                    self.allocate(now, transport);
+                    self.allocate_soon(now, transport);
                 }
             }
         }
@@ -186,7 +186,7 @@ impl Core {
                 if let Some(consumer) = self.consumers.get(consumer) {
                     let (consumer_id, transport) = (consumer.id, consumer.transport);
                     self.tell(router, RouterEvent::ConsumerProducerResumed { consumer_id });
-                    self.allocate(now, transport);
+                    self.allocate_soon(now, transport);
                 }
             }
             self.want_key_frame(now, key);

@@ -10,7 +10,7 @@ use crate::router::TransportCloseReason;
 pub(super) const DISCONNECTED_LINGER: Duration = Duration::from_secs(30);
 
 /// A transport is served at most once in this time by its timer: what is due and cannot be done yet must not spin the worker.
-const TIMER_STEP: Duration = Duration::from_millis(1);
+pub(super) const TIMER_STEP: Duration = Duration::from_millis(1);
 
 /// Stale timer entries beyond this, and more than [`STALE_PER_TRANSPORT`] for each transport, are swept out.
 const STALE_MIN: usize = 1024;

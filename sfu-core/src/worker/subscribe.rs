@@ -72,7 +72,7 @@ impl Core {
         transport.outbound.extend(ssrcs(&info.rtp_parameters).map(|ssrc| (ssrc, consumer_key)));
         self.consumer_ids.insert(id, consumer_key);
         self.enable_estimate(now, key, &info.rtp_parameters);
-        self.allocate(now, key);
+        self.allocate_soon(now, key);
         self.start_key_frame_for(now, consumer_key);
         self.rearm(now, key);
         Ok(info)
@@ -88,7 +88,7 @@ impl Core {
         consumer.stop();
         let transport = consumer.transport;
         self.retarget(now, key);
-        self.allocate(now, transport);
+        self.allocate_soon(now, transport);
         Ok(())
     }
 
@@ -100,7 +100,7 @@ impl Core {
         let (key, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
         if std::mem::replace(&mut consumer.paused, false) {
             let transport = consumer.transport;
-            self.allocate(now, transport);
+            self.allocate_soon(now, transport);
             self.start_key_frame_for(now, key);
         }
         Ok(())
@@ -151,6 +151,7 @@ impl Core {
         self.consumer_ids.remove(&consumer.id);
         if let Some(producer) = self.producers.get_mut(consumer.producer) {
             producer.consumers.retain(|other| *other != key);
+            producer.users.change(consumer.counted_layers, 0);
         }
         if let Some(transport) = self.transports.get_mut(consumer.transport) {
             transport.consumers.retain(|other| *other != key);

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use sfu_core::parameters::{ConsumerLayers, RtpCapabilities};
 use sfu_core::router::RouterEvent;
-use sfu_core::rtp::layers::Layers;
 use simulation::source::video::{Video, VideoCodec};
 use simulation::{Direction, Link, SinkId, SourceId, World, s, vectors};
 
@@ -168,62 +167,6 @@ fn current(world: &World, sink: SinkId) -> Option<Pair> {
 /// What no viewer may see, whatever becomes of the packets: a picture that cannot be decoded through no loss, numbers or times
 /// that go back, news of a change that is none.
 fn assert_watchable(world: &World, sink: SinkId, what: &str) {
-    if let Ok(id) = std::env::var("DBG") {
-        let playback = world.playback(sink);
-        for bad in playback.undecodable.iter().take(3) {
-            eprintln!("BAD {:?} {bad:?}", bad.at - world.origin);
-        }
-        eprintln!("faults {:?} {:?}", playback.number_faults, world.sink(sink).faults);
-        let center: u64 = id.parse().unwrap_or_else(|_| playback.undecodable.first().map_or(0, |bad| bad.number));
-        let media = world.peers[0].sources[0].media;
-        let center = std::env::var("FRAME").ok().map_or(center, |id| {
-            let id: u32 = id.parse().unwrap();
-            world
-                .sink(sink)
-                .packets
-                .iter()
-                .find(|(_, got)| simulation::truth::Stamp::read(&got.payload).unwrap().frame.id == id)
-                .map_or(center, |(number, _)| *number)
-        });
-        let center = std::env::var("PID").ok().map_or(center, |pid| {
-            let pid: u16 = pid.parse().unwrap();
-            world
-                .sink(sink)
-                .packets
-                .iter()
-                .find(|(_, got)| {
-                    simulation::source::payloads::numbers(media, &got.payload)
-                        .picture_id
-                        .is_some_and(|(_, id)| id == pid)
-                })
-                .map_or(center, |(number, _)| *number)
-        });
-        for (number, got) in world.sink(sink).packets.range(center.saturating_sub(40)..center + 12) {
-            let stamp = simulation::truth::Stamp::read(&got.payload).unwrap();
-            eprintln!(
-                "{number} ts {} m {} at {:?} repair {} | e{} s{} t{} key {} pic {} id {} ext {} {}/{} cap {:?} refs {:?} pid {:?}",
-                got.timestamp,
-                got.marker,
-                got.at - world.origin,
-                got.is_repair,
-                stamp.frame.encoding,
-                stamp.frame.layers.spatial,
-                stamp.frame.layers.temporal,
-                stamp.frame.is_key,
-                stamp.frame.picture,
-                stamp.frame.id,
-                stamp.extended,
-                stamp.index,
-                stamp.count,
-                stamp.frame.captured,
-                stamp.frame.references(),
-                simulation::source::payloads::numbers(media, &got.payload).picture_id
-            );
-        }
-        for (at, layers) in told(world, sink) {
-            eprintln!("told {:?} {layers:?}", at - world.origin);
-        }
-    }
     world.assert_decodable(sink);
     let packets: Vec<_> = world.sink(sink).packets.values().collect();
     let goes_back = packets.windows(2).find(|two| two[1].timestamp.wrapping_sub(two[0].timestamp) >= 1 << 31);
@@ -231,9 +174,4 @@ fn assert_watchable(world: &World, sink: SinkId, what: &str) {
     let told = told(world, sink);
     let again = told.windows(2).find(|two| two[0].1 == two[1].1);
     assert!(again.is_none(), "{what}: told twice: {again:?}");
-}
-
-/// The layers of a picture as they are shown.
-fn pair(layers: Layers) -> Pair {
-    (layers.spatial, layers.temporal)
 }

@@ -251,6 +251,15 @@ impl Sink {
             lost.into_keys().for_each(|number| remember(&mut self.lost, number));
         }
         decoder.advance(now, &Gaps { awaited, lost: &self.lost });
+        // Nothing before a key picture is of use: it is asked for no more (as libwebrtc does).
+        let started = decoder.started_number();
+        let useful = self.missing.split_off(&started);
+        let useless = std::mem::replace(&mut self.missing, useful);
+        if !useless.is_empty() {
+            useless.into_keys().for_each(|number| remember(&mut self.lost, number));
+            let awaited = self.missing.keys().next().copied();
+            decoder.advance(now, &Gaps { awaited, lost: &self.lost });
+        }
         self.faults.append(&mut decoder.faults);
     }
 

@@ -237,18 +237,6 @@ fn who_has_nothing_waits_a_few_seconds_at_most() {
 }
 
 #[test]
-fn the_least_budget_is_what_no_video_is_paused_with() {
-    let demands = [camera(1), camera(2), audio(3, 40)];
-    let mut allocator = Allocator::new();
-    allocator.allocate(origin(), usable(160), &demands);
-    let (least, to_return) = allocator.least_budget_bps();
-    let smallest = Some((0, 0));
-    assert_eq!(allocate_once(Some(least), &demands)[..2], [smallest, smallest]);
-    assert_eq!(allocate_once(Some(least * 99 / 100), &demands)[1], None);
-    assert_eq!((least, to_return), (usable(160).unwrap(), usable(184).unwrap()));
-}
-
-#[test]
 fn an_owners_wish_for_more_waits_for_nothing() {
     let mut allocator = Allocator::new();
     let squeezed = |allocator: &mut Allocator<u32>| {

@@ -21,6 +21,9 @@ struct Bucket {
     packets: u32,
     first_sent_us: i64,
     last_sent_us: i64,
+    /// When the first packet came, and its bytes.
+    first_arrival_us: i64,
+    first_bytes: u64,
 }
 
 /// The acknowledged rate of one transport.
@@ -41,7 +44,15 @@ impl Acknowledged {
         }
         let Some(bucket) = self.buckets.get_mut(number.rem_euclid(BUCKETS as i64) as usize) else { return };
         if bucket.number != number || bucket.packets == 0 {
-            *bucket = Bucket { number, bytes: 0, packets: 0, first_sent_us: sent_us, last_sent_us: sent_us };
+            *bucket = Bucket {
+                number,
+                bytes: 0,
+                packets: 0,
+                first_sent_us: sent_us,
+                last_sent_us: sent_us,
+                first_arrival_us: arrival_us,
+                first_bytes: bytes,
+            };
         }
         bucket.bytes += bytes;
         bucket.packets = bucket.packets.saturating_add(1);
@@ -65,7 +76,9 @@ impl Acknowledged {
     /// The rate of the last tenth of a second and a half, by arrival alone: what a queue lets out, while there is one.
     pub(super) fn short_rate_bps(&self) -> Option<u64> {
         let window = self.window(SHORT_BUCKETS)?;
-        Some(window.rate_over(window.arrival_us))
+        // From the first packet to the last, of which the first has come already: few packets make up so short a time.
+        let bytes = window.bytes.saturating_sub(window.first_bytes);
+        Some(Window { bytes, ..window }.rate_over(window.between_us))
     }
 
     /// Forgets everything: what arrives after an outage says nothing with what arrived before.
@@ -91,7 +104,14 @@ impl Acknowledged {
         // time before it.
         let began = first.max(oldest);
         let arrival_us = newest_us - began.saturating_mul(BUCKET_US);
-        Some(Window { bytes, arrival_us, sent_us: last_sent_us - first_sent_us })
+        let first = live().min_by_key(|bucket| bucket.number)?;
+        Some(Window {
+            bytes,
+            arrival_us,
+            sent_us: last_sent_us - first_sent_us,
+            first_bytes: first.first_bytes,
+            between_us: newest_us - first.first_arrival_us,
+        })
     }
 }
 
@@ -100,6 +120,9 @@ struct Window {
     bytes: u64,
     arrival_us: i64,
     sent_us: i64,
+    /// Of the first packet, and the time from its arrival to the last one's.
+    first_bytes: u64,
+    between_us: i64,
 }
 
 impl Window {

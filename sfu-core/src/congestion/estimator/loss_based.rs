@@ -6,6 +6,8 @@
 //! Rates that do not vary cannot tell the two apart. So when losses jump, or stay high, the rate is lowered for a
 //! moment as an experiment: congestion ends, other loss goes on.
 
+use std::time::{Duration, Instant};
+
 use super::history::{Fate, SentPacket};
 
 /// An observation spans this time at least, and so many packets, unless it spans [`MAX_SPAN_US`].
@@ -49,6 +51,9 @@ const SUSPECT_LOSS: f64 = 0.08;
 const EXPERIMENT_RATE: f64 = 0.93;
 const EXPERIMENT_OBSERVATIONS: u32 = 4;
 
+/// An experiment ends after this time even if there was too little to observe: who sends nothing learns nothing.
+const EXPERIMENT_TIMEOUT: Duration = Duration::from_secs(4);
+
 /// Observations without an experiment after one that showed nothing, at first and at most: it doubles each time.
 const FIRST_PAUSE: u32 = 12;
 const MAX_PAUSE: u32 = 192;
@@ -79,8 +84,20 @@ struct Partial {
 struct Experiment {
     rate_bps: f64,
     left: u32,
+    until: Instant,
     /// The bound that returns if the losses turn out to be no congestion.
     bound_before: Option<f64>,
+}
+
+/// What is known when conclusions are drawn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LossConditions {
+    /// What the delays allow, in bits per second.
+    pub(super) target_bps: f64,
+    /// Whether packets wait in the path.
+    pub(super) has_queue: bool,
+    /// Whether clearly less is sent than is estimated.
+    pub(super) is_limited_by_application: bool,
 }
 
 /// The loss-based bound of one transport.
@@ -165,9 +182,9 @@ impl LossBased {
         self.partial = Some(partial);
     }
 
-    /// Draws the conclusions from new observations. `target_bps` is what the delays allow, `has_queue` whether packets
-    /// wait in the path.
-    pub(super) fn update(&mut self, target_bps: f64, has_queue: bool) {
+    /// Draws the conclusions from new observations.
+    pub(super) fn update(&mut self, now: Instant, conditions: LossConditions) {
+        let LossConditions { target_bps, has_queue, .. } = conditions;
         if !std::mem::take(&mut self.has_news) {
             return;
         }
@@ -202,14 +219,33 @@ impl LossBased {
             }
         }
         if best.is_none() && finished.is_none() {
-            self.suspect(target_bps, has_queue);
+            self.suspect(now, conditions);
         }
         self.limit_loss();
+    }
+
+    /// When an experiment is to be ended by [`expire`](Self::expire).
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.experiment.map(|experiment| experiment.until)
+    }
+
+    /// Ends an experiment whose time is over.
+    pub(super) fn expire(&mut self, now: Instant) {
+        if let Some(experiment) = self.experiment.take_if(|experiment| now >= experiment.until) {
+            self.bound_bps = experiment.bound_before;
+            self.pause = (self.pause * 2).min(MAX_PAUSE);
+        }
     }
 
     /// Takes a rate that was measured to pass.
     pub(super) fn raise_to(&mut self, bps: f64) {
         self.bound_bps = self.bound_bps.map(|bound| bound.max(bps));
+    }
+
+    /// Looks at nothing more that was sent before `since_us`: the rate was lowered for it already.
+    pub(super) fn ignore_before(&mut self, since_us: i64) {
+        self.since_us = self.since_us.max(since_us);
+        self.partial = None;
     }
 
     /// Forgets everything, and looks at nothing sent before `since_us`: the path was interrupted.
@@ -238,7 +274,8 @@ impl LossBased {
     }
 
     /// Begins an experiment if the losses have jumped, or are high and have not been through one.
-    fn suspect(&mut self, target_bps: f64, has_queue: bool) {
+    fn suspect(&mut self, now: Instant, conditions: LossConditions) {
+        let LossConditions { target_bps, has_queue, is_limited_by_application } = conditions;
         let needed = if has_queue { JUMPS_WITH_QUEUE } else { JUMPS_WITHOUT_QUEUE };
         let Some(split) = self.window.len().checked_sub(needed) else { return };
         let (before, recent) = self.window.split_at(split);
@@ -247,7 +284,8 @@ impl LossBased {
             let deviation = (known.max(0.01) / observation.packets.max(1.0)).sqrt();
             observation.loss() > known + MIN_JUMP.max(JUMP_DEVIATIONS * deviation)
         });
-        let is_suspect = self.window.len() >= WINDOW / 2 && self.inherent > SUSPECT_LOSS;
+        // Who sends far less than the path is thought to carry does not lose through sending too much.
+        let is_suspect = !is_limited_by_application && self.window.len() >= WINDOW / 2 && self.inherent > SUSPECT_LOSS;
         // A queue to be seen makes a jump's reason likely enough to ask again.
         let is_pausing = self.paused_for < self.pause && !(has_jumped && has_queue);
         if is_pausing || (!has_jumped && !is_suspect) {
@@ -268,6 +306,7 @@ impl LossBased {
         self.experiment = Some(Experiment {
             rate_bps: carried.min(target_bps) * EXPERIMENT_RATE,
             left: EXPERIMENT_OBSERVATIONS,
+            until: now + EXPERIMENT_TIMEOUT,
             bound_before: self.bound_bps,
         });
     }

@@ -18,7 +18,7 @@ use self::acknowledged::Acknowledged;
 use self::delay_based::DelayBased;
 use self::feedback::{ReceiverClock, Status};
 use self::history::{Fate, SentHistory};
-use self::loss_based::LossBased;
+use self::loss_based::{LossBased, LossConditions};
 use self::probing::Probing;
 use self::rate_control::{Conditions, RateControl, Step};
 use self::receiver_estimate::ReceiverEstimate;
@@ -84,6 +84,12 @@ const PROBE_SHADOW_US: i64 = 250_000;
 /// Without feedback for this time and three round trips, while packets are sent, the path counts as interrupted.
 /// Receivers tell what arrived every 50 to 250 ms.
 const OUTAGE_AFTER: Duration = Duration::from_millis(600);
+
+/// Packets have to be sent over this part of it: the last few before a silence may just be lost.
+const OUTAGE_SENT_OVER: Duration = Duration::from_millis(300);
+
+/// When nothing was sent for so long, no queue is left of it.
+const IDLE_AFTER: Duration = Duration::from_secs(1);
 
 /// Time between the steps down during an outage, and what remains at each.
 const OUTAGE_STEP: Duration = Duration::from_millis(500);
@@ -158,6 +164,9 @@ pub struct BandwidthEstimator {
     history: SentHistory,
     clock: ReceiverClock,
     sent: RateMeter,
+    /// What leaves without a transport-wide number, which feedback says nothing of, and its rate when last looked at.
+    untracked: RateMeter,
+    untracked_bps: u64,
     acknowledged: Acknowledged,
     delays: DelayBased,
     rate: RateControl,
@@ -180,6 +189,7 @@ pub struct BandwidthEstimator {
     last_delay_us: Option<i64>,
     /// Since when packets are on their way without feedback.
     awaiting_since: Option<Instant>,
+    last_sent_at: Option<Instant>,
     outage: Option<Outage>,
     limited_at: Option<Instant>,
 }
@@ -202,6 +212,8 @@ impl BandwidthEstimator {
             history: SentHistory::default(),
             clock: ReceiverClock::default(),
             sent: RateMeter::default(),
+            untracked: RateMeter::default(),
+            untracked_bps: 0,
             acknowledged: Acknowledged::default(),
             delays: DelayBased::new(),
             rate: RateControl::new(options.initial_bps as f64, min_bps as f64, max_bps as f64),
@@ -219,6 +231,7 @@ impl BandwidthEstimator {
             least_rtt: None,
             last_delay_us: None,
             awaiting_since: None,
+            last_sent_at: None,
             outage: None,
             limited_at: None,
         }
@@ -242,6 +255,14 @@ impl BandwidthEstimator {
         self.history.handle_sent(sent_us, wide_sequence, u32::try_from(bytes).unwrap_or(u32::MAX), cluster);
         self.sent.handle_bytes(now, bytes);
         self.awaiting_since.get_or_insert(now);
+        self.last_sent_at = Some(now);
+    }
+
+    /// Takes note of a packet sent without a transport-wide number, such as sound where that is not negotiated: it takes its
+    /// part of the path unmeasured.
+    pub fn handle_untracked(&mut self, now: Instant, bytes: usize) {
+        self.untracked.handle_bytes(now, bytes);
+        self.untracked_bps = self.untracked.bitrate_bps(now);
     }
 
     /// Takes transport-wide feedback. What it says of packets never sent, forgotten or known as received is ignored.
@@ -251,11 +272,13 @@ impl BandwidthEstimator {
         }
         let Some(newest) = self.read_feedback(feedback) else { return };
         self.has_feedback = true;
+        self.untracked_bps = self.untracked.bitrate_bps(now);
         self.awaiting_since = (newest + 1 < self.history.end()).then_some(now);
         self.measure_rtt(now);
         self.usage = self.delays.judge(self.gate_ms(), self.is_after_probe());
         self.control_rate(now);
-        self.settle_losses();
+        self.losses.expire(now);
+        self.settle_losses(now);
         if self.losses.shown_bound_bps().is_some_and(|bound| bound <= self.rate.target_bps()) {
             self.limited_at = Some(now);
         }
@@ -304,12 +327,28 @@ impl BandwidthEstimator {
     /// before something is wanted.
     pub fn set_desired_bps(&mut self, now: Instant, bps: u64) {
         let estimate = self.estimate();
-        self.probing.set_desired_bps(now, bps as f64, estimate);
+        self.probing.set_desired_bps(now, bps.saturating_sub(self.untracked_bps) as f64, estimate);
     }
 
     /// What the path carries, in bits per second, within the bounds of the options.
     pub fn estimate_bps(&self) -> u64 {
-        (self.estimate() as u64).clamp(self.options.min_bps, self.options.max_bps)
+        self.with_untracked(self.estimate())
+    }
+
+    /// The estimate without what is held back for a moment only: to drain a queue, or to see whether losses depend on the rate.
+    /// What is to be paused for want of bandwidth is to be judged by this.
+    pub fn sustained_bps(&self) -> u64 {
+        if !self.has_feedback {
+            return self.estimate_bps();
+        }
+        let delay_based = self.rate.sustained_bps();
+        let sustained = self.losses.shown_bound_bps().map_or(delay_based, |bound| bound.min(delay_based));
+        self.with_untracked(sustained).max(self.estimate_bps())
+    }
+
+    /// Whether feedback is overdue: the estimate says nothing then of the path that comes back.
+    pub fn is_interrupted(&self) -> bool {
+        self.outage.is_some()
     }
 
     /// When the path last showed that it carries no more: a queue that grew, loss that is a bound, a probe that did not get
@@ -318,15 +357,11 @@ impl BandwidthEstimator {
         self.limited_at
     }
 
-    /// Whether feedback is overdue: the path is away, and nothing says how much it will carry.
-    pub fn is_interrupted(&self) -> bool {
-        self.outage.is_some()
-    }
-
     /// A cluster of packets to be sent now. To be called until none after everything that may have changed something:
     /// feedback, a timeout, a new wish.
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
         let may_probe = self.may_probe(now);
+        self.probing.set_max_bps(self.options.max_bps.saturating_sub(self.untracked_bps) as f64);
         let is_limited = self.is_limited_by_application(now);
         self.probing.poll_probe(now, self.estimate(), is_limited, self.delays.jitter_ms(), may_probe)
     }
@@ -343,12 +378,17 @@ impl BandwidthEstimator {
             Some(outage) => Some(outage.next_step_at),
             None => self.outage_at(),
         };
-        probe.into_iter().chain(outage).min()
+        probe.into_iter().chain(outage).chain(self.idle_at()).chain(self.losses.poll_timeout()).min()
     }
 
-    /// Lowers the estimate while the path is interrupted.
+    /// Lowers the estimate while the path is interrupted, and ends what waits for feedback that will not come.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.probing.expire(now);
+        self.losses.expire(now);
+        if self.idle_at().is_some_and(|at| now >= at) {
+            self.usage = PathUsage::Normal;
+            self.rate.end_drain();
+        }
         match &mut self.outage {
             None => {
                 if self.outage_at().is_some_and(|at| now >= at) {
@@ -453,16 +493,21 @@ impl BandwidthEstimator {
             Step::Decreased => {
                 self.limited_at = Some(now);
                 self.probing.handle_decrease(now);
+                self.losses.ignore_before(self.micros(now));
             }
             Step::QueueStays => self.delays.rebase(),
         }
     }
 
-    fn settle_losses(&mut self) {
+    fn settle_losses(&mut self, now: Instant) {
+        let conditions = LossConditions {
+            target_bps: self.rate.target_bps(),
+            has_queue: self.delays.queue_ms() >= TRACE_OF_QUEUE_MS + self.packet_ms(),
+            is_limited_by_application: self.is_limited_by_application(now),
+        };
         let Self { history, losses, .. } = self;
         history.settle(self.newest_acknowledged_us - REORDER_GRACE_US, |packet| losses.handle_packet(packet));
-        let has_queue = self.delays.queue_ms() >= TRACE_OF_QUEUE_MS + self.packet_ms();
-        self.losses.update(self.rate.target_bps(), has_queue);
+        losses.update(now, conditions);
     }
 
     /// Without a round trip told from outside, the feedback's own is taken: it has the receiver's wait in it.
@@ -492,6 +537,12 @@ impl BandwidthEstimator {
             self.receiver.estimate_bps().unwrap_or(self.rate.target_bps())
         };
         bps.clamp(self.options.min_bps as f64, self.options.max_bps as f64)
+    }
+
+    /// A rate of what feedback tells of, with what else is sent, within the bounds.
+    fn with_untracked(&self, bps: f64) -> u64 {
+        let untracked_bps = if self.has_feedback { self.untracked_bps } else { 0 };
+        (bps as u64).saturating_add(untracked_bps).clamp(self.options.min_bps, self.options.max_bps)
     }
 
     /// The queue from which on it is one: jitter, and the time that a packet takes itself, which on a thin path is long.
@@ -528,7 +579,15 @@ impl BandwidthEstimator {
     /// When the path will count as interrupted if nothing is heard. Never before any feedback has come: the receiver may
     /// not give any.
     fn outage_at(&self) -> Option<Instant> {
-        self.awaiting_since.filter(|_| self.has_feedback).map(|since| since + OUTAGE_AFTER + 3 * self.rtt())
+        let since = self.awaiting_since.filter(|_| self.has_feedback)?;
+        let is_sending = self.last_sent_at.is_some_and(|at| at >= since + OUTAGE_SENT_OVER);
+        is_sending.then(|| since + OUTAGE_AFTER + 3 * self.rtt())
+    }
+
+    /// When a queue is gone for nothing is sent, though no feedback says so.
+    fn idle_at(&self) -> Option<Instant> {
+        let waits = self.usage == PathUsage::Overuse || self.rate.is_draining();
+        self.last_sent_at.filter(|_| waits && self.outage.is_none()).map(|at| at + IDLE_AFTER + self.rtt())
     }
 
     fn decay(&mut self, now: Instant) {

@@ -42,9 +42,12 @@ const CLUSTER_JITTERS: f64 = 6.0;
 const MAX_CLUSTER_MS: f64 = 200.0;
 const MAX_CLUSTER_MS_AS_QUEUE: f64 = 60.0;
 
-/// A cluster has at least this many packets, and bytes that allow for headers.
-const MIN_PACKETS: usize = 5;
-const MIN_BYTES: usize = 500;
+/// A cluster has at least this many packets, so that enough arrive where many are lost, and bytes that allow for headers.
+const MIN_PACKETS: usize = 8;
+const MIN_BYTES: usize = 800;
+
+/// Fewer that arrive show no slope.
+const MIN_RECEIVED_PACKETS: u32 = 4;
 
 /// A longer cluster has a packet for every so many milliseconds at least: jitter averages out over packets.
 const MS_PER_PACKET: f64 = 8.0;
@@ -380,7 +383,7 @@ impl Cluster {
 
     fn result(&self) -> Option<ProbeResult> {
         let received = f64::from(self.received_packets) / f64::from(self.sent_packets.max(1));
-        if received < MIN_RECEIVED || (self.received_packets as usize) < MIN_PACKETS - 1 {
+        if received < MIN_RECEIVED || self.received_packets < MIN_RECEIVED_PACKETS {
             return None;
         }
         let sent_ms = self.last_sent_ms - self.first_sent_ms;

@@ -110,6 +110,11 @@ impl RateControl {
         self.target_bps
     }
 
+    /// The rate without what is held back for the moment, so that the queue drains.
+    pub(super) fn sustained_bps(&self) -> f64 {
+        self.drain.map_or(self.target_bps, |drain| self.target_bps.max(drain.resume_bps))
+    }
+
     pub(super) fn set_max_bps(&mut self, max_bps: f64) {
         self.max_bps = max_bps.max(self.min_bps);
         self.target_bps = self.target_bps.min(self.max_bps);
@@ -122,6 +127,12 @@ impl RateControl {
     /// Whether the queue of the last congestion is being drained.
     pub(super) fn is_draining(&self) -> bool {
         self.drain.is_some()
+    }
+
+    /// The queue is known to be gone.
+    pub(super) fn end_drain(&mut self) {
+        self.target_bps = self.sustained_bps().min(self.max_bps);
+        self.drain = None;
     }
 
     /// Takes a rate that was measured to pass.

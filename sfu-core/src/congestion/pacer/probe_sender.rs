@@ -14,15 +14,22 @@ pub struct ProbeSender {
     started_at: Instant,
     rate_bps: u64,
     bytes: usize,
+    min_packets: usize,
     sent: usize,
     /// Nothing before this: the tick.
     next_at: Instant,
 }
 
 impl ProbeSender {
-    /// Begins a probe of `bytes` at `rate_bps` (at least 1).
-    pub fn new(now: Instant, rate_bps: u64, bytes: usize) -> Self {
-        Self { started_at: now, rate_bps: rate_bps.max(1), bytes, sent: 0, next_at: now }
+    /// Begins a probe of `bytes` in at least `min_packets` packets at `rate_bps` (both at least 1).
+    pub fn new(now: Instant, rate_bps: u64, bytes: usize, min_packets: usize) -> Self {
+        let (rate_bps, min_packets) = (rate_bps.max(1), min_packets.max(1));
+        Self { started_at: now, rate_bps, bytes, min_packets, sent: 0, next_at: now }
+    }
+
+    /// How large a packet may be, so that there are enough of them: few packets measure nothing.
+    pub fn packet_bytes_max(&self) -> usize {
+        self.bytes / self.min_packets
     }
 
     /// How many bytes to send at `now`; zero when none are due. Packets are whole, so more may be sent: the next then come later.

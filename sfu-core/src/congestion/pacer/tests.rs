@@ -228,7 +228,7 @@ mod probes {
 
     /// Sends a probe in packets of `packet` bytes, woken at each timeout; returns the times with the bytes.
     fn run(rate_bps: u64, bytes: usize, packet: usize) -> Vec<(Instant, usize)> {
-        let mut probe = ProbeSender::new(origin(), rate_bps, bytes);
+        let mut probe = ProbeSender::new(origin(), rate_bps, bytes, 1);
         let mut sent = Vec::new();
         while let Some(now) = probe.poll_timeout() {
             if probe.is_finished(now) {
@@ -260,7 +260,7 @@ mod probes {
 
     #[test]
     fn a_probe_that_cannot_be_sent_ends_by_its_time() {
-        let mut probe = ProbeSender::new(origin(), 1_000_000, 12_500);
+        let mut probe = ProbeSender::new(origin(), 1_000_000, 12_500, 1);
         assert_eq!(probe.poll(origin()), 1);
         probe.handle_sent(1000);
         let deadline = origin() + ms(100) + PROBE_GRACE;
@@ -271,15 +271,15 @@ mod probes {
 
     #[test]
     fn a_probe_without_a_rate_or_bytes_ends() {
-        assert!(ProbeSender::new(origin(), 1_000_000, 0).is_finished(origin()));
-        assert_eq!(ProbeSender::new(origin(), 1_000_000, 0).poll_timeout(), None);
-        let probe = ProbeSender::new(origin(), 0, usize::MAX);
+        assert!(ProbeSender::new(origin(), 1_000_000, 0, 1).is_finished(origin()));
+        assert_eq!(ProbeSender::new(origin(), 1_000_000, 0, 1).poll_timeout(), None);
+        let probe = ProbeSender::new(origin(), 0, usize::MAX, 1);
         assert!(probe.is_finished(origin() + Duration::from_secs(6)));
     }
 
     #[test]
     fn a_probe_is_not_polled_more_often_than_each_tick() {
-        let mut probe = ProbeSender::new(origin(), 100_000_000, 100_000);
+        let mut probe = ProbeSender::new(origin(), 100_000_000, 100_000, 1);
         probe.poll(origin());
         assert_eq!(probe.poll_timeout(), Some(origin() + TICK));
         assert_eq!(probe.poll(origin() + TICK / 2), 0);

@@ -41,9 +41,9 @@ impl FrameInfo {
     /// Of no layer that anybody wants: the payload or its descriptor is malformed, or needs a structure that has not come.
     pub(super) const UNREADABLE: Self = Self { layers: Layers::MAX, ..Self::NONE };
 
-    /// Whether nothing is known of it: see [`Self::UNREADABLE`].
+    /// Whether its layers could not be read.
     pub(crate) fn is_unreadable(&self) -> bool {
-        *self == Self::UNREADABLE
+        self.layers == Layers::MAX
     }
 
     /// A frame of a stream without layers.
