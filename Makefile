@@ -94,7 +94,7 @@ test-binary: build
 	.ci/check-no-cpp $(BINARY)
 
 .PHONY: test-browser
-test-browser: build chromium
+test-browser: build chromium network-tools
 	cd web && CHROMIUM=$(CHROMIUM) SLUICE_BIN=$(CURDIR)/$(BINARY) npm run --silent e2e
 
 # What the targets above stand on.
@@ -114,6 +114,13 @@ chromium: $(NPM_STAMP)
 			echo "the browser tests need Chromium: install it (apt-get install chromium), or set CHROMIUM to a Chrome or Chromium binary"; \
 			exit 1; \
 		fi; \
+	fi
+
+# For the test of a thin link, which is skipped, and says so, where it cannot be made.
+.PHONY: network-tools
+network-tools:
+	@if ! { command -v ip && command -v tc; } >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update && apt-get install --yes --no-install-recommends iproute2 || echo "iproute2 could not be installed"; \
 	fi
 
 $(NPM_STAMP): web/package.json web/package-lock.json

@@ -23,3 +23,4 @@ mod rtp_corpus;
 mod simulated_paths;
 mod simulcast;
 mod stats;
+mod thin_link;

@@ -222,6 +222,21 @@ fn a_step_up_that_does_not_last_doubles_the_wait_until_one_does() {
 }
 
 #[test]
+fn who_has_nothing_waits_a_few_seconds_at_most() {
+    let demands = [camera(1)];
+    let mut allocator = Allocator::new();
+    let mut now = origin();
+    allocator.allocate(now, enough_for(60), &demands);
+    for seconds in [2, 4, 8, 8, 8] {
+        assert_eq!(granted(allocator.allocate(now, usable(59), &demands)), [None]);
+        assert_eq!(granted(allocator.allocate(now, enough_for(60), &demands)), [None]);
+        assert_eq!(allocator.poll_timeout(), Some(now + Duration::from_secs(seconds)));
+        now += Duration::from_secs(seconds);
+        assert_eq!(granted(allocator.allocate(now, enough_for(60), &demands)), [Some((0, 0))]);
+    }
+}
+
+#[test]
 fn an_owners_wish_for_more_waits_for_nothing() {
     let mut allocator = Allocator::new();
     let squeezed = |allocator: &mut Allocator<u32>| {

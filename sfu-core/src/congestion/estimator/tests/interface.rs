@@ -205,3 +205,24 @@ fn sending_allocates_nothing_once_the_history_has_its_size() {
     let allocations: u64 = (20..60).map(&mut round).sum();
     assert_eq!(allocations, 0);
 }
+
+#[test]
+fn a_path_that_gets_nothing_any_more_is_probed_though_it_had_a_queue() {
+    let mut estimator = estimator();
+    estimator.set_desired_bps(origin(), 5_000_000);
+    // Each packet takes 5 ms longer than the one before: a queue grows.
+    let mut now = origin();
+    for sequence in 0..400_u16 {
+        now = origin() + ms(u64::from(sequence) * 5);
+        estimator.handle_sent(now, sequence, 1200, None);
+        while estimator.poll_probe(now).is_some() {}
+        if sequence % 10 == 9 {
+            estimator.handle_feedback(now, &all_received(sequence - 9, 10, u32::from(sequence / 10), 10_000));
+        }
+    }
+    assert!(estimator.limited_at().is_some());
+    let silent = now + ms(10_000);
+    estimator.handle_timeout(silent);
+    assert!(!estimator.is_interrupted(), "all that was sent has arrived");
+    assert!(estimator.poll_probe(silent).is_some());
+}
