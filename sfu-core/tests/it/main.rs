@@ -3,6 +3,7 @@
 
 mod allocation;
 mod allocations;
+mod bandwidth;
 mod call;
 mod continuity;
 mod decoder_models;
