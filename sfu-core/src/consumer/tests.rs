@@ -198,6 +198,21 @@ fn the_next_packet_tells_whether_a_held_one_ends_its_picture() {
     }
 }
 
+/// Harm prevented: a picture without an end is never shown, nor what is predicted from it. Only a layer that flows already may
+/// be what is missing.
+#[test]
+fn a_whole_picture_that_waits_for_one_layer_more_ends_at_a_gap() {
+    let layering = Layering::Svc { spatial_layers: 3, temporal_layers: 1, up_switch: UpSwitch::SpatialSwitch };
+    for next in [layer(22, 2, 1), layer(23, 3, 0)] {
+        let mut consumer = consumer_of(MediaKind::Video, layering);
+        consumer.selector.set_target(Some(Layers { spatial: 0, temporal: 0 }));
+        assert!(consumer.admit(origin(), &layer(10, 1, 0)).sent().unwrap().marker);
+        consumer.selector.set_target(Some(Layers { spatial: 1, temporal: 0 }));
+        assert_eq!(consumer.admit(origin(), &layer(20, 2, 0)), Verdict::Hold { starts: false });
+        assert!(consumer.take_held(&next).unwrap().admission.marker);
+    }
+}
+
 #[test]
 fn a_held_packet_keeps_its_place() {
     let mut consumer = holding();

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::congestion::allocation::Allocator;
+use crate::congestion::allocation::{Allocator, OVERHEAD_PERCENT};
 use crate::congestion::estimator::{BandwidthEstimator, EstimatorOptions, ProbeId};
 use crate::congestion::pacer::{Pacer, ProbeSender};
+use crate::congestion::rate::RateMeter;
 use crate::consumer::Admission;
 use crate::consumer::send_history::Sent;
 use crate::parameters::{HeaderExtensionUri, RtpHeaderExtensionParameters, RtpParameters};
@@ -19,6 +20,13 @@ const MIN_ESTIMATE_BPS: u64 = 30_000;
 
 /// How long it is believed that a path is full that has shown so. Meanwhile probes ask again.
 const LIMIT_HOLDS: Duration = Duration::from_secs(30);
+
+/// What repeats may take of a path, in percent: enough to repair a third of all packets lost. Beyond it they would only fill the
+/// queue that lost the packets, and are left out; the peer asks again.
+const RESENDS_PERCENT_MAX: u64 = 40;
+
+/// Repeats that are sent whatever the estimate, in bits per second: a few packets.
+const RESENDS_BPS_MIN: u64 = 50_000;
 
 /// Within this time a peer reports on what it gets, if it ever will: browsers do so every 50 to 250 ms.
 const REPORTS_WITHIN: Duration = Duration::from_secs(3);
@@ -86,6 +94,8 @@ pub(crate) struct Downlink {
     pub(crate) allocated_at: Option<Instant>,
     /// What it was shared out by.
     pub(crate) allocated_bps: Option<u64>,
+    /// Repeats asked for by the peer.
+    resends: RateMeter,
     pub(crate) pacer: Pacer<Paced>,
     pub(crate) probe: Option<(ProbeId, ProbeSender)>,
     /// Next transport-wide sequence number.
@@ -106,6 +116,7 @@ impl Downlink {
             allocate_at: None,
             allocated_at: None,
             allocated_bps: None,
+            resends: RateMeter::default(),
             pacer: Pacer::new(),
             probe: None,
             next_wide_sequence: 0,
@@ -180,9 +191,22 @@ impl Downlink {
         self.pacer.set_rate(now, self.estimate_bps().filter(|_| !is_mute));
     }
 
-    /// What may be given to streams: the estimate, or, without one, the configured maximum.
-    pub(crate) fn budget_bps(&self) -> Option<u64> {
-        self.estimate_bps().or(self.max_bps)
+    /// What may be given to streams: the estimate, or, without one, the configured maximum; less what repeats take beyond what
+    /// is always kept free for them.
+    pub(crate) fn budget_bps(&self, now: Instant) -> Option<u64> {
+        let budget_bps = self.estimate_bps().or(self.max_bps)?;
+        let kept_free_bps = budget_bps.saturating_mul(OVERHEAD_PERCENT) / 100;
+        Some(budget_bps.saturating_sub(self.resends.bitrate_bps(now).saturating_sub(kept_free_bps)))
+    }
+
+    /// Whether a packet may be repeated, which then counts as sent.
+    pub(crate) fn admit_resend(&mut self, now: Instant, bytes: usize) -> bool {
+        let may_bps = self.estimate_bps().map(|bps| (bps / 100 * RESENDS_PERCENT_MAX).max(RESENDS_BPS_MIN));
+        let is_admitted = may_bps.is_none_or(|may_bps| self.resends.bitrate_bps(now) < may_bps);
+        if is_admitted {
+            self.resends.handle_bytes(now, bytes);
+        }
+        is_admitted
     }
 
     /// A packet with a transport-wide number has left.

@@ -124,7 +124,7 @@ impl Core {
         self.trace_estimate(now, key);
         let Some(transport) = self.transports.get_mut(key) else { return };
         let downlink = &mut transport.downlink;
-        let (before, after) = (downlink.allocated_bps, downlink.budget_bps());
+        let (before, after) = (downlink.allocated_bps, downlink.budget_bps(now));
         let differs = match (before, after) {
             (Some(before), Some(after)) => before.abs_diff(after) * 50 > before,
             (before, after) => before != after,
@@ -150,7 +150,7 @@ impl Core {
             }
             demands.push(consumer.demand(now, consumer_key, producer));
         }
-        let budget = transport.downlink.budget_bps();
+        let budget = transport.downlink.budget_bps(now);
         let downlink = &mut transport.downlink;
         downlink.allocated_bps = budget;
         downlink.allocated_at = Some(now);

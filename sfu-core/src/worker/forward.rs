@@ -88,6 +88,9 @@ impl Core {
             let stored = encoding.and_then(|encoding| encoding.stream.as_ref()?.store.get(now, sent.source_extended));
             let Some(stored) = stored else { continue };
             let bytes = stored.payload().len() + OVERHEAD_BYTES;
+            if consumer.kind == MediaKind::Video && !transport.downlink.admit_resend(now, bytes) {
+                continue;
+            }
             let pacer = &mut transport.downlink.pacer;
             let waits = consumer.kind == MediaKind::Video
                 && !pacer.try_send(now, bytes)

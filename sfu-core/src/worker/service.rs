@@ -80,6 +80,8 @@ impl Core {
 
     /// Media can flow on this transport from now on: what waited for that is asked for.
     pub(super) fn handle_media_ready(&mut self, now: Instant, key: TransportKey) {
+        // At once: the first key frame may be on its way.
+        self.allocate(now, key);
         let Some(transport) = self.transports.get(key) else { return };
         let sources: Vec<ProducerKey> = transport
             .consumers

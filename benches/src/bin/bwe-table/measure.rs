@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use simulation::sink::playback::Playback;
 use simulation::source::video::{Audio, Video, VideoCodec};
 use simulation::{Direction, SinkId, SourceId, World, ms, s};
 
@@ -10,6 +11,9 @@ use crate::scenarios::Scenario;
 /// Publishers of sound and of a simulcast of three sizes and three frame rates each: 28 steps in all, of which the topmost
 /// cost more than any path of the scenarios carries.
 const PUBLISHERS: usize = 4;
+
+/// Those of them that are heard.
+const SPEAKERS: usize = 2;
 
 /// How often the estimate is looked at.
 const SAMPLE: Duration = Duration::from_millis(50);
@@ -66,12 +70,15 @@ impl<'a> Run<'a> {
     /// some bytes, and must not decide anything.
     fn new(scenario: &'a Scenario, seed: u64) -> Self {
         let mut world = World::new(seed);
-        world.forget_packets();
+        if std::env::var("BWE_TRACE").is_err() {
+            world.forget_packets();
+        }
         let publishers: Vec<usize> = (0..PUBLISHERS).map(|_| world.peer()).collect();
         let receivers: Vec<usize> = scenario.receivers.iter().map(|_| world.peer()).collect();
         let video = Video::simulcast(VideoCodec::Vp8, 3);
         let videos = publishers.iter().map(|peer| world.publish(*peer, &video)).collect();
-        let sounds = publishers.iter().map(|peer| world.publish_audio(*peer, Audio::default())).collect();
+        let sounds =
+            publishers.iter().take(SPEAKERS).map(|peer| world.publish_audio(*peer, Audio::default())).collect();
         world.run_for(s(1));
         let start = world.now;
         for peer in &receivers {
@@ -150,6 +157,35 @@ impl<'a> Run<'a> {
             let waits = self.receivers.iter().map(|peer| link(peer).wait_percentile(part, self.start, to));
             waits.max().unwrap_or_default()
         };
+        if std::env::var("BWE_TRACE").is_ok() {
+            for sink in &self.sinks {
+                for u in &world.playback(*sink).undecodable {
+                    println!("UNDEC {:?} {u:?}", u.at - self.start);
+                    for (n, g) in world.sink(*sink).packets.range(u.number - 60..u.number + 10) {
+                        let st = simulation::truth::Stamp::read(&g.payload).unwrap();
+                        println!(
+                            "  {n} {:?} ts {} m {} rep {} ssrc {} frame {} key {} {:?} refs {:?}",
+                            g.at - self.start,
+                            g.timestamp,
+                            g.marker,
+                            g.is_repair,
+                            st.ssrc,
+                            st.frame.id,
+                            st.frame.is_key,
+                            st.frame.layers,
+                            st.frame.references()
+                        );
+                    }
+                }
+
+                let p = world.playback(*sink);
+                for f in p.freezes(world.now) {
+                    println!("FREEZE {sink:?} {:?} {:?}", f.from - self.start, f.duration());
+                }
+                let s = world.sink(*sink);
+                println!("sink {sink:?} nacks {} given up {} lost {} plis", s.nacks_sent, s.given_up.len(), p.lost);
+            }
+        }
         let outage = scenario.outage.map(|(from, duration)| (self.start + from, self.start + from + duration));
         let freezes: Vec<_> = self
             .sinks
@@ -168,7 +204,7 @@ impl<'a> Run<'a> {
             sent: self.receivers.iter().map(|peer| link(peer).offered.packets).sum(),
             freezes: freezes.len(),
             frozen: freezes.iter().map(|freeze| freeze.duration()).sum(),
-            undecodable: self.sinks.iter().map(|sink| world.playback(*sink).undecodable.len()).sum(),
+            undecodable: self.sinks.iter().map(|sink| undecodable(world.playback(*sink))).sum(),
             fairness: (carried.len() > 1).then(|| carried.iter().copied().fold(f64::INFINITY, f64::min) / total),
         }
     }
@@ -187,7 +223,7 @@ impl<'a> Run<'a> {
             .map(|(_, estimates)| estimates.iter().sum::<f64>() / capacity)
             .collect();
         let count = settled.len().max(1) as f64;
-        settled.into_iter().map(|share| 1.0 - (1.0 - share).abs().min(1.0)).sum::<f64>() / count
+        settled.into_iter().map(|share| share.min(1.0)).sum::<f64>() / count
     }
 
     /// Both the estimate and what is carried have to be there; the latter over a second, for frames differ.
@@ -208,4 +244,11 @@ impl<'a> Run<'a> {
             .find(|(at, estimates)| *at > from && estimates.iter().sum::<f64>() <= capacity)
             .map(|(at, _)| *at - from)
     }
+}
+
+/// Pictures that came whole and could not be decoded, after the first that could: what was lost before the first packet that
+/// came is not known to be lost.
+fn undecodable(playback: &Playback) -> usize {
+    let first = playback.shown.first().map(|shown| shown.at);
+    playback.undecodable.iter().filter(|known| first.is_some_and(|first| known.at > first)).count()
 }

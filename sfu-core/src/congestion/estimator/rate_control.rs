@@ -39,6 +39,9 @@ const MAX_DRAIN: f64 = 0.75;
 /// A queue that is below this share of its peak is being drained.
 const FALLING: f64 = 0.85;
 
+/// Sending more than this multiple of what arrives drains no queue.
+const OVERSENT: f64 = 0.95;
+
 /// What the rate control knows when it is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Conditions {
@@ -171,7 +174,9 @@ impl RateControl {
         drain.peak_ms = drain.peak_ms.max(conditions.queue_ms);
         // Packets from before the decrease say nothing of its effect.
         let is_late = now >= drain.until && conditions.acknowledged_at >= drain.began;
-        if is_late && !is_drained && conditions.queue_ms < FALLING * drain.peak_ms {
+        // Nor does a queue that stays when no less is sent.
+        let is_oversent = conditions.sent_bps as f64 > OVERSENT * drain.measured_bps;
+        if is_late && !is_drained && (is_oversent || conditions.queue_ms < FALLING * drain.peak_ms) {
             drain.peak_ms = conditions.queue_ms;
             drain.until = now + conditions.rtt + FEEDBACK_DELAY;
         } else if is_late || is_drained {

@@ -159,11 +159,11 @@ fn who_speaks_and_how_loud_is_told() {
         assert_eq!(dominant.len(), 1, "told once");
         assert_eq!(dominant[0].1, producers[speaker]);
         assert!(dominant[0].0 < s(3), "{:?}", dominant[0].0);
-        let levels = events.iter().filter_map(|(_, _, event)| match event {
+        let mut levels = events.iter().filter_map(|(_, _, event)| match event {
             RouterEvent::AudioLevels { levels } => Some(levels),
             _ => None,
         });
-        let last = levels.last().expect("levels");
+        let last = levels.next_back().expect("levels");
         let loudest: Vec<_> = last.iter().map(|level| (level.producer_id, level.volume_dbov)).collect();
         assert_eq!(loudest, [(producers[speaker], -(SPEECH as i8))]);
         // A cough is no speech.

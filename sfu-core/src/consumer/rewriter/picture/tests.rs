@@ -152,3 +152,15 @@ proptest! {
         }
     }
 }
+
+/// Harm prevented: after a pause ids go back, when the last pictures were overtaken by what was dropped of them.
+#[test]
+fn the_last_picture_sent_counts_though_later_packets_came_before_it() {
+    let mut rewriter = PictureRewriter::new(Numbering::SourceDistances, numbers(0x7ffe, 0));
+    assert!(rewriter.rewrite(numbers(0x7ffe, 0), true).is_some());
+    for picture_id in [0x7fff, 0, 1, 0] {
+        assert_eq!(rewriter.rewrite(numbers(picture_id, 0), false), Some((picture_id, 0)));
+    }
+    rewriter.resync(Numbering::SourceDistances, numbers(50, 7));
+    assert_eq!(rewriter.rewrite(numbers(50, 7), true), Some((2, 1)));
+}

@@ -163,3 +163,16 @@ fn the_corpus_holds_a_stream_of_each_mode() {
         assert_eq!(kept, expected, "{name}");
     }
 }
+
+/// Harm prevented: when the packet with the parameter sets is lost a viewer starts behind it, and never gets them.
+#[test]
+fn an_h264_stream_that_sends_parameter_sets_is_started_with_them_alone() {
+    let (single, idr) = ([0x67, 0x42, 0xe0, 0x1f], [0x65, 0x88]);
+    let aggregated = [24, 0, 4, 0x67, 0x42, 0xe0, 0x1f, 0, 2, 0x68, 0xce];
+    for sets in [&single[..], &aggregated] {
+        let mut reader = FrameReader::default();
+        let mut is_key = |payload: &[u8]| reader.read(Codec::H264, payload, None, false).key_frame;
+        assert!(is_key(&idr), "they may have come by signalling");
+        assert_eq!([is_key(sets), is_key(&idr), is_key(sets)], [true, false, true]);
+    }
+}
