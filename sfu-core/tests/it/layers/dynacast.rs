@@ -133,6 +133,7 @@ fn nobody_watching_is_no_layers_and_who_paused_does_not_watch() {
         let resumed = stage.world.now;
         stage.world.core.resume_consumer(resumed, consumer).unwrap();
         stage.world.settle();
+        stage.world.run_for(ms(10));
         assert!(stage.wanted(resumed)[0].1.contains(&2), "{name}");
         stage.world.run_for(s(4));
         let closed = stage.world.now;
