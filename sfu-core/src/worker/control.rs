@@ -152,9 +152,13 @@ impl Core {
         let mut transport = self.transports.remove(key)?;
         let router_id = transport.router;
         for consumer in std::mem::take(&mut transport.consumers) {
+            let producer = self.consumers.get(consumer).map(|consumer| consumer.producer);
             if let Some(consumer_id) = self.remove_consumer(consumer) {
                 let reason = ConsumerCloseReason::TransportClosed;
                 self.tell(router_id, RouterEvent::ConsumerClosed { consumer_id, reason });
+            }
+            if let Some(producer) = producer {
+                self.update_wanted(now, producer);
             }
         }
         for producer in std::mem::take(&mut transport.producers) {

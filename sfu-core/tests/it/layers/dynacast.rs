@@ -178,3 +178,19 @@ fn a_publisher_that_obeys_is_seen_in_a_newly_wanted_size_within_a_second() {
         assert_watchable(&stage.world, sink, name);
     }
 }
+
+/// Harm prevented: whoever watched closes the page, and the camera is sent to nobody for the rest of the call.
+#[test]
+fn who_goes_away_without_closing_anything_does_not_watch_any_more() {
+    let mut stage = Stage::new(3300, &form("VP8 simulcast"));
+    let viewer = stage.world.peer();
+    stage.world.consume_as(viewer, stage.source, without_bandwidth_feedback(), false).unwrap();
+    stage.world.run_for(s(6));
+    let gone = stage.world.now;
+    let transport = stage.world.peers[viewer].transport;
+    stage.world.core.close_transport(gone, transport);
+    stage.world.settle();
+    stage.world.run_for(s(4));
+    let told = stage.wanted(gone);
+    assert_eq!(told.last().map(|(_, layers)| &layers[..]), Some(&[][..]), "{told:?}");
+}
