@@ -4,6 +4,7 @@
 mod allocation;
 mod allocations;
 mod bandwidth;
+mod zz;
 mod call;
 mod continuity;
 mod decoder_models;
