@@ -21,9 +21,12 @@ const MIN_ESTIMATE_BPS: u64 = 30_000;
 /// How long it is believed that a path is full that has shown so. Meanwhile probes ask again.
 const LIMIT_HOLDS: Duration = Duration::from_secs(30);
 
-/// What repeats may take of a path, in percent: enough to repair a third of all packets lost. Beyond it they would only fill the
-/// queue that lost the packets, and are left out; the peer asks again.
+/// What repeats may take of a path that has lately shown to be full, in percent: enough to repair a third of all packets lost.
+/// Beyond it they would only fill the queue that lost the packets, and are left out; the peer asks again.
 const RESENDS_PERCENT_MAX: u64 = 40;
+
+/// The same of any other path: all of it, for a moment, after an interruption.
+const RESENDS_PERCENT_MAX_OF_FREE: u64 = 100;
 
 /// Repeats that are sent whatever the estimate, in bits per second: a few packets.
 const RESENDS_BPS_MIN: u64 = 50_000;
@@ -179,9 +182,14 @@ impl Downlink {
     /// no more than the estimate, which then says what was used, or it is interrupted.
     pub(crate) fn base_budget_bps(&self, now: Instant) -> Option<u64> {
         let Some(estimator) = &self.estimator else { return self.max_bps };
+        if self.is_limited(now) { Some(estimator.sustained_bps()) } else { self.max_bps }
+    }
+
+    /// Whether the path has lately shown that it carries no more than the estimate.
+    fn is_limited(&self, now: Instant) -> bool {
+        let Some(estimator) = &self.estimator else { return false };
         let limited_at = estimator.limited_at().filter(|_| !estimator.is_interrupted());
-        let is_limited = limited_at.is_some_and(|at| now.saturating_duration_since(at) < LIMIT_HOLDS);
-        if is_limited { Some(estimator.sustained_bps()) } else { self.max_bps }
+        limited_at.is_some_and(|at| now.saturating_duration_since(at) < LIMIT_HOLDS)
     }
 
     /// Paces by the estimate. A peer that reports nothing though it said that it would is not held to an assumption.
@@ -201,7 +209,8 @@ impl Downlink {
 
     /// Whether a packet may be repeated, which then counts as sent.
     pub(crate) fn admit_resend(&mut self, now: Instant, bytes: usize) -> bool {
-        let may_bps = self.estimate_bps().map(|bps| (bps / 100 * RESENDS_PERCENT_MAX).max(RESENDS_BPS_MIN));
+        let percent = if self.is_limited(now) { RESENDS_PERCENT_MAX } else { RESENDS_PERCENT_MAX_OF_FREE };
+        let may_bps = self.estimate_bps().map(|bps| (bps / 100 * percent).max(RESENDS_BPS_MIN));
         let is_admitted = may_bps.is_none_or(|may_bps| self.resends.bitrate_bps(now) < may_bps);
         if is_admitted {
             self.resends.handle_bytes(now, bytes);

@@ -3,6 +3,8 @@
 
 mod allocation;
 mod allocations;
+mod bandwidth;
+mod zz;
 mod call;
 mod continuity;
 mod decoder_models;

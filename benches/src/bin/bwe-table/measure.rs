@@ -127,22 +127,6 @@ impl<'a> Run<'a> {
                 stats.ok().and_then(|stats| stats.bandwidth.available_outgoing_bitrate).unwrap_or(0) as f64
             });
             self.samples.push((now - self.start, estimates.collect()));
-            if std::env::var("BWE_TRACE").is_ok() {
-                for peer in &self.receivers {
-                    let t = world.peers[*peer].transport;
-                    println!(
-                        "{:?} {peer} {:.0} {}",
-                        now - self.start,
-                        world.network.stats(*peer, Direction::Down).delivered_bps(now - SAMPLE * 6, now) / 1e3,
-                        world.core.debug_downlink(t)
-                    );
-                }
-                for e in self.world.events.drain(..) {
-                    if e.0 >= self.start {
-                        println!("   {:?}", e.2);
-                    }
-                }
-            }
         }
     }
 

@@ -484,15 +484,9 @@ impl Picture {
         self.frames().next().is_some_and(|frame| frame.is_key && frame.references().is_empty())
     }
 
-    /// Whether it is a key picture, and `before` is not whole.
+    /// Whether it is a key picture, and `before` was not sent to its end.
     fn cuts(&self, before: &Self) -> bool {
-        let all: usize = before
-            .pieces
-            .values()
-            .filter(|piece| piece.stamp.index == 0)
-            .map(|piece| usize::from(piece.stamp.count))
-            .sum();
-        self.starts_anew() && before.pieces.len() < all
+        self.starts_anew() && before.pieces.values().all(|piece| !piece.marker)
     }
 
     fn has_waited(&self, now: Instant) -> bool {

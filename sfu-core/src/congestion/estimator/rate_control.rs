@@ -193,7 +193,7 @@ impl RateControl {
     fn may_decrease(&self, now: Instant, conditions: &Conditions) -> bool {
         if let Some(drain) = self.drain {
             return conditions.queue_ms > DRAIN_FROM_MS
-                && conditions.short_carried_bps().is_some_and(|carried| carried < 0.85 * drain.measured_bps);
+                && conditions.surely_carried_bps().is_some_and(|carried| carried < 0.85 * drain.measured_bps);
         }
         self.last_decrease.is_none_or(|at| now.saturating_duration_since(at) >= conditions.rtt + FEEDBACK_DELAY)
     }
@@ -201,6 +201,7 @@ impl RateControl {
     fn decrease(&mut self, now: Instant, conditions: &Conditions) {
         self.last_decrease = Some(now);
         let carried = match (conditions.carried_bps(), conditions.short_carried_bps()) {
+            _ if self.drain.is_some() => conditions.surely_carried_bps(),
             (_, Some(short)) if conditions.queue_ms > DRAIN_FROM_MS => Some(short),
             (long, _) => long,
         };
@@ -251,6 +252,13 @@ impl Conditions {
     /// The rate of sending that makes what arrives: losses that do not depend on the rate take no room from us.
     fn carried_bps(&self) -> Option<f64> {
         self.acknowledged_bps.map(|bps| bps as f64 / (1.0 - self.inherent_loss))
+    }
+
+    /// The larger of the long time's rate and the short one's, which a few packets make: the least of many such samples would
+    /// lead ever further down.
+    fn surely_carried_bps(&self) -> Option<f64> {
+        let rates = [self.carried_bps(), self.short_carried_bps()];
+        rates.into_iter().flatten().max_by(f64::total_cmp)
     }
 
     fn short_carried_bps(&self) -> Option<f64> {

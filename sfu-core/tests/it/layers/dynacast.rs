@@ -9,6 +9,10 @@ use super::{Form, assert_watchable, forms, prefer, without_bandwidth_feedback};
 
 /// How long a layer goes unused before its sender is told.
 const UNUSED_AFTER: Duration = s(2);
+/// How soon "at once" is: wishes of one moment are taken together.
+const AT_ONCE: Duration = ms(10);
+/// How much later than its time what is unused may be told: it is looked at once a second.
+const LATE: Duration = ms(1100);
 
 struct Stage {
     world: World,
@@ -133,7 +137,7 @@ fn nobody_watching_is_no_layers_and_who_paused_does_not_watch() {
         let resumed = stage.world.now;
         stage.world.core.resume_consumer(resumed, consumer).unwrap();
         stage.world.settle();
-        stage.world.run_for(ms(10));
+        stage.world.run_for(AT_ONCE);
         assert!(stage.wanted(resumed)[0].1.contains(&2), "{name}");
         stage.world.run_for(s(4));
         let closed = stage.world.now;
