@@ -1,7 +1,7 @@
 import { expectedWidth, LAYERED, openLayered } from './fixtures/layers';
 import { test } from './fixtures/test';
 
-const RUNS = 5;
+const RUNS = 4;
 /** Each way from one layer to another, beginning and ending at the top. */
 const WALK = [0, 1, 2, 1, 0, 2];
 /** A publisher is asked for one key frame a second at most: a switch that comes sooner waits for that. */
