@@ -273,7 +273,8 @@ impl<K: Copy + Ord> Allocator<K> {
                 allocation.layers = layers;
             }
             if let Some(state) = self.states.get_mut(&video.key) {
-                state.handle_allocation(now, layers, video.has.cmp(&video.had), video.is_new);
+                let is_proven = self.base_budget_bps.is_some();
+                state.handle_allocation(now, layers, video.has.cmp(&video.had), (video.is_new, is_proven));
             }
         }
     }

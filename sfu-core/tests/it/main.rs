@@ -4,7 +4,6 @@
 mod allocation;
 mod allocations;
 mod bandwidth;
-mod zz;
 mod call;
 mod continuity;
 mod decoder_models;

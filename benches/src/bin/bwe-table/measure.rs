@@ -24,7 +24,7 @@ const REACHED: f64 = 0.8;
 /// What came of a scenario. Shares are of the capacity.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
-    /// The estimates together, settled, what is beyond the capacity counting as missing.
+    /// The estimates together, settled, what is beyond the capacity not counted.
     pub(crate) estimated: f64,
     /// What left through the thin place, settled: media, repeats and probes.
     pub(crate) carried: f64,
@@ -70,9 +70,7 @@ impl<'a> Run<'a> {
     /// some bytes, and must not decide anything.
     fn new(scenario: &'a Scenario, seed: u64) -> Self {
         let mut world = World::new(seed);
-        if std::env::var("BWE_TRACE").is_err() {
-            world.forget_packets();
-        }
+        world.forget_packets();
         let publishers: Vec<usize> = (0..PUBLISHERS).map(|_| world.peer()).collect();
         let receivers: Vec<usize> = scenario.receivers.iter().map(|_| world.peer()).collect();
         let video = Video::simulcast(VideoCodec::Vp8, 3);
@@ -141,35 +139,6 @@ impl<'a> Run<'a> {
             let waits = self.receivers.iter().map(|peer| link(peer).wait_percentile(part, self.start, to));
             waits.max().unwrap_or_default()
         };
-        if std::env::var("BWE_TRACE").is_ok() {
-            for sink in &self.sinks {
-                for u in &world.playback(*sink).undecodable {
-                    println!("UNDEC {:?} {u:?}", u.at - self.start);
-                    for (n, g) in world.sink(*sink).packets.range(u.number - 60..u.number + 10) {
-                        let st = simulation::truth::Stamp::read(&g.payload).unwrap();
-                        println!(
-                            "  {n} {:?} ts {} m {} rep {} ssrc {} frame {} key {} {:?} refs {:?}",
-                            g.at - self.start,
-                            g.timestamp,
-                            g.marker,
-                            g.is_repair,
-                            st.ssrc,
-                            st.frame.id,
-                            st.frame.is_key,
-                            st.frame.layers,
-                            st.frame.references()
-                        );
-                    }
-                }
-
-                let p = world.playback(*sink);
-                for f in p.freezes(world.now) {
-                    println!("FREEZE {sink:?} {:?} {:?}", f.from - self.start, f.duration());
-                }
-                let s = world.sink(*sink);
-                println!("sink {sink:?} nacks {} given up {} lost {} plis", s.nacks_sent, s.given_up.len(), p.lost);
-            }
-        }
         let outage = scenario.outage.map(|(from, duration)| (self.start + from, self.start + from + duration));
         let freezes: Vec<_> = self
             .sinks
@@ -210,7 +179,7 @@ impl<'a> Run<'a> {
         settled.into_iter().map(|share| share.min(1.0)).sum::<f64>() / count
     }
 
-    /// Both the estimate and what is carried have to be there; the latter over a second, for frames differ.
+    /// When the estimates together were enough for the first time.
     fn to_80_percent(&self) -> Option<Duration> {
         let from = self.scenario.timed_from;
         let enough = REACHED * self.capacity_at(from);

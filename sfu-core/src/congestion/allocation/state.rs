@@ -49,11 +49,19 @@ impl State {
         self.preferred = preferred;
     }
 
-    /// What it got, and how that compares with what it had. A newcomer's first layers are no step up that may turn out wrong.
-    pub(super) fn handle_allocation(&mut self, now: Instant, layers: Option<Layers>, change: Ordering, is_new: bool) {
+    /// What it got, and how that compares with what it had. A newcomer's first layers are no step up that may turn out wrong, nor
+    /// is a path to blame that has not shown to be full (`is_proven`): only the assumption was wrong.
+    pub(super) fn handle_allocation(
+        &mut self,
+        now: Instant,
+        layers: Option<Layers>,
+        change: Ordering,
+        (is_new, is_proven): (bool, bool),
+    ) {
         self.layers = layers;
         match change {
             Ordering::Greater if is_new => {}
+            Ordering::Less if !is_proven => {}
             Ordering::Greater => self.went_up_at = Some(now),
             Ordering::Less => {
                 let went_up_at = self.went_up_at.take();

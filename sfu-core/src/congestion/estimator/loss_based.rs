@@ -43,6 +43,12 @@ const JUMP_DEVIATIONS: f64 = 3.0;
 const JUMPS_WITH_QUEUE: usize = 1;
 const JUMPS_WITHOUT_QUEUE: usize = 2;
 
+/// Who loses so much was cut off, which says nothing of any rate.
+const INTERRUPTED: f64 = 0.95;
+
+/// No bound is lower than this share of what the delays allow: what so few packets say of more is chance.
+const MIN_SHARE_OF_TARGET: f64 = 0.1;
+
 /// Loss that is not believed to be inherent unless an experiment has shown it lately.
 const SUSPECT_LOSS: f64 = 0.08;
 
@@ -222,6 +228,8 @@ impl LossBased {
             self.suspect(now, conditions);
         }
         self.limit_loss();
+        let least = MIN_SHARE_OF_TARGET * target_bps;
+        self.bound_bps = self.bound_bps.map(|bound| bound.max(least));
     }
 
     /// When an experiment is to be ended by [`expire`](Self::expire).
@@ -254,6 +262,9 @@ impl LossBased {
     }
 
     fn observe(&mut self, partial: &Partial, span_us: i64) {
+        if f64::from(partial.lost) > INTERRUPTED * f64::from(partial.packets) {
+            return;
+        }
         if self.window.len() >= WINDOW {
             self.window.remove(0);
         }

@@ -111,6 +111,9 @@ const CLEARLY_MORE: f64 = 1.3;
 /// Time after a decrease without probes: their delay would be measured as well.
 const QUIET_AFTER_DECREASE: Duration = Duration::from_millis(1_500);
 
+/// A share lost over seconds that is a path's saying that it is full, though no queue is to be seen.
+const MUCH_LOSS: f64 = 0.25;
+
 /// The share lost in a receiver report that is a path's saying that it is full.
 const HIGH_LOSS: f64 = 0.1;
 
@@ -279,7 +282,9 @@ impl BandwidthEstimator {
         self.control_rate(now);
         self.losses.expire(now);
         self.settle_losses(now);
-        if self.losses.shown_bound_bps().is_some_and(|bound| bound <= self.rate.target_bps()) {
+        // Losses without a queue bound what is tried; for anything to be paused they have to be many.
+        let is_lossy = self.has_trace_of_queue() || self.losses.inherent_loss() > MUCH_LOSS;
+        if is_lossy && self.losses.shown_bound_bps().is_some_and(|bound| bound <= self.rate.target_bps()) {
             self.limited_at = Some(now);
         }
         while let Some(result) = self.probing.poll_result(self.newest_acknowledged_us, self.estimate()) {
@@ -502,7 +507,7 @@ impl BandwidthEstimator {
     fn settle_losses(&mut self, now: Instant) {
         let conditions = LossConditions {
             target_bps: self.rate.target_bps(),
-            has_queue: self.delays.queue_ms() >= TRACE_OF_QUEUE_MS + self.packet_ms(),
+            has_queue: self.has_trace_of_queue(),
             is_limited_by_application: self.is_limited_by_application(now),
         };
         let Self { history, losses, .. } = self;
@@ -543,6 +548,10 @@ impl BandwidthEstimator {
     fn with_untracked(&self, bps: f64) -> u64 {
         let untracked_bps = if self.has_feedback { self.untracked_bps } else { 0 };
         (bps as u64).saturating_add(untracked_bps).clamp(self.options.min_bps, self.options.max_bps)
+    }
+
+    fn has_trace_of_queue(&self) -> bool {
+        self.delays.queue_ms() >= TRACE_OF_QUEUE_MS + self.packet_ms()
     }
 
     /// The queue from which on it is one: jitter, and the time that a packet takes itself, which on a thin path is long.

@@ -87,8 +87,11 @@ const QUIET_AFTER_DECREASE: Duration = Duration::from_millis(1_500);
 /// Useful rates: a little above what is wanted, for estimates are used with a margin.
 const USEFUL: f64 = 1.2;
 
-/// More has to be wanted than this multiple of the estimate.
-const WANTED: f64 = 1.05;
+/// An estimate is enough when it is this multiple of what is wanted: rates waver, and steps up need headroom.
+const ENOUGH: f64 = 1.05;
+
+/// A probe's rate is at least this multiple of what is known to pass.
+const NEW_RATE: f64 = 1.05;
 
 /// What came of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -174,7 +177,7 @@ impl Probing {
     /// Takes what would be sent if it could. The first wish starts the first probes; one that grows beyond the estimate
     /// is tried without waiting.
     pub(super) fn set_desired_bps(&mut self, now: Instant, bps: f64, estimate_bps: f64) {
-        let was_enough = self.desired_bps <= estimate_bps * WANTED;
+        let was_enough = !self.is_more_wanted(estimate_bps);
         self.desired_bps = bps;
         if !self.has_started && bps > 0.0 {
             self.has_started = true;
@@ -332,14 +335,14 @@ impl Probing {
     }
 
     fn is_more_wanted(&self, estimate_bps: f64) -> bool {
-        estimate_bps < self.max_bps && self.desired_bps > estimate_bps * WANTED
+        estimate_bps < self.max_bps && self.desired_bps * ENOUGH > estimate_bps
     }
 
     /// Queues a rate, as far as it is useful: more than is wanted is never tried.
     fn enqueue(&mut self, rate_bps: f64, known_bps: f64, is_start: bool) {
         let rate_bps = rate_bps.min(self.max_bps).min(self.desired_bps * USEFUL);
         let is_new = self.waiting.back().is_none_or(|(last, _)| rate_bps > *last);
-        if rate_bps > known_bps * WANTED && is_new && self.waiting.len() < MAX_CLUSTERS {
+        if rate_bps > known_bps * NEW_RATE && is_new && self.waiting.len() < MAX_CLUSTERS {
             self.waiting.push_back((rate_bps, is_start));
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::trendline::PathUsage;
 
 /// What remains of the arriving rate at a decrease.
-const BACK_OFF: f64 = 0.88;
+const BACK_OFF: f64 = 0.91;
 
 /// Growth in one response time, far from the last congestion (draft, section 5.5: 1.08 a second at most; a response
 /// time is when the effect of a step is known).

@@ -11,8 +11,6 @@ use super::{Form, assert_watchable, forms, prefer, without_bandwidth_feedback};
 const UNUSED_AFTER: Duration = s(2);
 /// How soon "at once" is: wishes of one moment are taken together.
 const AT_ONCE: Duration = ms(10);
-/// How much later than its time what is unused may be told: it is looked at once a second.
-const LATE: Duration = ms(1100);
 
 struct Stage {
     world: World,
