@@ -47,6 +47,9 @@ const RICH = { width: 960, height: 540, frameRate: 15, spots: 60, spotSize: 24 }
 const SVC_BITRATE_BPS = 700_000;
 const START_BITRATE_KBPS = 1000;
 
+/** Then it does not happen any more. */
+const SWITCH_MAX_MS = 10_000;
+
 type Stats = Record<string, unknown>;
 
 /** Publishes the camera in layers. */
@@ -158,15 +161,15 @@ export async function timeToSwitch(
   const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
   const start = performance.now();
   const asked = preferLayers(client, producerId, spatialLayer);
-  let isThere = false;
-  while (!isThere) {
+  const widths = new Set<number>();
+  while (!widths.has(width)) {
     // One picture after another, as they come.
     // oxlint-disable-next-line no-await-in-loop
-    const { value: frame, done } = await reader.read();
-    if (done) {
-      throw new Error('the track has ended');
+    const { value: frame } = await reader.read();
+    if (!frame || performance.now() - start > SWITCH_MAX_MS) {
+      throw new Error(`no picture ${width} wide, but ${Array.from(widths).join(', ')}`);
     }
-    isThere = frame.displayWidth === width;
+    widths.add(frame.displayWidth);
     frame.close();
   }
   const elapsedMs = performance.now() - start;
