@@ -7,7 +7,7 @@ use simulation::{Depth, Direction, World, ms, s};
 
 /// Nobody looks at a still picture for longer. The link is full when it becomes thin, and a smaller layer's key picture has to
 /// get through it first.
-const STILL_MAX: Duration = Duration::from_secs(3);
+const STILL_MAX: Duration = Duration::from_secs(5);
 
 /// Harm prevented: the estimate dips while the queue drains, the last layer is paused for it, no feedback comes of what is not
 /// sent, and the viewer looks at a still picture for half a minute.

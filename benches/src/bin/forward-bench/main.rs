@@ -196,7 +196,11 @@ async fn subscribe(router: &Router, identity: &Identity, producer_id: ProducerId
     let udp_only = WebRtcTransportOptions { enable_udp: true, enable_tcp: false, ..WebRtcTransportOptions::default() };
     let transport = router.create_webrtc_transport(udp_only).await?;
     let client = Client::connect(&transport, identity).await?;
-    let rtp_capabilities = router.rtp_capabilities().clone();
+    let mut rtp_capabilities = router.rtp_capabilities().clone();
+    // These subscribers report nothing of their path, and must not say that they would: the server would wait for it.
+    for codec in &mut rtp_capabilities.codecs {
+        codec.rtcp_feedback.retain(|feedback| !feedback.is("transport-cc", "") && !feedback.is("goog-remb", ""));
+    }
     let consumer = transport
         .consume(ConsumerOptions { producer_id, rtp_capabilities, paused: false, preferred_layers: None })
         .await?;
