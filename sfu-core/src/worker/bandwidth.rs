@@ -16,7 +16,10 @@ use crate::transport::PathFeedback;
 /// How often a path is shared out again while nothing calls for it: layers' rates change.
 const ALLOCATE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How soon after one sharing out the next may be when somebody joins, leaves or wishes.
+/// Among so many a path is shared out again with every change: some microseconds.
+const FEW_CONSUMERS: usize = 32;
+
+/// How soon after one sharing out among more the next may be when somebody joins, leaves or wishes.
 const ALLOCATE_BATCH: Duration = Duration::from_millis(5);
 
 /// How soon after one sharing out the next may be: feedback comes ten to twenty times a second.
@@ -96,10 +99,13 @@ impl Core {
         }
     }
 
-    /// What is consumed over a path, or how, has changed: it is shared out again within a moment, once for a whole row of
-    /// changes. A peer that joins consumes hundreds of producers one by one.
+    /// What is consumed over a path, or how, has changed: it is shared out again, at once among few, and among many within a
+    /// moment, once for a whole row of changes. A peer that joins a full room consumes hundreds of producers one by one.
     pub(super) fn allocate_soon(&mut self, now: Instant, key: TransportKey) {
         let Some(transport) = self.transports.get_mut(key) else { return };
+        if transport.consumers.len() <= FEW_CONSUMERS {
+            return self.allocate(now, key);
+        }
         let downlink = &mut transport.downlink;
         let soon = downlink.allocated_at.map_or(now, |at| now.max(at + ALLOCATE_BATCH));
         downlink.allocate_at = Some(downlink.allocate_at.map_or(soon, |at| at.min(soon)));
