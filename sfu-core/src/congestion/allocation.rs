@@ -46,6 +46,9 @@ pub const STABILITY_MAX: Duration = Duration::from_secs(32);
 /// The same for a stream that has nothing any more: a picture now and then is better than none for half a minute.
 pub const PAUSE_MAX: Duration = Duration::from_secs(8);
 
+/// A budget of so many percent of that at which a step up turned out wrong ends the wait: the path has become another.
+pub const NEWS_PERCENT: u64 = 150;
+
 /// A step up that was held for this long was right: the wait begins with [`STABILITY_MIN`] again.
 pub const PROVEN_AFTER: Duration = Duration::from_secs(10);
 
@@ -156,13 +159,13 @@ impl<K: Copy + Ord> Allocator<K> {
     /// Divides `budget_bps` (`None`: nothing is known of the path, everything fits) among `demands`, which have one entry for each
     /// key. Who is not among them is forgotten. The answer has the order of the demands.
     pub fn allocate(&mut self, now: Instant, budget_bps: Option<u64>, demands: &[Demand<K>]) -> &[Allocation<K>] {
-        let audio_bps = self.begin(demands);
+        let audio_bps = self.begin(demands, budget_bps);
         let base_budget_bps = self.base_budget_bps.and_then(|base| budget_bps.map(|budget| budget.max(base)));
         let mut budget = Budget::new(base_budget_bps, audio_bps);
         self.grant_base_layers(now, &mut budget);
         let mut budget = Budget::new(budget_bps, budget.spent_bps);
         self.grant_steps(now, &mut budget);
-        self.conclude(now, budget.spent_bps);
+        self.conclude(now, budget_bps, budget.spent_bps);
         &self.allocations
     }
 
@@ -188,7 +191,7 @@ impl<K: Copy + Ord> Allocator<K> {
     }
 
     /// Reads the demands; returns what audio costs.
-    fn begin(&mut self, demands: &[Demand<K>]) -> u64 {
+    fn begin(&mut self, demands: &[Demand<K>], budget_bps: Option<u64>) -> u64 {
         self.round += 1;
         self.timeout = None;
         self.allocations.clear();
@@ -207,7 +210,7 @@ impl<K: Copy + Ord> Allocator<K> {
             if is_audio {
                 audio_bps = audio_bps.saturating_add(desired_bps);
             } else if !is_free {
-                self.add_video(index, demand, path);
+                self.add_video(index, demand, path, budget_bps);
             } else if let Some(state) = self.states.get_mut(&demand.key) {
                 state.round = self.round;
             }
@@ -217,7 +220,7 @@ impl<K: Copy + Ord> Allocator<K> {
         audio_bps
     }
 
-    fn add_video(&mut self, index: usize, demand: &Demand<K>, path: Path) {
+    fn add_video(&mut self, index: usize, demand: &Demand<K>, path: Path, budget_bps: Option<u64>) {
         let is_new = !self.states.contains_key(&demand.key);
         let next_serial = &mut self.next_serial;
         let state = self.states.entry(demand.key).or_insert_with(|| {
@@ -225,6 +228,7 @@ impl<K: Copy + Ord> Allocator<K> {
             State::new(*next_serial)
         });
         state.handle_demand(self.round, demand.priority, demand.preferred);
+        state.handle_budget(budget_bps);
         let had = state.layers.map_or(0, |layers| path.steps_within(layers));
         self.videos.push(Video {
             key: demand.key,
@@ -265,7 +269,7 @@ impl<K: Copy + Ord> Allocator<K> {
         }
     }
 
-    fn conclude(&mut self, now: Instant, spent_bps: u64) {
+    fn conclude(&mut self, now: Instant, budget_bps: Option<u64>, spent_bps: u64) {
         self.allocated_bps = spent_bps;
         for video in &self.videos {
             let layers = video.has.checked_sub(1).and_then(|last| video.path.step(last)).map(|step| step.layers);
@@ -274,7 +278,7 @@ impl<K: Copy + Ord> Allocator<K> {
             }
             if let Some(state) = self.states.get_mut(&video.key) {
                 let is_proven = self.base_budget_bps.is_some();
-                state.handle_allocation(now, layers, video.has.cmp(&video.had), (video.is_new, is_proven));
+                state.handle_allocation(now, layers, video.has.cmp(&video.had), (video.is_new, is_proven), budget_bps);
             }
         }
     }

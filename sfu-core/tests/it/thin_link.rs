@@ -10,7 +10,7 @@ use simulation::{Depth, Direction, World, ms, s};
 const STILL_MAX: Duration = Duration::from_secs(5);
 
 /// The top layer is back so long after the link is wide again: probes climb step by step, each to what the next layer needs.
-const BACK_WITHIN: Duration = Duration::from_secs(30);
+const BACK_WITHIN: Duration = Duration::from_secs(12);
 
 /// Harm prevented: the estimate dips while the queue drains, the last layer is paused for it, no feedback comes of what is not
 /// sent, and the viewer looks at a still picture for half a minute.
@@ -30,7 +30,7 @@ fn a_viewer_behind_a_link_that_becomes_thin_keeps_a_picture() {
         let steps = [(s(0), 20_000_000), (s(8), kbps * 1000), (s(38), 20_000_000)];
         world.set_capacity(bob, Direction::Down, Depth::Time(ms(depth)), &steps);
         let begun = world.now;
-        world.run_for(s(70));
+        world.run_for(s(55));
 
         let shown = &world.playback(sink).shown;
         let stills = shown.windows(2).map(|pair| (pair[1].at - pair[0].at, pair[0].at - begun));

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::time::Instant;
 
-use super::{PAUSE_MAX, PROVEN_AFTER, STABILITY_MAX, STABILITY_MIN};
+use super::{NEWS_PERCENT, PAUSE_MAX, PROVEN_AFTER, STABILITY_MAX, STABILITY_MIN};
 use crate::rtp::layers::Layers;
 
 #[derive(Debug)]
@@ -22,6 +22,9 @@ pub(super) struct State {
     went_up_at: Option<Instant>,
     /// How often in a row a step up did not last.
     failures: u32,
+    /// The budget at which the last step up was taken, and that at which one turned out wrong.
+    went_up_bps: u64,
+    failed_bps: Option<u64>,
 }
 
 impl State {
@@ -35,6 +38,8 @@ impl State {
             preferred: Layers::default(),
             went_up_at: None,
             failures: 0,
+            went_up_bps: 0,
+            failed_bps: None,
         }
     }
 
@@ -49,6 +54,16 @@ impl State {
         self.preferred = preferred;
     }
 
+    /// A budget far beyond that at which a step up turned out wrong is another path: what was learnt of the old one is void.
+    pub(super) fn handle_budget(&mut self, budget_bps: Option<u64>) {
+        let is_news = |failed: u64| budget_bps.is_none_or(|bps| bps >= failed.saturating_mul(NEWS_PERCENT) / 100);
+        if self.failed_bps.is_some_and(is_news) {
+            self.up_from = None;
+            self.failures = 0;
+            self.failed_bps = None;
+        }
+    }
+
     /// What it got, and how that compares with what it had. A newcomer's first layers are no step up that may turn out wrong, nor
     /// is a path to blame that has not shown to be full (`is_proven`): only the assumption was wrong.
     pub(super) fn handle_allocation(
@@ -57,14 +72,21 @@ impl State {
         layers: Option<Layers>,
         change: Ordering,
         (is_new, is_proven): (bool, bool),
+        budget_bps: Option<u64>,
     ) {
         self.layers = layers;
         match change {
             Ordering::Greater if is_new => {}
             Ordering::Less if !is_proven => {}
-            Ordering::Greater => self.went_up_at = Some(now),
+            Ordering::Greater => {
+                self.went_up_at = Some(now);
+                self.went_up_bps = budget_bps.unwrap_or(u64::MAX);
+            }
             Ordering::Less => {
                 let went_up_at = self.went_up_at.take();
+                if went_up_at.is_some() {
+                    self.failed_bps = Some(self.went_up_bps);
+                }
                 match went_up_at.map(|at| now.saturating_duration_since(at)) {
                     Some(held) if held < PROVEN_AFTER => self.failures = self.failures.saturating_add(1),
                     Some(_) => self.failures = 0,

@@ -221,6 +221,23 @@ fn a_step_up_that_does_not_last_doubles_the_wait_until_one_does() {
     assert_eq!(allocator.poll_timeout(), Some(now + STABILITY_MIN));
 }
 
+/// Harm prevented: a link that is wide again after a minute of trouble shows a thumbnail for half a minute more.
+#[test]
+fn a_path_that_has_become_another_is_not_waited_for() {
+    let demands = [camera(1)];
+    let mut allocator = Allocator::new();
+    let mut now = origin();
+    allocator.allocate(now, enough_for(300), &demands);
+    for _ in 0..4 {
+        now += STABILITY_MAX;
+        assert_eq!(granted(allocator.allocate(now, enough_for(500), &demands)), [Some((1, 2))]);
+        assert_eq!(granted(allocator.allocate(now, usable(300), &demands)), [Some((1, 1))]);
+    }
+    now += ms(100);
+    assert_eq!(granted(allocator.allocate(now, enough_for(700), &demands)), [Some((1, 1))], "as good as the same");
+    assert_eq!(granted(allocator.allocate(now, enough_for(1500), &demands)), [Some((2, 1))]);
+}
+
 #[test]
 fn who_has_nothing_waits_a_few_seconds_at_most() {
     let demands = [camera(1)];
