@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::congestion::allocation::{Allocator, OVERHEAD_PERCENT};
-use crate::congestion::estimator::{BandwidthEstimator, EstimatorOptions, ProbeId};
+use crate::congestion::estimator::{BandwidthEstimator, EstimatorOptions, MAX_ESTIMATE_BPS, MIN_ESTIMATE_BPS, ProbeId};
 use crate::congestion::pacer::{Pacer, ProbeSender};
 use crate::congestion::rate::RateMeter;
 use crate::consumer::Admission;
@@ -11,12 +11,6 @@ use crate::consumer::send_history::Sent;
 use crate::parameters::{HeaderExtensionUri, RtpHeaderExtensionParameters, RtpParameters};
 use crate::stats::BweTrace;
 use crate::worker::ConsumerKey;
-
-/// Probes never ask for more than this; no call uses it.
-const MAX_ESTIMATE_BPS: u64 = 50_000_000;
-
-/// The least that a path is taken to carry: audio and a thumbnail at a frame a second. Below it no call is worth having.
-const MIN_ESTIMATE_BPS: u64 = 30_000;
 
 /// How long it is believed that a path is full that has shown so. Meanwhile probes ask again.
 const LIMIT_HOLDS: Duration = Duration::from_secs(30);

@@ -163,6 +163,18 @@ impl Core {
         downlink.allocator.set_base_budget(downlink.base_budget_bps(now));
         downlink.pace(now);
         let allocations = downlink.allocator.allocate(now, budget, &demands).to_vec();
+        if allocations.iter().any(|allocation| allocation.layers.is_none()) {
+            tracing::debug!(
+                transport = %transport.id,
+                wanted_bps = downlink.allocator.desired_bps(),
+                given_bps = downlink.allocator.allocated_bps(),
+                estimate = ?downlink.estimator.as_ref().map(|estimator| estimator.snapshot()),
+                queued_packets = downlink.pacer.queued_packets(),
+                queued_bytes = downlink.pacer.queued_bytes(),
+                queued_for = ?downlink.pacer.oldest_wait(now),
+                "not every stream fits"
+            );
+        }
         let desired_bps = downlink.allocator.sufficient_budget_bps();
         if let Some(estimator) = &mut downlink.estimator {
             estimator.set_desired_bps(now, desired_bps);

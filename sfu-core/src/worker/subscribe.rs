@@ -155,6 +155,7 @@ impl Core {
         }
         if let Some(transport) = self.transports.get_mut(consumer.transport) {
             transport.consumers.retain(|other| *other != key);
+            transport.downlink.pacer.retain(|paced| paced.consumer() != key);
             transport.outbound.remove(&consumer.ssrc);
             if let Some(rtx) = &consumer.rtx {
                 transport.outbound.remove(&rtx.ssrc);

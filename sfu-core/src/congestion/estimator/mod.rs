@@ -31,6 +31,7 @@ pub mod fuzzing;
 mod history;
 mod inter_arrival;
 mod loss_based;
+mod options;
 mod probing;
 mod queue_delay;
 mod rate_control;
@@ -40,19 +41,11 @@ mod tests;
 mod trendline;
 
 pub use self::history::MAX_SENT_PACKETS;
+pub use self::options::{
+    EstimatorOptions, EstimatorSnapshot, INITIAL_ESTIMATE_BPS, MAX_ESTIMATE_BPS, MIN_ESTIMATE_BPS,
+};
 pub use self::probing::{Probe, ProbeId};
 pub use self::trendline::PathUsage;
-
-/// Where an estimate starts: what libwebrtc's own senders start with; any path worth calling on carries it, and the
-/// first probes are multiples of it.
-pub const INITIAL_ESTIMATE_BPS: u64 = 300_000;
-
-/// No estimate is lower: one Opus stream at its thriftiest with its headers. Less carries no call, and a lower
-/// estimate would only lengthen the way back.
-pub const MIN_ESTIMATE_BPS: u64 = 30_000;
-
-/// No estimate is higher unless the owner says so: forty good pictures. It bounds what a lying receiver can ask for.
-pub const MAX_ESTIMATE_BPS: u64 = 50_000_000;
 
 /// How long a packet that feedback says is missing may be late: longer than jitter with reordering, short enough to
 /// follow a full queue that drops.
@@ -116,48 +109,6 @@ const MUCH_LOSS: f64 = 0.25;
 
 /// The share lost in a receiver report that is a path's saying that it is full.
 const HIGH_LOSS: f64 = 0.1;
-
-/// The bounds of an estimate and where it starts, in bits per second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EstimatorOptions {
-    /// The estimate until something is known.
-    pub initial_bps: u64,
-    /// The estimate's floor.
-    pub min_bps: u64,
-    /// Its ceiling, above which nothing is probed either.
-    pub max_bps: u64,
-}
-
-impl Default for EstimatorOptions {
-    fn default() -> Self {
-        Self { initial_bps: INITIAL_ESTIMATE_BPS, min_bps: MIN_ESTIMATE_BPS, max_bps: MAX_ESTIMATE_BPS }
-    }
-}
-
-/// The state of an estimator, for statistics and traces. Rates in bits per second.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EstimatorSnapshot {
-    /// What [`BandwidthEstimator::estimate_bps`] says.
-    pub estimate_bps: u64,
-    /// What arrives, if there is feedback.
-    pub acknowledged_bps: Option<u64>,
-    /// What the delays allow.
-    pub delay_based_bps: u64,
-    /// What the losses allow; none if they are no reason for a bound.
-    pub loss_based_bps: Option<u64>,
-    /// What the delays say of the path.
-    pub usage: PathUsage,
-    /// How long packets wait in the path's queue, in milliseconds.
-    pub queue_ms: f64,
-    /// The share lost of late, 0 to 1.
-    pub fraction_lost: f64,
-    /// The share that the path is believed to lose at any rate, 0 to 1.
-    pub inherent_loss: f64,
-    /// The round trip.
-    pub rtt: Duration,
-    /// Whether feedback is overdue.
-    pub is_interrupted: bool,
-}
 
 /// The estimate of what one transport's path carries. See the module.
 #[derive(Debug, Clone)]
