@@ -4,8 +4,9 @@
 //! a time, by priority and largest deficit. What does not fit is paused and comes back by itself.
 //!
 //! Going down happens at once, for a queue is already growing. Going up waits for headroom ([`UP_HEADROOM_PERCENT`]) and, after a step
-//! down, for a while ([`STABILITY_MIN`]) that doubles when going up turns out to have been wrong. And nobody takes a step from
-//! another who would then be worse off: so measured rates that waver do not make two equals swap for ever.
+//! down, for a while ([`STABILITY_MIN`]) that doubles when going up turns out to have been wrong. It is the sum of all streams that the
+//! path did not carry, so the wait is theirs together, and only for sums near the one that failed ([`FAR_PERCENT`]) and near the
+//! budget ([`AMPLE_PERCENT`]). And nobody takes a step from another who would then be worse off: so measured rates that waver do not make two equals swap for ever.
 //!
 //! ## The steps
 //!
@@ -17,15 +18,16 @@
 //! A step that costs no less than a better one is left out.
 
 mod ladder;
+mod patience;
 mod state;
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::{Duration, Instant};
 
 use ladder::Path;
 pub use ladder::{Ladder, MAX_STEPS, Step};
-use state::State;
+use state::{State, Steps};
 
 use crate::parameters::MediaKind;
 use crate::rtp::layers::Layers;
@@ -37,20 +39,26 @@ pub const OVERHEAD_PERCENT: u64 = 5;
 /// oscillates by a tenth changes nothing.
 pub const UP_HEADROOM_PERCENT: u64 = 15;
 
-/// After a step down a stream stays for at least this long: an estimate that fell needs about so long to settle.
+/// After a step down nothing goes up for at least this long: an estimate that fell needs about so long to settle.
 pub const STABILITY_MIN: Duration = Duration::from_secs(2);
 
 /// The wait doubles each time that a step up does not last, up to this.
 pub const STABILITY_MAX: Duration = Duration::from_secs(32);
 
-/// The same for a stream that has nothing any more: a picture now and then is better than none for half a minute.
+/// Sums up to so many percent of the one that failed wait for [`STABILITY_MIN`] only: the path has carried them.
+pub const FAR_PERCENT: u64 = 80;
+
+/// Nor does a step wait longer to a sum that the budget has been so many percent of: that is no wavering.
+pub const AMPLE_PERCENT: u64 = 128;
+
+/// The longest wait of a stream that has nothing any more: a picture now and then is better than none for long.
 pub const PAUSE_MAX: Duration = Duration::from_secs(8);
 
 /// A budget of so many percent of that at which a step up turned out wrong ends the wait: the path has become another.
 pub const NEWS_PERCENT: u64 = 150;
 
 /// A step up that was held for this long was right: the wait begins with [`STABILITY_MIN`] again.
-pub const PROVEN_AFTER: Duration = Duration::from_secs(10);
+pub const PROVEN_AFTER: Duration = Duration::from_secs(5);
 
 /// What one stream of a receiver asks for.
 #[derive(Clone, Debug)]
@@ -85,6 +93,7 @@ pub struct Allocation<K> {
 #[derive(Debug)]
 pub struct Allocator<K> {
     states: BTreeMap<K, State>,
+    steps: Steps,
     /// Streams ever seen: their age.
     next_serial: u64,
     round: u64,
@@ -111,8 +120,10 @@ struct Video<K> {
     had: usize,
     /// How many it has now.
     has: usize,
-    /// When it may take more than it had.
-    up_from: Option<Instant>,
+    /// Until when it stays without anything.
+    paused_until: Option<Instant>,
+    /// It waits for nothing: its owner wishes more of it.
+    is_wished: bool,
     is_new: bool,
 }
 
@@ -138,6 +149,7 @@ impl<K: Copy + Ord> Allocator<K> {
     pub fn new() -> Self {
         Self {
             states: BTreeMap::new(),
+            steps: Steps::default(),
             next_serial: 0,
             round: 0,
             allocations: Vec::new(),
@@ -159,10 +171,10 @@ impl<K: Copy + Ord> Allocator<K> {
     /// Divides `budget_bps` (`None`: nothing is known of the path, everything fits) among `demands`, which have one entry for each
     /// key. Who is not among them is forgotten. The answer has the order of the demands.
     pub fn allocate(&mut self, now: Instant, budget_bps: Option<u64>, demands: &[Demand<K>]) -> &[Allocation<K>] {
-        let audio_bps = self.begin(demands, budget_bps);
+        let audio_bps = self.begin(now, demands, budget_bps);
         let base_budget_bps = self.base_budget_bps.and_then(|base| budget_bps.map(|budget| budget.max(base)));
         let mut budget = Budget::new(base_budget_bps, audio_bps);
-        self.grant_base_layers(now, &mut budget);
+        self.grant_base_layers(&mut budget);
         let mut budget = Budget::new(budget_bps, budget.spent_bps);
         self.grant_steps(now, &mut budget);
         self.conclude(now, budget_bps, budget.spent_bps);
@@ -191,8 +203,9 @@ impl<K: Copy + Ord> Allocator<K> {
     }
 
     /// Reads the demands; returns what audio costs.
-    fn begin(&mut self, demands: &[Demand<K>], budget_bps: Option<u64>) -> u64 {
+    fn begin(&mut self, now: Instant, demands: &[Demand<K>], budget_bps: Option<u64>) -> u64 {
         self.round += 1;
+        self.steps.handle_budget(now, budget_bps);
         self.timeout = None;
         self.allocations.clear();
         self.videos.clear();
@@ -210,7 +223,7 @@ impl<K: Copy + Ord> Allocator<K> {
             if is_audio {
                 audio_bps = audio_bps.saturating_add(desired_bps);
             } else if !is_free {
-                self.add_video(index, demand, path, budget_bps);
+                self.add_video(now, index, demand, path, budget_bps);
             } else if let Some(state) = self.states.get_mut(&demand.key) {
                 state.round = self.round;
             }
@@ -220,7 +233,7 @@ impl<K: Copy + Ord> Allocator<K> {
         audio_bps
     }
 
-    fn add_video(&mut self, index: usize, demand: &Demand<K>, path: Path, budget_bps: Option<u64>) {
+    fn add_video(&mut self, now: Instant, index: usize, demand: &Demand<K>, path: Path, budget_bps: Option<u64>) {
         let is_new = !self.states.contains_key(&demand.key);
         let next_serial = &mut self.next_serial;
         let state = self.states.entry(demand.key).or_insert_with(|| {
@@ -228,8 +241,9 @@ impl<K: Copy + Ord> Allocator<K> {
             State::new(*next_serial)
         });
         state.handle_demand(self.round, demand.priority, demand.preferred);
-        state.handle_budget(budget_bps);
-        let had = state.layers.map_or(0, |layers| path.steps_within(layers));
+        state.pauses.handle_budget(budget_bps);
+        // What flows has the first step, though that be another now: a sender that stutters has fewer temporal layers for a while.
+        let had = state.layers.map_or(0, |layers| path.steps_within(layers).max(1));
         self.videos.push(Video {
             key: demand.key,
             index,
@@ -238,19 +252,20 @@ impl<K: Copy + Ord> Allocator<K> {
             path,
             had,
             has: 0,
-            up_from: state.up_from,
+            paused_until: state.pauses.waits_until(now),
+            is_wished: state.is_wished,
             is_new,
         });
     }
 
     /// Every base layer, by priority; among equals who flows already goes first, then who is older.
-    fn grant_base_layers(&mut self, now: Instant, budget: &mut Budget) {
+    fn grant_base_layers(&mut self, budget: &mut Budget) {
         self.videos.sort_unstable_by_key(|video| (Reverse(video.priority), video.had == 0, video.serial));
         for video in &mut self.videos {
             let Some(cost) = video.path.step(0).map(|step| step.bps) else { continue };
             // A newcomer has nothing to flap between.
             let is_step_up = video.had == 0 && !video.is_new;
-            take_step(now, budget, &mut self.timeout, video, cost, is_step_up);
+            take_step(budget, &mut self.timeout, video, (cost, is_step_up), video.paused_until);
         }
     }
 
@@ -262,25 +277,38 @@ impl<K: Copy + Ord> Allocator<K> {
         while let Some(Reverse(candidate)) = self.candidates.pop() {
             let Some(video) = self.videos.get_mut(candidate.video) else { continue };
             let Some(cost) = video.next_cost() else { continue };
+            let total_bps = budget.spent_bps.saturating_add(cost);
+            let until = if video.is_wished || video.is_new { None } else { self.steps.waits_until(now, total_bps) };
             // Who cannot pay for the next step cannot pay for those after it, but another's may be smaller.
-            if take_step(now, budget, &mut self.timeout, video, cost, candidate.is_step_up) {
+            if take_step(budget, &mut self.timeout, video, (cost, candidate.is_step_up), until) {
                 self.candidates.extend(video.candidate(candidate.video).map(Reverse));
             }
         }
     }
 
     fn conclude(&mut self, now: Instant, budget_bps: Option<u64>, spent_bps: u64) {
-        self.allocated_bps = spent_bps;
+        let is_proven = self.base_budget_bps.is_some();
+        let (mut has_new, mut has_more, mut has_less) = (false, false, false);
         for video in &self.videos {
+            let change = video.has.cmp(&video.had);
+            has_new |= video.is_new;
+            has_more |= change == Ordering::Greater && !video.is_new;
+            has_less |= change == Ordering::Less;
             let layers = video.has.checked_sub(1).and_then(|last| video.path.step(last)).map(|step| step.layers);
             if let Some(allocation) = self.allocations.get_mut(video.index) {
                 allocation.layers = layers;
             }
             if let Some(state) = self.states.get_mut(&video.key) {
-                let is_proven = self.base_budget_bps.is_some();
-                state.handle_allocation(now, layers, video.has.cmp(&video.had), (video.is_new, is_proven), budget_bps);
+                state.handle_allocation(now, layers, change, (video.is_new, is_proven), budget_bps);
             }
         }
+        // Who makes room for a newcomer does not say anything of the path.
+        if has_less && is_proven && !has_new {
+            self.steps.handle_down(now, self.allocated_bps);
+        } else if has_more {
+            self.steps.handle_up(now, budget_bps);
+        }
+        self.allocated_bps = spent_bps;
     }
 }
 
@@ -331,22 +359,21 @@ impl Budget {
     }
 }
 
-/// Gives `video` its next step if that fits and the video need not wait. Returns whether it did.
+/// Gives `video` its next step, of which are given the cost and whether it is more than the video had, if that fits and the video
+/// need not wait. Returns whether it did.
 fn take_step<K>(
-    now: Instant,
     budget: &mut Budget,
     timeout: &mut Option<Instant>,
     video: &mut Video<K>,
-    cost_bps: u64,
-    is_step_up: bool,
+    (cost_bps, is_step_up): (u64, bool),
+    waits_until: Option<Instant>,
 ) -> bool {
     if !budget.fits(cost_bps, is_step_up) {
         return false;
     }
     // Without a limit there is nothing to wait for.
-    let wait = video.up_from.filter(|up_from| is_step_up && budget.usable_bps.is_some() && now < *up_from);
-    if let Some(up_from) = wait {
-        *timeout = Some(timeout.map_or(up_from, |timeout| timeout.min(up_from)));
+    if let Some(until) = waits_until.filter(|_| is_step_up && budget.usable_bps.is_some()) {
+        *timeout = Some(timeout.map_or(until, |timeout| timeout.min(until)));
         return false;
     }
     budget.spent_bps = budget.spent_bps.saturating_add(cost_bps);

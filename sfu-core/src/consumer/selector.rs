@@ -3,6 +3,8 @@
 //! Three things are kept apart: the *preferred* layers are the owner's wish, the *target* layers what is to flow, the
 //! *current* layers what flows. The current ones follow the target only where a decoder can: see [`LayerSelector::decide`].
 
+use std::cmp::Ordering;
+
 use super::Candidate;
 use crate::rtp::codecs::Codec;
 use crate::rtp::layers::Layers;
@@ -309,8 +311,14 @@ impl LayerSelector {
             Layering::Svc { .. } => current.spatial.min(target.spatial),
             Layering::Plain | Layering::Simulcast { .. } => current.spatial,
         };
-        // Until the larger picture is there the smaller one keeps its frame rate.
-        let goal = if target.spatial > spatial { target.temporal.max(current.temporal) } else { target.temporal };
+        let goal = match target.spatial.cmp(&spatial) {
+            // Until the larger picture is there the smaller one keeps its frame rate.
+            Ordering::Greater => target.temporal.max(current.temporal),
+            // Until the smaller picture is there, which may take its key frame a second, the larger one costs as little as it can if it
+            // is not the owner's wish that it is left for: then it is a full path.
+            Ordering::Less if target.spatial < self.preferred.spatial => 0,
+            Ordering::Equal | Ordering::Less => target.temporal,
+        };
         let starts_all = frame.key_frame || (packet.media.codec == Codec::Av1 && frame.layers.temporal == 0);
         let temporal = if goal <= current.temporal || starts_all {
             goal

@@ -22,6 +22,10 @@ const RESENDS_PERCENT_MAX: u64 = 40;
 /// The same of any other path: all of it, for a moment, after an interruption.
 const RESENDS_PERCENT_MAX_OF_FREE: u64 = 100;
 
+/// So many percent of what the path carries are given out also while less is sent for a moment, so that a queue drains: the pacer
+/// bridges that, and layers that are given up come back by key frames only.
+const HELD_PERCENT: u64 = 80;
+
 /// Repeats that are sent whatever the estimate, in bits per second: a few packets.
 const RESENDS_BPS_MIN: u64 = 50_000;
 
@@ -196,7 +200,11 @@ impl Downlink {
     /// What may be given to streams: the estimate, or, without one, the configured maximum; less what repeats take beyond what
     /// is always kept free for them.
     pub(crate) fn budget_bps(&self, now: Instant) -> Option<u64> {
-        let budget_bps = self.estimate_bps().or(self.max_bps)?;
+        let estimated_bps = self.estimator.as_ref().map(|estimator| {
+            let held_bps = estimator.sustained_bps().saturating_mul(HELD_PERCENT) / 100;
+            estimator.estimate_bps().max(held_bps)
+        });
+        let budget_bps = estimated_bps.or(self.max_bps)?;
         let kept_free_bps = budget_bps.saturating_mul(OVERHEAD_PERCENT) / 100;
         Some(budget_bps.saturating_sub(self.resends.bitrate_bps(now).saturating_sub(kept_free_bps)))
     }
@@ -219,6 +227,10 @@ impl Downlink {
             && self.feedback == Some(PathFeedback::TransportWide)
         {
             estimator.handle_sent(now, self.next_wide_sequence, bytes, probe);
+        }
+        // What is sent anyway is part of what a probe sends.
+        if let Some((_, sender)) = self.probe.as_mut().filter(|_| probe.is_none()) {
+            sender.handle_other_sent(bytes);
         }
         self.next_wide_sequence = self.next_wide_sequence.wrapping_add(1);
     }

@@ -66,11 +66,12 @@ impl Core {
         let Some((id, sender)) = &mut transport.downlink.probe else { return };
         let (id, packet_bytes) = (*id, sender.packet_bytes_max());
         let due_bytes = sender.poll(now);
-        let sent_bytes = if due_bytes > 0 { self.send_probe_packets(now, key, id, due_bytes, packet_bytes) } else { 0 };
+        let (sent_packets, sent_bytes) =
+            if due_bytes > 0 { self.send_probe_packets(now, key, id, due_bytes, packet_bytes) } else { (0, 0) };
         let Some(transport) = self.transports.get_mut(key) else { return };
         transport.downlink.pacer.account(now, sent_bytes);
         if let Some((_, sender)) = &mut transport.downlink.probe {
-            sender.handle_sent(sent_bytes);
+            sender.handle_sent(sent_packets, sent_bytes);
             // Nothing that a probe could be made of: no video consumer with a retransmission stream.
             if sender.is_finished(now) || (due_bytes > 0 && sent_bytes == 0) {
                 transport.downlink.probe = None;
@@ -78,7 +79,8 @@ impl Core {
         }
     }
 
-    /// Sends so many bytes in packets of at most `packet_bytes`, if that is any more than their headers.
+    /// Sends so many bytes in packets of at most `packet_bytes`, if that is any more than their headers. Returns how many packets and
+    /// bytes were sent.
     fn send_probe_packets(
         &mut self,
         now: Instant,
@@ -86,8 +88,8 @@ impl Core {
         id: ProbeId,
         due_bytes: usize,
         packet_bytes: usize,
-    ) -> usize {
-        let Some(transport) = self.transports.get_mut(key) else { return 0 };
+    ) -> (usize, usize) {
+        let Some(transport) = self.transports.get_mut(key) else { return (0, 0) };
         let mut outlet = Outlet::new(&mut self.transmits, &mut self.traces, now, self.clock.ntp(now));
         outlet.probe = Some(id);
         let mut sent_bytes = 0;
@@ -96,8 +98,8 @@ impl Core {
                 .get(*consumer)
                 .is_some_and(|consumer| consumer.rtx.is_some() && consumer.kind == MediaKind::Video)
         });
-        let Some(consumer) = with_rtx.and_then(|consumer| self.consumers.get_mut(consumer)) else { return 0 };
-        let Some(producer) = self.producers.get(consumer.producer) else { return 0 };
+        let Some(consumer) = with_rtx.and_then(|consumer| self.consumers.get_mut(consumer)) else { return (0, 0) };
+        let Some(producer) = self.producers.get(consumer.producer) else { return (0, 0) };
         for back in 0..REPEATS_MAX {
             if sent_bytes >= due_bytes {
                 break;
@@ -122,6 +124,6 @@ impl Core {
             }
         }
         self.stats.packets_sent += outlet.sent;
-        sent_bytes
+        (usize::try_from(outlet.sent).unwrap_or(usize::MAX), sent_bytes)
     }
 }

@@ -7,7 +7,7 @@ use simulation::{Depth, Direction, World, ms, s};
 
 /// Nobody looks at a still picture for longer. The link is full when it becomes thin, and a smaller layer's key picture has to
 /// get through it first.
-const STILL_MAX: Duration = Duration::from_secs(5);
+const STILL_MAX: Duration = Duration::from_secs(3);
 
 /// The top layer is back so long after the link is wide again: probes climb step by step, each to what the next layer needs.
 const BACK_WITHIN: Duration = Duration::from_secs(12);

@@ -1,9 +1,10 @@
-//! What is remembered of a stream between two allocations.
+//! What is remembered between two allocations: of a stream, and of all streams of a receiver together.
 
 use std::cmp::Ordering;
 use std::time::Instant;
 
-use super::{NEWS_PERCENT, PAUSE_MAX, PROVEN_AFTER, STABILITY_MAX, STABILITY_MIN};
+use super::patience::Patience;
+use super::{AMPLE_PERCENT, FAR_PERCENT, PAUSE_MAX, STABILITY_MAX, STABILITY_MIN};
 use crate::rtp::layers::Layers;
 
 #[derive(Debug)]
@@ -14,17 +15,12 @@ pub(super) struct State {
     pub(super) round: u64,
     /// What it has.
     pub(super) layers: Option<Layers>,
-    /// Before this it takes no more than it has.
-    pub(super) up_from: Option<Instant>,
+    /// The wait of a stream that has nothing until it has something.
+    pub(super) pauses: Patience,
+    /// Its owner wished more of it, and it has not lost a step since.
+    pub(super) is_wished: bool,
     priority: u8,
     preferred: Layers,
-    /// When it last went up, if it has not gone down since.
-    went_up_at: Option<Instant>,
-    /// How often in a row a step up did not last.
-    failures: u32,
-    /// The budget at which the last step up was taken, and that at which one turned out wrong.
-    went_up_bps: u64,
-    failed_bps: Option<u64>,
 }
 
 impl State {
@@ -33,13 +29,10 @@ impl State {
             serial,
             round: 0,
             layers: None,
-            up_from: None,
+            pauses: Patience::default(),
+            is_wished: false,
             priority: 0,
             preferred: Layers::default(),
-            went_up_at: None,
-            failures: 0,
-            went_up_bps: 0,
-            failed_bps: None,
         }
     }
 
@@ -47,21 +40,11 @@ impl State {
     pub(super) fn handle_demand(&mut self, round: u64, priority: u8, preferred: Layers) {
         self.round = round;
         if priority > self.priority || preferred > self.preferred {
-            self.up_from = None;
-            self.failures = 0;
+            self.is_wished = true;
+            self.pauses = Patience::default();
         }
         self.priority = priority;
         self.preferred = preferred;
-    }
-
-    /// A budget far beyond that at which a step up turned out wrong is another path: what was learnt of the old one is void.
-    pub(super) fn handle_budget(&mut self, budget_bps: Option<u64>) {
-        let is_news = |failed: u64| budget_bps.is_none_or(|bps| bps >= failed.saturating_mul(NEWS_PERCENT) / 100);
-        if self.failed_bps.is_some_and(is_news) {
-            self.up_from = None;
-            self.failures = 0;
-            self.failed_bps = None;
-        }
     }
 
     /// What it got, and how that compares with what it had. A newcomer's first layers are no step up that may turn out wrong, nor
@@ -74,30 +57,78 @@ impl State {
         (is_new, is_proven): (bool, bool),
         budget_bps: Option<u64>,
     ) {
-        self.layers = layers;
-        match change {
-            Ordering::Greater if is_new => {}
-            Ordering::Less if !is_proven => {}
-            Ordering::Greater => {
-                self.went_up_at = Some(now);
-                self.went_up_bps = budget_bps.unwrap_or(u64::MAX);
-            }
-            Ordering::Less => {
-                let went_up_at = self.went_up_at.take();
-                if went_up_at.is_some() {
-                    self.failed_bps = Some(self.went_up_bps);
-                }
-                match went_up_at.map(|at| now.saturating_duration_since(at)) {
-                    Some(held) if held < PROVEN_AFTER => self.failures = self.failures.saturating_add(1),
-                    Some(_) => self.failures = 0,
-                    // One of several steps down in a row.
-                    None => {}
-                }
-                let most = if layers.is_none() { PAUSE_MAX } else { STABILITY_MAX };
-                let wait = STABILITY_MIN.saturating_mul(2_u32.saturating_pow(self.failures)).min(most);
-                self.up_from = Some(now + wait);
-            }
-            Ordering::Equal => {}
+        let before = std::mem::replace(&mut self.layers, layers);
+        if change == Ordering::Less && is_proven {
+            self.is_wished = false;
         }
+        match (before, layers) {
+            (None, Some(_)) if !is_new => self.pauses.handle_up(now, budget_bps),
+            (Some(_), None) if is_proven => {
+                self.pauses.handle_down(now, PAUSE_MAX);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The wait for steps, which all streams of a receiver share: it is their sum that the path carries or does not.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    patience: Patience,
+    /// What was given out when the path last turned out to carry less, in bits per second, and when that was.
+    failed: Option<(u64, Instant)>,
+    budgets: Lowest,
+}
+
+impl Steps {
+    pub(super) fn handle_budget(&mut self, now: Instant, budget_bps: Option<u64>) {
+        self.patience.handle_budget(budget_bps);
+        self.budgets.handle(now, budget_bps.unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn handle_up(&mut self, now: Instant, budget_bps: Option<u64>) {
+        self.patience.handle_up(now, budget_bps);
+    }
+
+    /// The path carries less than `given_bps`, which was given out until now.
+    pub(super) fn handle_down(&mut self, now: Instant, given_bps: u64) {
+        let is_first = self.patience.handle_down(now, STABILITY_MAX);
+        let before_bps = self.failed.filter(|_| !is_first).map_or(0, |(bps, _)| bps);
+        self.failed = Some((given_bps.max(before_bps), now));
+    }
+
+    /// Until when a step to `total_bps` in all has to wait.
+    pub(super) fn waits_until(&self, now: Instant, total_bps: u64) -> Option<Instant> {
+        let waits_until = self.patience.waits_until(now)?;
+        let (failed_bps, failed_at) = self.failed?;
+        let is_far = total_bps <= failed_bps.saturating_mul(FAR_PERCENT) / 100;
+        let is_ample = total_bps.saturating_mul(AMPLE_PERCENT) / 100 <= self.budgets.lowest();
+        let soonest = waits_until.min(failed_at + STABILITY_MIN);
+        Some(if is_far || is_ample { soonest } else { waits_until }).filter(|until| now < *until)
+    }
+}
+
+/// The lowest of what came lately: within [`STABILITY_MIN`] at least, and twice that at most.
+#[derive(Debug, Default)]
+struct Lowest {
+    before: Option<u64>,
+    current: Option<(Instant, u64)>,
+}
+
+impl Lowest {
+    fn handle(&mut self, now: Instant, value: u64) {
+        self.current = match self.current {
+            Some((since, lowest)) if now.saturating_duration_since(since) < STABILITY_MIN => {
+                Some((since, lowest.min(value)))
+            }
+            ended => {
+                self.before = ended.map(|(_, lowest)| lowest);
+                Some((now, value))
+            }
+        };
+    }
+
+    fn lowest(&self) -> u64 {
+        self.before.into_iter().chain(self.current.map(|(_, lowest)| lowest)).min().unwrap_or(0)
     }
 }

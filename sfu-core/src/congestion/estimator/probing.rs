@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ProbeId(pub u32);
 
-/// A cluster to be sent now: RTX or padding of `bytes` in all, in at least `min_packets` packets, at `rate_bps`. Whole
+/// A cluster to be sent now: `bytes` in all, of which RTX or padding is what is not sent anyway, in at least `min_packets` packets, at `rate_bps`. Whole
 /// datagrams count. Small probes want small packets: five of full size are a queue on a thin path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {
     /// To be given to `handle_sent` with each of its packets.
     pub id: ProbeId,
-    /// Bits per second of the sending of the cluster.
+    /// Bits per second that leave while the cluster is sent, with all that is sent anyway.
     pub rate_bps: u64,
     /// Bytes of the whole cluster.
     pub bytes: usize,
@@ -50,7 +50,7 @@ const MIN_BYTES: usize = 800;
 const MIN_RECEIVED_PACKETS: u32 = 4;
 
 /// A longer cluster has a packet for every so many milliseconds at least: jitter averages out over packets.
-const MS_PER_PACKET: f64 = 8.0;
+const MS_PER_PACKET: f64 = 4.0;
 
 /// Clusters in the air. Further ones wait until these are judged.
 const MAX_CLUSTERS: usize = 4;
@@ -129,10 +129,10 @@ struct Cluster {
     step_factor: f64,
     began: Instant,
     bytes: u64,
-    /// Of its own packets, and with those that went out among them.
-    probe_bytes: u64,
+    /// Of its own packets and those that went out among them.
     sent_bytes: u64,
     sent_packets: u32,
+    first_sent_us: i64,
     last_sent_us: i64,
     received_bytes: u64,
     received_packets: u32,
@@ -260,8 +260,8 @@ impl Probing {
             Some(id) => self.clusters.iter_mut().find(|cluster| cluster.id == id),
             None => self.clusters.iter_mut().find(|cluster| cluster.is_being_sent()),
         }?;
-        if id.is_some() {
-            cluster.probe_bytes += bytes;
+        if cluster.sent_packets == 0 {
+            cluster.first_sent_us = sent_us;
         }
         cluster.sent_bytes += bytes;
         cluster.sent_packets = cluster.sent_packets.saturating_add(1);
@@ -357,9 +357,9 @@ impl Cluster {
             step_factor: STEP_FACTOR,
             began,
             bytes,
-            probe_bytes: 0,
             sent_bytes: 0,
             sent_packets: 0,
+            first_sent_us: 0,
             last_sent_us: 0,
             received_bytes: 0,
             received_packets: 0,
@@ -371,8 +371,11 @@ impl Cluster {
         }
     }
 
+    /// A frame that leaves at once in the midst of it may be all of its bytes, and no measure of its rate.
     fn is_being_sent(&self) -> bool {
-        self.probe_bytes > 0 && self.probe_bytes < self.bytes
+        let planned_us = (self.bytes as f64 * 8e6 / self.rate_bps) as i64;
+        let sent_us = self.last_sent_us.saturating_sub(self.first_sent_us);
+        self.sent_packets > 0 && (self.sent_bytes < self.bytes || sent_us < planned_us / 2)
     }
 
     /// Everything is received, or what is missing will not come.
@@ -380,7 +383,7 @@ impl Cluster {
         if self.sent_packets == 0 {
             return false;
         }
-        let is_sent = self.probe_bytes >= self.bytes && self.sent_packets >= MIN_PACKETS as u32;
+        let is_sent = !self.is_being_sent() && self.sent_packets >= MIN_PACKETS as u32;
         (is_sent && self.received_packets >= self.sent_packets) || newest_us > self.last_sent_us + REORDER_GRACE_US
     }
 

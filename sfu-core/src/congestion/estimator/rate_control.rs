@@ -42,6 +42,9 @@ const FALLING: f64 = 0.85;
 /// Sending more than this multiple of what arrives drains no queue.
 const OVERSENT: f64 = 0.95;
 
+/// Sending less than this share of the rate is using little of it.
+const USED: f64 = 0.75;
+
 /// What the rate control knows when it is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Conditions {
@@ -209,8 +212,9 @@ impl RateControl {
             self.target_bps = (self.target_bps * BACK_OFF).max(self.min_bps);
             return;
         };
-        if (conditions.sent_bps as f64) < 0.5 * self.target_bps && conditions.queue_ms < 3.0 * DRAIN_FROM_MS {
-            // Little of the rate is used, so the little that arrives is no measure of the path.
+        if (conditions.sent_bps as f64) < USED * self.target_bps && conditions.queue_ms < 3.0 * DRAIN_FROM_MS {
+            // Little of the rate is used, so the little that arrives is no measure of the path. Of two who share it the one who sends
+            // less would lose the more by it.
             self.target_bps = (self.target_bps * BACK_OFF).max(carried).max(self.min_bps);
             return;
         }

@@ -236,7 +236,7 @@ mod probes {
             }
             let mut due = probe.poll(now);
             while due > 0 {
-                probe.handle_sent(packet);
+                probe.handle_sent(1, packet);
                 sent.push((now, packet));
                 due = due.saturating_sub(packet);
             }
@@ -258,11 +258,42 @@ mod probes {
         }
     }
 
+    /// Harm prevented: a probe at twice the rate goes out beside the media, and fills a path with three times the rate that others
+    /// use as well.
+    #[test]
+    fn what_is_sent_anyway_counts_once_the_probe_has_begun() {
+        let mut probe = ProbeSender::new(origin(), 1_000_000, 10_000, 8);
+        probe.handle_other_sent(5000);
+        assert_eq!(probe.poll(origin()), 1);
+        probe.handle_sent(1, 1000);
+        probe.handle_other_sent(4000);
+        assert_eq!(probe.poll(origin() + ms(20)), 0, "5000 bytes are 40 ms");
+        assert!(probe.poll(origin() + ms(48)) > 900);
+    }
+
+    #[test]
+    fn a_probe_has_enough_packets_however_much_is_sent_anyway() {
+        let mut probe = ProbeSender::new(origin(), 1_000_000, 8000, 8);
+        assert_eq!(probe.poll(origin()), 1);
+        probe.handle_sent(1, 1000);
+        probe.handle_other_sent(9000);
+        let mut now = origin();
+        let mut own = 1;
+        while !probe.is_finished(now) {
+            now = probe.poll_timeout().expect("not all is sent");
+            if probe.poll(now) > 0 {
+                probe.handle_sent(1, probe.packet_bytes_max());
+                own += 1;
+            }
+        }
+        assert_eq!(own, 7, "eight with the other one");
+    }
+
     #[test]
     fn a_probe_that_cannot_be_sent_ends_by_its_time() {
         let mut probe = ProbeSender::new(origin(), 1_000_000, 12_500, 1);
         assert_eq!(probe.poll(origin()), 1);
-        probe.handle_sent(1000);
+        probe.handle_sent(1, 1000);
         let deadline = origin() + ms(100) + PROBE_GRACE;
         assert!(!probe.is_finished(deadline - ms(1)));
         assert!(probe.is_finished(deadline));

@@ -144,6 +144,7 @@ fn nothing_starts_but_with_a_key_frame_of_the_target() {
 fn the_old_encoding_flows_until_the_key_frame_of_the_new_up_and_down() {
     for target in [0, 2] {
         let mut selector = started(SIMULCAST, layers(1, 2));
+        selector.set_preferred(layers(target, 2));
         selector.set_target(Some(layers(target, 2)));
         assert!(forwards(&mut selector, &of(1, key(101, 2))), "its own key frame changes nothing");
         assert!(!forwards(&mut selector, &of(target.into(), frame(40, 2, 0, 0))));
@@ -153,6 +154,18 @@ fn the_old_encoding_flows_until_the_key_frame_of_the_new_up_and_down() {
         assert!(!forwards(&mut selector, &of(1, frame(102, 3, 0, 0))), "the old one is left");
         assert!(!forwards(&mut selector, &of(target.into(), frame(40, 2, 0, 0))), "nothing from before the key frame");
     }
+}
+
+/// Harm prevented: a link that became thin is flooded with the large picture for the second that a smaller one's key frame takes.
+#[test]
+fn who_has_to_leave_a_larger_encoding_gets_as_little_of_it_as_there_can_be() {
+    let mut selector = started(SIMULCAST, layers(1, 2));
+    selector.set_target(Some(layers(0, 2)));
+    assert!(!forwards(&mut selector, &of(1, frame(101, 2, 0, 2))));
+    assert!(forwards(&mut selector, &of(1, frame(102, 3, 0, 0))));
+    assert_eq!(selector.current(), Some(layers(1, 0)));
+    assert!(forwards(&mut selector, &of(0, key(41, 4))));
+    assert_eq!(selector.current(), Some(layers(0, 2)));
 }
 
 #[test]

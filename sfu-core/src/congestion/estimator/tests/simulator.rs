@@ -162,6 +162,9 @@ struct Flow {
     next_frame_us: i64,
     frame_rest_bytes: f64,
     probes: VecDeque<(i64, ProbeId, u64)>,
+    /// The probe that has begun, and what else was sent meanwhile and not yet taken off it.
+    probing: Option<ProbeId>,
+    sent_for_probe: u64,
     next_feedback_us: i64,
     slices: Vec<Slice>,
 }
@@ -205,6 +208,8 @@ impl Simulation {
                 next_frame_us: 7_000 * index as i64,
                 frame_rest_bytes: 0.0,
                 probes: VecDeque::new(),
+                probing: None,
+                sent_for_probe: 0,
                 next_feedback_us: 0,
                 slices: Vec::new(),
             })
@@ -309,11 +314,22 @@ impl Simulation {
                 (Some(media_us), probe_us) if probe_us.is_none_or(|probe_us| media_us <= probe_us) => {
                     let Some(bytes) = flow.paced.pop_front() else { break };
                     flow.next_paced_us = media_us + (bytes as f64 * 8e6 / (flow.sender.pacing * estimate)) as i64;
+                    // What is sent anyway is part of what a probe that has begun sends.
+                    if flow.probing.is_some() && flow.probing == flow.probes.front().map(|(_, id, _)| *id) {
+                        flow.sent_for_probe += bytes;
+                    }
                     self.transmit(index, media_us, bytes, None);
                 }
                 (_, Some(probe_us)) => {
                     let Some((_, id, bytes)) = flow.probes.pop_front() else { break };
-                    self.transmit(index, probe_us, bytes, Some(id));
+                    if flow.probing.replace(id) != Some(id) {
+                        flow.sent_for_probe = 0;
+                    }
+                    if let Some(rest) = flow.sent_for_probe.checked_sub(bytes) {
+                        flow.sent_for_probe = rest;
+                    } else {
+                        self.transmit(index, probe_us, bytes, Some(id));
+                    }
                 }
                 _ => break,
             }
