@@ -71,6 +71,8 @@ pub(crate) struct Producer {
     /// Which of them its owner was told to send.
     pub(crate) wanted: WantedLayers,
     pub(crate) traces: Traces,
+    /// When the worker looks next for packets of it that consumers hold.
+    pub(crate) armed: Option<Instant>,
 }
 
 /// What a producer is made with.
@@ -157,6 +159,7 @@ impl Producer {
             wanted: WantedLayers::new(now, spatial_layers),
             encodings,
             traces: Traces::default(),
+            armed: None,
         }
     }
 

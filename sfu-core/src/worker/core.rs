@@ -54,6 +54,8 @@ pub enum TimeoutReason {
     Transport,
     /// A router has something due: who speaks, and how loud.
     Router,
+    /// A producer has fallen silent in the midst of a picture, which is sent on as it is.
+    Producer,
 }
 
 /// The state machine of a worker.
@@ -188,6 +190,7 @@ impl Core {
         self.timers.next().map(|(at, wake)| match wake {
             Wake::Transport(_) => (at, TimeoutReason::Transport),
             Wake::Router(_) => (at, TimeoutReason::Router),
+            Wake::Held(_) => (at, TimeoutReason::Producer),
         })
     }
 

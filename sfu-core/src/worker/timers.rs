@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-use super::core::TransportKey;
+use super::core::{ProducerKey, TransportKey};
 use crate::ids::RouterId;
 
 /// What a deadline is of.
@@ -12,6 +12,8 @@ use crate::ids::RouterId;
 pub(super) enum Wake {
     Transport(TransportKey),
     Router(RouterId),
+    /// Packets of this producer that consumers hold.
+    Held(ProducerKey),
 }
 
 /// Deadlines by key. A key has at most one that counts, kept by its owner as `armed`; earlier ones left in the heap are
