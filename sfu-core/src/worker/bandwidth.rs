@@ -150,7 +150,7 @@ impl Core {
         let mut demands: Vec<Demand<ConsumerKey>> = Vec::with_capacity(transport.consumers.len());
         for &consumer_key in &transport.consumers {
             let Some(consumer) = self.consumers.get(consumer_key) else { continue };
-            let Some(producer) = self.producers.get(consumer.producer) else { continue };
+            let Some(producer) = self.producers.get_mut(consumer.producer) else { continue };
             if consumer.paused || producer.paused || !producer.is_selected {
                 continue;
             }

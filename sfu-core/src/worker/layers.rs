@@ -94,7 +94,8 @@ impl Core {
 
     /// The layers that come of a producer are others than before.
     pub(super) fn handle_live_layers(&mut self, now: Instant, key: ProducerKey) {
-        let Some(producer) = self.producers.get(key) else { return };
+        let Some(producer) = self.producers.get_mut(key) else { return };
+        producer.rates.expire_ladder();
         for consumer in producer.consumers.clone() {
             self.retarget(now, consumer);
         }
