@@ -55,9 +55,11 @@ impl Core {
             return Err(ProduceError::TooManyEncodings { limit: MAX_ENCODINGS_PER_TRANSPORT });
         }
         let router = transport.router;
+        let router_key = *self.router_ids.get(&router).ok_or(ProduceError::Closed)?;
         let producer = Producer::new(ProducerSetup {
             id,
             router,
+            router_key,
             transport: key,
             kind,
             producer_type,

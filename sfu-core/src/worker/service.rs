@@ -25,7 +25,7 @@ impl Core {
             *armed = None;
             match wake {
                 Wake::Transport(key) => self.serve(now, key),
-                Wake::Router(id) => self.serve_router(now, id),
+                Wake::Router(key) => self.serve_router(now, key),
                 Wake::Held(key) => self.send_overdue(now, key),
             }
         }
@@ -34,7 +34,7 @@ impl Core {
             timers.retain(|at, wake| {
                 let armed = match wake {
                     Wake::Transport(key) => transports.get(key).and_then(|transport| transport.armed),
-                    Wake::Router(id) => routers.get(&id).and_then(|router| router.armed),
+                    Wake::Router(key) => routers.get(key).and_then(|router| router.armed),
                     Wake::Held(key) => producers.get(key).and_then(|producer| producer.armed),
                 };
                 armed == Some(at)
@@ -45,7 +45,7 @@ impl Core {
     fn armed(&mut self, wake: Wake) -> Option<&mut Option<Instant>> {
         match wake {
             Wake::Transport(key) => self.transports.get_mut(key).map(|transport| &mut transport.armed),
-            Wake::Router(id) => self.routers.get_mut(&id).map(|router| &mut router.armed),
+            Wake::Router(key) => self.routers.get_mut(key).map(|router| &mut router.armed),
             Wake::Held(key) => self.producers.get_mut(key).map(|producer| &mut producer.armed),
         }
     }

@@ -4,14 +4,13 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-use super::core::{ProducerKey, TransportKey};
-use crate::ids::RouterId;
+use super::core::{ProducerKey, RouterKey, TransportKey};
 
 /// What a deadline is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wake {
     Transport(TransportKey),
-    Router(RouterId),
+    Router(RouterKey),
     /// Packets of this producer that consumers hold.
     Held(ProducerKey),
 }
