@@ -36,7 +36,7 @@ impl Core {
         id: TransportId,
         bps: Option<u64>,
     ) -> Result<(), ObjectClosed> {
-        let (key, transport) = self.transport_mut(id).ok_or(ObjectClosed)?;
+        let (key, transport) = self.transport_mut(id)?;
         transport.downlink.set_max_bps(now, bps);
         self.handle_estimate(now, key);
         self.arm_downlink(now, key);

@@ -96,7 +96,7 @@ impl Core {
         id: TransportId,
         parameters: &DtlsParameters,
     ) -> Result<(), ConnectError> {
-        let (key, transport) = self.transport_mut(id).ok_or(ConnectError::Closed)?;
+        let (key, transport) = self.transport_mut(id).map_err(|_| ConnectError::Closed)?;
         if transport.connected_by_owner {
             return Err(ConnectError::AlreadyConnected);
         }
@@ -205,9 +205,12 @@ impl Core {
         Some(producer.id)
     }
 
-    pub(super) fn transport_mut(&mut self, id: TransportId) -> Option<(TransportKey, &mut WebRtcTransport)> {
-        let key = *self.transport_ids.get(&id)?;
-        Some((key, self.transports.get_mut(key)?))
+    pub(super) fn transport_mut(
+        &mut self,
+        id: TransportId,
+    ) -> Result<(TransportKey, &mut WebRtcTransport), ObjectClosed> {
+        let key = *self.transport_ids.get(&id).ok_or(ObjectClosed)?;
+        Ok((key, self.transports.get_mut(key).ok_or(ObjectClosed)?))
     }
 
     /// Carries out what ICE has to say.

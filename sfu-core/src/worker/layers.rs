@@ -21,7 +21,7 @@ impl Core {
         id: ConsumerId,
         layers: ConsumerLayers,
     ) -> Result<Option<ConsumerLayers>, ObjectClosed> {
-        let (_, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
+        let (_, consumer) = self.consumer_mut(id)?;
         consumer.set_preferred_layers(layers);
         let (transport, preferred) = (consumer.transport, consumer.preferred_layers());
         if preferred.is_some() {
@@ -35,7 +35,7 @@ impl Core {
     /// # Errors
     /// [`ObjectClosed`].
     pub fn set_consumer_priority(&mut self, now: Instant, id: ConsumerId, priority: u8) -> Result<(), ObjectClosed> {
-        let (_, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
+        let (_, consumer) = self.consumer_mut(id)?;
         consumer.priority = priority.max(1);
         let transport = consumer.transport;
         self.allocate_soon(now, transport);

@@ -124,7 +124,7 @@ impl Core {
         id: TransportId,
         bps: Option<u64>,
     ) -> Result<(), ObjectClosed> {
-        let (key, transport) = self.transport_mut(id).ok_or(ObjectClosed)?;
+        let (key, transport) = self.transport_mut(id)?;
         transport.incoming_cap.set(now, bps);
         if let Some(remb) = &mut transport.remb {
             remb.set_max_bps(bps.unwrap_or(MAX_REMB_BPS));
