@@ -7,6 +7,7 @@ mod meter;
 
 use std::time::{Duration, Instant};
 
+use super::allocation::Ladder;
 use crate::rtp::layers::{Layers, MAX_SPATIAL_LAYERS, MAX_TEMPORAL_LAYERS};
 use meter::LayerMeter;
 
@@ -29,6 +30,10 @@ pub const SPATIAL_MULTIPLE: u64 = 3;
 /// How much dearer a temporal layer that was never seen is taken to be than the one below it, as a fraction. Encoders give
 /// three layers 40, 60 and 100 % of the bits, and two layers 60 and 100 %.
 pub const TEMPORAL_MULTIPLE: (u64, u64) = (3, 2);
+
+/// How long a ladder holds. All who consume a producer ask for it with each sharing out of their path, hundreds of them ten times
+/// a second; rates are taken over five times as long.
+pub const LADDER_HOLDS: Duration = Duration::from_millis(100);
 
 /// How the layers of a producer relate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +70,22 @@ pub struct LayerRates {
     kind: LayerKind,
     /// Boxed one by one, for most producers have few.
     meters: [[Option<Box<LayerMeter>>; MAX_TEMPORAL_LAYERS]; MAX_SPATIAL_LAYERS],
+    /// There once it was asked for.
+    ladder: Option<Box<MadeLadder>>,
+}
+
+/// A ladder, and how long it may be taken for what it was.
+#[derive(Debug)]
+struct MadeLadder {
+    ladder: Ladder,
+    highest: Layers,
+    until: Option<Instant>,
 }
 
 impl LayerRates {
     /// Nothing measured yet.
     pub fn new(kind: LayerKind) -> Self {
-        Self { kind, meters: Default::default() }
+        Self { kind, meters: Default::default(), ladder: None }
     }
 
     /// Counts a packet of `layers` (its own, not everything below) of `bytes` that came at `now`. Layers above the highest that
@@ -79,7 +94,43 @@ impl LayerRates {
         let layers = layers.min(Layers::MAX);
         let row = self.meters.get_mut(usize::from(layers.spatial));
         if let Some(slot) = row.and_then(|row| row.get_mut(usize::from(layers.temporal))) {
+            let is_new = slot.is_none();
             slot.get_or_insert_with(|| Box::new(LayerMeter::new(now))).handle_bytes(now, bytes);
+            if is_new {
+                self.expire_ladder();
+            }
+        }
+    }
+
+    /// What all layers up to `highest` cost. It is made anew once [`LADDER_HOLDS`] has passed, a layer has appeared or
+    /// [`Self::expire_ladder`] was called; else it is the last one made.
+    pub fn ladder(&mut self, now: Instant, highest: Layers) -> Ladder {
+        let highest = highest.min(Layers::MAX);
+        if let Some(made) = &self.ladder
+            && made.until.is_some_and(|until| now < until)
+            && highest.min(made.highest) == highest
+        {
+            return made.ladder.up_to(highest);
+        }
+        let mut ladder = Ladder::new();
+        for spatial in 0..=highest.spatial {
+            for temporal in 0..=highest.temporal {
+                let layers = Layers { spatial, temporal };
+                ladder.insert(layers, self.cumulative_bps(now, layers));
+            }
+        }
+        let made = MadeLadder { ladder: ladder.clone(), highest, until: Some(now + LADDER_HOLDS) };
+        match &mut self.ladder {
+            Some(known) => **known = made,
+            None => self.ladder = Some(Box::new(made)),
+        }
+        ladder
+    }
+
+    /// What layers cost has changed: they came or went.
+    pub fn expire_ladder(&mut self) {
+        if let Some(made) = &mut self.ladder {
+            made.until = None;
         }
     }
 

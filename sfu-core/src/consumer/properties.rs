@@ -25,9 +25,11 @@ const CATCH_UP_PACKETS: u64 = 16;
 struct Network {
     loses: bool,
     reorders: bool,
+    /// Nothing comes for longer than a packet is held, now and then.
+    halts: bool,
 }
 
-const PERFECT: Network = Network { loses: false, reorders: false };
+const PERFECT: Network = Network { loses: false, reorders: false, halts: false };
 
 #[derive(Debug, Clone)]
 struct Frame {
@@ -214,7 +216,7 @@ impl World {
 
     /// Pictures of all encodings, while targets change, and pauses come and go, with the given probability for each packet.
     fn run(&mut self, pictures: std::ops::Range<usize>, changes: f64) {
-        let Network { loses, reorders } = self.network;
+        let Network { loses, reorders, halts } = self.network;
         for picture in pictures {
             for index in 0..self.encoders.len() {
                 let is_key = self.key_frame_wanted.remove(&index) || picture == 0 || self.rng.random_bool(0.02);
@@ -229,6 +231,9 @@ impl World {
             while let Some(entry) = self.on_the_way.first_entry().filter(|entry| entry.key().0 <= self.order) {
                 let packet = entry.remove();
                 self.deliver(packet);
+                if halts && self.rng.random_bool(0.1) {
+                    self.halt();
+                }
                 if self.rng.random_bool(changes) {
                     self.change();
                 }
@@ -237,6 +242,14 @@ impl World {
         }
         while let Some((_, packet)) = self.on_the_way.pop_first() {
             self.deliver(packet);
+        }
+    }
+
+    fn halt(&mut self) {
+        let Some(until) = self.consumer.held_until() else { return };
+        if let Some(held) = self.consumer.take_overdue(until) {
+            let packet = self.came[&(held.encoding, held.extended)].0.clone();
+            self.sent.push(Sent { packet, admission: held.admission, run: self.run });
         }
     }
 
@@ -435,9 +448,9 @@ proptest! {
 
     #[test]
     fn what_comes_in_order_is_decodable_marked_and_gapless(
-        codec in codecs(), seed: u64, pictures in 1..200usize, changes in 0.0..0.2,
+        codec in codecs(), seed: u64, pictures in 1..200usize, changes in 0.0..0.2, halts: bool,
     ) {
-        let mut world = World::new(codec, PERFECT, seed);
+        let mut world = World::new(codec, Network { halts, ..PERFECT }, seed);
         world.run(0..pictures, changes);
         world.check_numbers()?;
         world.check_decodable()?;
@@ -449,8 +462,10 @@ proptest! {
     }
 
     #[test]
-    fn what_is_reordered_is_decodable(codec in codecs(), seed: u64, pictures in 1..200usize, changes in 0.0..0.2) {
-        let mut world = World::new(codec, Network { loses: false, reorders: true }, seed);
+    fn what_is_reordered_is_decodable(
+        codec in codecs(), seed: u64, pictures in 1..200usize, changes in 0.0..0.2, halts: bool,
+    ) {
+        let mut world = World::new(codec, Network { loses: false, reorders: true, halts }, seed);
         world.run(0..pictures, changes);
         world.check_numbers()?;
         world.check_decodable()?;
@@ -458,8 +473,10 @@ proptest! {
     }
 
     #[test]
-    fn what_is_lost_breaks_no_numbers(codec in codecs(), seed: u64, pictures in 1..200usize, changes in 0.0..0.2) {
-        let mut world = World::new(codec, Network { loses: true, reorders: true }, seed);
+    fn what_is_lost_breaks_no_numbers(
+        codec in codecs(), seed: u64, pictures in 1..200usize, changes in 0.0..0.2, halts: bool,
+    ) {
+        let mut world = World::new(codec, Network { loses: true, reorders: true, halts }, seed);
         world.run(0..pictures, changes);
         world.check_numbers()?;
         world.check_clock()?;
@@ -467,8 +484,10 @@ proptest! {
 
     /// Whatever was before, a target that stays is reached.
     #[test]
-    fn the_target_is_reached(codec in codecs(), seed: u64, loses: bool, spatial in 0..3u8, temporal in 0..3u8) {
-        let mut world = World::new(codec, Network { loses, reorders: true }, seed);
+    fn the_target_is_reached(
+        codec in codecs(), seed: u64, loses: bool, halts: bool, spatial in 0..3u8, temporal in 0..3u8,
+    ) {
+        let mut world = World::new(codec, Network { loses, reorders: true, halts }, seed);
         world.run(0..60, 0.2);
         let target = Some(Layers { spatial, temporal });
         world.consumer.paused = false;

@@ -93,6 +93,17 @@ pub(crate) struct LayerSelector {
     /// The latest changes of the current layers, the newest first.
     changes: [Change; REMEMBERED_CHANGES],
     newest: Option<Newest>,
+    /// The latest picture, if it was ended before all its layers had come.
+    cut: Option<Cut>,
+}
+
+/// A picture that was ended behind this packet.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    extended: u64,
+    timestamp: u32,
+    /// The highest layer that it has.
+    spatial: u8,
 }
 
 /// From this packet of the source on, these layers flow. Layers go by a packet's place in the stream, not by its coming: so all
@@ -139,6 +150,7 @@ impl LayerSelector {
             source: None,
             changes: [Change::NOTHING; REMEMBERED_CHANGES],
             newest: None,
+            cut: None,
         }
     }
 
@@ -217,6 +229,14 @@ impl LayerSelector {
         self.at(packet.extended).is_some_and(|layers| packet.frame.layers.spatial >= layers.spatial)
     }
 
+    /// The latest picture is sent as ended with this packet of it, though more may come; `spatial` is its highest layer then,
+    /// if layers that flow are not there.
+    pub(crate) fn end_picture(&mut self, spatial: Option<u8>, extended: u64) {
+        let Some(newest) = &mut self.newest else { return };
+        newest.is_marked = true;
+        self.cut = spatial.map(|spatial| Cut { extended, timestamp: newest.timestamp, spatial });
+    }
+
     /// Takes note of a packet that is nothing to anybody. Whether it is of the stream that flows.
     pub(crate) fn leave_out(&mut self, packet: &Candidate<'_>) -> bool {
         let is_of_source = self.source == Some(packet.encoding);
@@ -235,7 +255,10 @@ impl LayerSelector {
     /// - Spatial and temporal layers are lowered at any such place. A key frame raises both. Temporal layers are also raised one
     ///   by one where the frame says so, in AV1 at any picture of the lowest one: all above start from it there.
     ///   VP9's spatial layers also where the frame says so.
+    /// - What comes of a picture behind its end is left out, and its layers with it, for what is predicted from it could not be
+    ///   decoded.
     pub(crate) fn decide(&mut self, packet: &Candidate<'_>) -> Decision {
+        self.settle_cut(packet);
         let step = self.step(packet);
         match step {
             Step::None => {}
@@ -245,6 +268,7 @@ impl LayerSelector {
                 self.changes = [Change::NOTHING; REMEMBERED_CHANGES];
                 self.changes[0] = Change { from: packet.extended, layers: Some(layers) };
                 self.newest = None;
+                self.cut = None;
             }
         }
         if self.source != Some(packet.encoding) {
@@ -366,6 +390,19 @@ impl LayerSelector {
             frame.layers.spatial >= layers.spatial
                 || newest.extended == packet.extended + 1 && !(newest.is_wanted && newest.timestamp == packet.timestamp)
         })
+    }
+
+    /// Whether a picture that was ended had more layers is known of the packet that follows: of the same picture, or behind a
+    /// gap, where they may be missing.
+    fn settle_cut(&mut self, packet: &Candidate<'_>) {
+        let is_behind =
+            |cut: &mut Cut| self.source == Some(packet.encoding) && packet.extended > cut.extended && !packet.restarted;
+        let Some(cut) = self.cut.take_if(is_behind) else { return };
+        let had_more = packet.timestamp == cut.timestamp || !self.is_next(packet);
+        if let Some(current) = self.current().filter(|current| had_more && current.spatial > cut.spatial) {
+            let layers = Some(Layers { spatial: cut.spatial, ..current });
+            self.change(Change { from: cut.extended + 1, layers });
+        }
     }
 
     fn at(&self, extended: u64) -> Option<Layers> {

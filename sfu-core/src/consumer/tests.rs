@@ -234,6 +234,65 @@ fn padding_behind_a_held_packet_is_no_gap() {
     assert!(consumer.take_held(&layer(12, 2, 0)).unwrap().admission.marker);
 }
 
+/// Harm prevented: the last picture before a pause is shown when the pause is over.
+#[test]
+fn a_packet_is_held_for_so_long_and_then_ends_its_picture() {
+    let mut consumer = holding();
+    assert_eq!(consumer.held_until(), Some(origin() + MAX_HOLD));
+    assert_eq!(consumer.take_overdue(origin() + MAX_HOLD - ms(1)), None);
+    let held = consumer.take_overdue(origin() + MAX_HOLD).unwrap();
+    assert_eq!((held.extended, held.admission.marker), (10, true));
+    assert_eq!((consumer.held_until(), consumer.take_overdue(origin() + ms(1000))), (None, None), "it comes out once");
+    // What follows without a gap shows that the layer above was left out.
+    let next = consumer.admit(origin(), &layer(11, 2, 0));
+    assert_eq!(next, Verdict::Hold { starts: false });
+    assert_eq!(consumer.selector.current(), Some(Layers { spatial: 1, temporal: 0 }));
+    let next = consumer.take_held(&layer(12, 2, 1)).unwrap();
+    assert_eq!(next.admission.sequence_number, held.admission.sequence_number.wrapping_add(1));
+}
+
+/// Harm prevented: what is predicted from a layer that came behind its picture's end cannot be decoded.
+#[test]
+fn a_layer_behind_the_end_of_its_picture_is_left_out_until_a_key_frame() {
+    let lowest = Layers { spatial: 0, temporal: 0 };
+    // The layer itself; one packet more of it; the next picture, behind a gap that the layer is most likely in.
+    for late in [layer(11, 1, 1), layer(12, 1, 1), layer(13, 2, 0)] {
+        let mut consumer = holding();
+        let held = consumer.take_overdue(origin() + MAX_HOLD).unwrap().admission;
+        assert_eq!(consumer.wanted_key_frame(), None);
+        let is_next_picture = late.frame.layers.spatial == 0;
+        let verdict = consumer.admit(origin(), &late);
+        assert_eq!(
+            verdict.sent().map(|sent| sent.marker),
+            is_next_picture.then_some(true),
+            "of the lowest layer alone"
+        );
+        assert_eq!(consumer.admit(origin(), &layer(11, 1, 1)), Verdict::Drop, "its repetition too");
+        assert_eq!(consumer.selector.current(), Some(lowest));
+        assert_eq!(consumer.wanted_key_frame(), Some(0));
+        assert_eq!(consumer.admit(origin(), &layer(14, 2, 1)), Verdict::Drop);
+        let next = consumer.admit(origin(), &layer(15, 3, 0)).sent().unwrap();
+        assert!(next.marker);
+        assert_ne!(next.sequence_number, held.sequence_number);
+        let start = Candidate { frame: FrameInfo { key_frame: true, ..layer(20, 4, 0).frame }, ..layer(20, 4, 0) };
+        assert_eq!(consumer.admit(origin(), &start), Verdict::Hold { starts: false });
+        assert_eq!(consumer.selector.current(), Some(Layers { spatial: 1, temporal: 0 }));
+    }
+}
+
+#[test]
+fn nothing_is_overdue_after_a_stop_or_a_start() {
+    let mut consumer = holding();
+    consumer.stop();
+    assert_eq!(consumer.held_until(), None);
+    let mut consumer = holding();
+    let start =
+        Candidate { marker: true, frame: FrameInfo { key_frame: true, ..layer(20, 3, 0).frame }, ..layer(20, 3, 0) };
+    assert!(consumer.take_held(&start).is_some());
+    assert!(consumer.admit(origin(), &start).sent().is_some());
+    assert_eq!((consumer.held_until(), consumer.take_overdue(origin() + ms(1000))), (None, None));
+}
+
 /// A number given to a packet that never leaves would be asked for in vain.
 #[test]
 fn a_stop_drops_what_is_held_and_leaves_no_gap() {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Consumer;
 use super::selector::Layering;
-use crate::congestion::allocation::{Demand, Ladder};
+use crate::congestion::allocation::Demand;
 use crate::parameters::{ConsumerLayers, MediaKind};
 use crate::producer::Producer;
 use crate::rtp::layers::Layers;
@@ -12,21 +12,8 @@ use crate::worker::ConsumerKey;
 
 impl Consumer {
     /// What it costs to serve this consumer, step by step.
-    pub(crate) fn demand(&self, now: Instant, key: ConsumerKey, producer: &Producer) -> Demand<ConsumerKey> {
-        let rates = match self.selector.layering() {
-            Layering::Plain => Ladder::single(producer.rates.cumulative_bps(now, Layers::default())),
-            Layering::Simulcast { .. } | Layering::Svc { .. } => {
-                let highest = self.selector.layering().highest();
-                let mut ladder = Ladder::new();
-                for spatial in 0..=highest.spatial {
-                    for temporal in 0..=highest.temporal {
-                        let layers = Layers { spatial, temporal };
-                        ladder.insert(layers, producer.rates.cumulative_bps(now, layers));
-                    }
-                }
-                ladder
-            }
-        };
+    pub(crate) fn demand(&self, now: Instant, key: ConsumerKey, producer: &mut Producer) -> Demand<ConsumerKey> {
+        let rates = producer.rates.ladder(now, self.selector.layering().highest());
         Demand {
             key,
             priority: self.priority,

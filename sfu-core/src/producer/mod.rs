@@ -26,7 +26,7 @@ use crate::rtp::extensions::{ExtensionIds, ExtensionValues};
 use crate::rtp::layers::Layers;
 use crate::stats::{TraceTarget, Traced, Traces};
 use crate::transport::extension_ids;
-use crate::worker::{ConsumerKey, TransportKey};
+use crate::worker::{ConsumerKey, RouterKey, TransportKey};
 
 /// How the peer wants to be asked for key frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub(crate) enum KeyFrameFeedback {
 pub(crate) struct Producer {
     pub(crate) id: ProducerId,
     pub(crate) router: RouterId,
+    /// The same, as its worker finds it.
+    pub(crate) router_key: RouterKey,
     pub(crate) transport: TransportKey,
     pub(crate) kind: MediaKind,
     pub(crate) producer_type: ProducerType,
@@ -71,12 +73,16 @@ pub(crate) struct Producer {
     /// Which of them its owner was told to send.
     pub(crate) wanted: WantedLayers,
     pub(crate) traces: Traces,
+    /// When the worker looks next for packets of it that consumers hold.
+    pub(crate) armed: Option<Instant>,
 }
 
 /// What a producer is made with.
 pub(crate) struct ProducerSetup<'a> {
     pub(crate) id: ProducerId,
     pub(crate) router: RouterId,
+    /// The same, as its worker finds it.
+    pub(crate) router_key: RouterKey,
     pub(crate) transport: TransportKey,
     pub(crate) kind: MediaKind,
     pub(crate) producer_type: ProducerType,
@@ -105,6 +111,7 @@ impl Producer {
         let ProducerSetup {
             id,
             router,
+            router_key,
             transport,
             kind,
             producer_type,
@@ -139,6 +146,7 @@ impl Producer {
         Self {
             id,
             router,
+            router_key,
             transport,
             kind,
             producer_type,
@@ -157,6 +165,7 @@ impl Producer {
             wanted: WantedLayers::new(now, spatial_layers),
             encodings,
             traces: Traces::default(),
+            armed: None,
         }
     }
 

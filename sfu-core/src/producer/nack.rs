@@ -37,6 +37,16 @@ pub const MAX_MISSING: usize = 1000;
 /// A packet missing for longer is given up: once repaired, no consumer could be sent it.
 pub const MAX_MISSING_AGE: Duration = MAX_STORED_AGE;
 
+/// What is missing before a key frame is still asked for until this long after the key frame began. The pictures that it is
+/// part of are soon of no use, but consumers have their neighbours already and wait at the hole: those that play in order for
+/// as long as this (GStreamer's jitter buffer, by default), browsers until the key frame is whole, which over a thin path takes
+/// longer than a round trip.
+pub const ASK_BEFORE_KEY_FRAME: Duration = Duration::from_millis(200);
+
+/// … if it is no more than this: about three pictures of a camera at 720p. Beyond it nothing before the key frame could be shown
+/// in time, and it is given up at once: what is left of the path belongs to the key frame.
+pub const MAX_MISSING_BEFORE_KEY_FRAME: usize = 16;
+
 /// Pairs in one NACK: what fits a datagram of 1 200 bytes with its compound neighbours.
 pub const MAX_PAIRS_PER_NACK: usize = 200;
 
@@ -68,16 +78,17 @@ pub struct NackGenerator {
 #[derive(Debug, Clone, Copy)]
 struct Missing {
     extended: u64,
-    missed_at: Instant,
     /// When it was asked for last.
     asked_at: Option<Instant>,
     due_at: Instant,
+    /// It is no longer of use then.
+    until: Instant,
     requests: u8,
 }
 
 impl NackGenerator {
     /// Takes a packet's arrival. `is_rtx`: it came by retransmission (RFC 4588), which tells the round trip to the sender.
-    /// `is_key_frame`: it starts a key frame, before which nothing is worth repairing.
+    /// `is_key_frame`: it starts a key frame, before which little is worth repairing.
     pub fn handle_packet(&mut self, now: Instant, extended: u64, is_rtx: bool, is_key_frame: bool) -> NackAction {
         let Some(newest) = self.newest else {
             self.newest = Some(extended);
@@ -86,13 +97,12 @@ impl NackGenerator {
         if extended <= newest {
             self.handle_late(now, extended, is_rtx);
             if is_key_frame {
-                self.remove_before(extended);
+                self.hurry_before(now, extended);
             }
             return NackAction::None;
         }
         self.newest = Some(extended);
-        if is_key_frame {
-            // Whatever was lost before it, this packet's own gap included, is no longer needed.
+        if is_key_frame && self.missing.len() as u64 + (extended - newest - 1) > MAX_MISSING_BEFORE_KEY_FRAME as u64 {
             self.remove_before(extended);
             return NackAction::None;
         }
@@ -102,6 +112,9 @@ impl NackGenerator {
         self.remove_before(extended.saturating_sub(DUPLICATE_WINDOW_PACKETS - 1));
         if !self.add_gap(now, newest + 1, extended) {
             return NackAction::KeyFrameNeeded;
+        }
+        if is_key_frame {
+            self.hurry_before(now, extended);
         }
         self.hasten_overtaken(now, extended);
         if self.next_due_at.is_some_and(|due_at| due_at <= now) { NackAction::NackDue } else { NackAction::None }
@@ -122,7 +135,7 @@ impl NackGenerator {
         let repeat_interval = self.repeat_interval();
         self.missing.retain(|missing| {
             let exhausted = missing.requests >= MAX_REQUESTS_PER_PACKET && missing.due_at <= now;
-            !exhausted && now.saturating_duration_since(missing.missed_at) <= MAX_MISSING_AGE
+            !exhausted && now <= missing.until
         });
         let mut pairs: Vec<NackPair> = Vec::new();
         for missing in self.missing.iter_mut().filter(|missing| missing.due_at <= now) {
@@ -157,8 +170,9 @@ impl NackGenerator {
             return false;
         }
         let due_at = now + REORDER_WAIT;
+        let until = now + MAX_MISSING_AGE;
         for extended in first..end {
-            self.missing.push_back(Missing { extended, missed_at: now, asked_at: None, due_at, requests: 0 });
+            self.missing.push_back(Missing { extended, asked_at: None, due_at, until, requests: 0 });
         }
         if gap > 0 {
             self.next_due_at = Some(self.next_due_at.map_or(due_at, |next| next.min(due_at)));
@@ -199,6 +213,18 @@ impl NackGenerator {
     fn repeat_interval(&self) -> Duration {
         let (min_ms, max_ms) = REPEAT_INTERVAL_MS.into_inner();
         self.rtt.unwrap_or(DEFAULT_RTT).clamp(Duration::from_millis(min_ms), Duration::from_millis(max_ms))
+    }
+
+    /// A key frame began with this packet: what is missing before it is wanted for a moment more, if it is little.
+    fn hurry_before(&mut self, now: Instant, key_frame: u64) {
+        let end = self.missing.partition_point(|missing| missing.extended < key_frame);
+        if end > MAX_MISSING_BEFORE_KEY_FRAME {
+            return self.remove_before(key_frame);
+        }
+        let until = now + ASK_BEFORE_KEY_FRAME;
+        for missing in self.missing.iter_mut().take(end) {
+            missing.until = missing.until.min(until);
+        }
     }
 
     fn remove_before(&mut self, extended: u64) {

@@ -14,12 +14,14 @@ use std::time::Instant;
 
 use observers::Observers;
 
+use crate::ids::RouterId;
 use crate::worker::TransportKey;
 
 /// What belongs to one room. Who gets whose packets is in the producers: each lists its consumers, and says whose room it is
 /// in.
 #[derive(Debug)]
 pub(crate) struct Router {
+    pub(crate) id: RouterId,
     pub(crate) options: RouterOptions,
     pub(crate) transports: Vec<TransportKey>,
     pub(crate) observers: Observers,
@@ -28,7 +30,7 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    pub(crate) fn new(options: RouterOptions) -> Self {
-        Self { observers: Observers::new(&options), options, transports: Vec::new(), armed: None }
+    pub(crate) fn new(id: RouterId, options: RouterOptions) -> Self {
+        Self { id, observers: Observers::new(&options), options, transports: Vec::new(), armed: None }
     }
 }

@@ -223,10 +223,14 @@ impl Downlink {
     /// A packet with a transport-wide number has left.
     pub(crate) fn handle_sent(&mut self, now: Instant, bytes: usize, probe: Option<ProbeId>) {
         self.sending_since.get_or_insert(now);
-        if let Some(estimator) = &mut self.estimator
-            && self.feedback == Some(PathFeedback::TransportWide)
-        {
-            estimator.handle_sent(now, self.next_wide_sequence, bytes, probe);
+        if let Some(estimator) = &mut self.estimator {
+            match self.feedback {
+                Some(PathFeedback::TransportWide) => {
+                    estimator.handle_sent(now, self.next_wide_sequence, bytes, probe);
+                }
+                Some(PathFeedback::Remb) if probe.is_none() => estimator.handle_unreported(now, bytes),
+                Some(PathFeedback::Remb) | None => {}
+            }
         }
         // What is sent anyway is part of what a probe sends.
         if let Some((_, sender)) = self.probe.as_mut().filter(|_| probe.is_none()) {
@@ -236,11 +240,13 @@ impl Downlink {
     }
 
     /// A packet has left without one.
-    pub(crate) fn handle_sent_untracked(&mut self, now: Instant, bytes: usize) {
-        if let Some(estimator) = &mut self.estimator
-            && self.feedback == Some(PathFeedback::TransportWide)
-        {
-            estimator.handle_untracked(now, bytes);
+    pub(crate) fn handle_sent_untracked(&mut self, now: Instant, bytes: usize, probe: Option<ProbeId>) {
+        if let Some(estimator) = &mut self.estimator {
+            match self.feedback {
+                Some(PathFeedback::TransportWide) => estimator.handle_untracked(now, bytes),
+                Some(PathFeedback::Remb) if probe.is_none() => estimator.handle_unreported(now, bytes),
+                Some(PathFeedback::Remb) | None => {}
+            }
         }
     }
 

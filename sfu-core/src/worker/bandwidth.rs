@@ -36,7 +36,7 @@ impl Core {
         id: TransportId,
         bps: Option<u64>,
     ) -> Result<(), ObjectClosed> {
-        let (key, transport) = self.transport_mut(id).ok_or(ObjectClosed)?;
+        let (key, transport) = self.transport_mut(id)?;
         transport.downlink.set_max_bps(now, bps);
         self.handle_estimate(now, key);
         self.arm_downlink(now, key);
@@ -150,7 +150,7 @@ impl Core {
         let mut demands: Vec<Demand<ConsumerKey>> = Vec::with_capacity(transport.consumers.len());
         for &consumer_key in &transport.consumers {
             let Some(consumer) = self.consumers.get(consumer_key) else { continue };
-            let Some(producer) = self.producers.get(consumer.producer) else { continue };
+            let Some(producer) = self.producers.get_mut(consumer.producer) else { continue };
             if consumer.paused || producer.paused || !producer.is_selected {
                 continue;
             }

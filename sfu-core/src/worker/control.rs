@@ -21,17 +21,20 @@ impl Core {
     /// Makes an empty router.
     pub fn create_router(&mut self, options: RouterOptions) -> RouterId {
         let id = RouterId::random(&mut self.rng);
-        self.routers.insert(id, Router::new(options));
+        let key = self.routers.insert(Router::new(id, options));
+        self.router_ids.insert(id, key);
         id
     }
 
     /// Closes a router and everything in it, without events: its owner asked for it.
     pub fn close_router(&mut self, now: Instant, id: RouterId) {
-        if let Some(router) = self.routers.get(&id) {
-            for key in router.transports.clone() {
-                self.remove_transport(now, key);
+        let key = self.router_ids.get(&id).copied();
+        if let Some((key, router)) = key.and_then(|key| Some((key, self.routers.get(key)?))) {
+            for transport in router.transports.clone() {
+                self.remove_transport(now, transport);
             }
-            self.routers.remove(&id);
+            self.routers.remove(key);
+            self.router_ids.remove(&id);
             self.events.retain(|(router, _)| *router != id);
             self.traces.forget_router(id);
         }
@@ -39,7 +42,7 @@ impl Core {
 
     /// Closes everything.
     pub fn close_all(&mut self, now: Instant) {
-        let ids: Vec<RouterId> = self.routers.keys().copied().collect();
+        let ids: Vec<RouterId> = self.routers.values().map(|router| router.id).collect();
         for id in ids {
             self.close_router(now, id);
         }
@@ -56,7 +59,8 @@ impl Core {
         options: WebRtcTransportOptions,
         addresses: Option<Vec<LocalAddress>>,
     ) -> Result<TransportInfo, TransportRefused> {
-        let router = self.routers.get_mut(&router_id).ok_or(TransportRefused::RouterClosed)?;
+        let router_key = *self.router_ids.get(&router_id).ok_or(TransportRefused::RouterClosed)?;
+        let router = self.routers.get_mut(router_key).ok_or(TransportRefused::RouterClosed)?;
         if router.transports.len() >= MAX_TRANSPORTS_PER_ROUTER {
             return Err(TransportRefused::TooMany { limit: MAX_TRANSPORTS_PER_ROUTER });
         }
@@ -92,7 +96,7 @@ impl Core {
         id: TransportId,
         parameters: &DtlsParameters,
     ) -> Result<(), ConnectError> {
-        let (key, transport) = self.transport_mut(id).ok_or(ConnectError::Closed)?;
+        let (key, transport) = self.transport_mut(id).map_err(|_| ConnectError::Closed)?;
         if transport.connected_by_owner {
             return Err(ConnectError::AlreadyConnected);
         }
@@ -178,7 +182,7 @@ impl Core {
             }
         }
         self.closed_transports.push_back(transport.id);
-        if let Some(router) = self.routers.get_mut(&router_id) {
+        if let Some(router) = self.router_ids.get(&router_id).and_then(|key| self.routers.get_mut(*key)) {
             router.transports.retain(|other| *other != key);
         }
         Some((router_id, transport.id))
@@ -201,9 +205,12 @@ impl Core {
         Some(producer.id)
     }
 
-    pub(super) fn transport_mut(&mut self, id: TransportId) -> Option<(TransportKey, &mut WebRtcTransport)> {
-        let key = *self.transport_ids.get(&id)?;
-        Some((key, self.transports.get_mut(key)?))
+    pub(super) fn transport_mut(
+        &mut self,
+        id: TransportId,
+    ) -> Result<(TransportKey, &mut WebRtcTransport), ObjectClosed> {
+        let key = *self.transport_ids.get(&id).ok_or(ObjectClosed)?;
+        Ok((key, self.transports.get_mut(key).ok_or(ObjectClosed)?))
     }
 
     /// Carries out what ICE has to say.

@@ -24,6 +24,8 @@ use crate::transport::WebRtcTransport;
 use crate::transport::tuple::Tuple;
 
 new_key_type! {
+    /// A router's place in its worker.
+    pub(crate) struct RouterKey;
     /// A transport's place in its worker.
     pub(crate) struct TransportKey;
     /// A producer's place in its worker.
@@ -54,6 +56,8 @@ pub enum TimeoutReason {
     Transport,
     /// A router has something due: who speaks, and how loud.
     Router,
+    /// A producer has fallen silent in the midst of a picture, which is sent on as it is.
+    Producer,
 }
 
 /// The state machine of a worker.
@@ -68,10 +72,11 @@ pub struct Core {
     pub(super) clock: WallClock,
     pub(super) rng: StdRng,
 
-    pub(super) routers: HashMap<RouterId, Router>,
+    pub(super) routers: SlotMap<RouterKey, Router>,
     pub(super) transports: SlotMap<TransportKey, WebRtcTransport>,
     pub(super) producers: SlotMap<ProducerKey, Producer>,
     pub(super) consumers: SlotMap<ConsumerKey, Consumer>,
+    pub(super) router_ids: HashMap<RouterId, RouterKey>,
     pub(super) transport_ids: HashMap<TransportId, TransportKey>,
     pub(super) producer_ids: HashMap<ProducerId, ProducerKey>,
     pub(super) consumer_ids: HashMap<ConsumerId, ConsumerKey>,
@@ -101,10 +106,11 @@ impl Core {
             addresses,
             clock,
             rng,
-            routers: HashMap::new(),
+            routers: SlotMap::with_key(),
             transports: SlotMap::with_key(),
             producers: SlotMap::with_key(),
             consumers: SlotMap::with_key(),
+            router_ids: HashMap::new(),
             transport_ids: HashMap::new(),
             producer_ids: HashMap::new(),
             consumer_ids: HashMap::new(),
@@ -188,6 +194,7 @@ impl Core {
         self.timers.next().map(|(at, wake)| match wake {
             Wake::Transport(_) => (at, TimeoutReason::Transport),
             Wake::Router(_) => (at, TimeoutReason::Router),
+            Wake::Held(_) => (at, TimeoutReason::Producer),
         })
     }
 

@@ -4,12 +4,13 @@
 
 use std::time::Instant;
 
-use super::core::{ConsumerKey, Core};
+use super::core::{ConsumerKey, Core, ProducerKey};
 use super::media::{Incoming, Route};
 use super::outlet::Outlet;
+use super::service::TIMER_STEP;
 use super::timers::Wake;
 use crate::congestion::pacer::Class;
-use crate::consumer::{Candidate, Consumer, Verdict};
+use crate::consumer::{Candidate, Consumer, Held, Verdict};
 use crate::ids::Ssrc;
 use crate::parameters::MediaKind;
 use crate::producer::Producer;
@@ -41,6 +42,7 @@ impl Core {
         let reports = |encoding: usize| source_report(producer, encoding);
         let candidate = candidate(route.encoding, incoming, &reports);
         let mut outlet = Outlet::new(&mut self.transmits, &mut self.traces, now, self.clock.ntp(now));
+        let (mut held_until, mut lacks_layer) = (None, false);
         for &key in &producer.consumers {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
             let Some(transport) = self.transports.get_mut(consumer.transport) else { continue };
@@ -55,7 +57,9 @@ impl Core {
             if let Some(layers) = consumer.poll_layers_changed() {
                 let event = RouterEvent::ConsumerLayersChanged { consumer_id: consumer.id, layers };
                 self.events.push_back((producer.router, event));
+                lacks_layer |= consumer.wanted_key_frame() == Some(route.encoding);
             }
+            held_until = held_until.into_iter().chain(consumer.held_until()).min();
             if let Some(at) = transport.downlink.pacer.poll_timeout() {
                 self.timers.arm(Wake::Transport(consumer.transport), &mut transport.armed, at.max(now));
             }
@@ -67,9 +71,40 @@ impl Core {
             || producer.consumers.iter().all(|key| {
                 self.consumers.get(*key).is_none_or(|consumer| consumer.wanted_key_frame() != Some(route.encoding))
             });
-        // Nothing of an old run helps a decoder with a new one.
-        if incoming.restarted || !serves_all {
+        self.arm_held(now, route.producer, held_until);
+        // Nothing of an old run helps a decoder with a new one, and a layer that was lost does not come back by itself.
+        if incoming.restarted || !serves_all || lacks_layer {
             self.want_key_frame(now, route.producer);
+        }
+    }
+
+    /// Sends what waits for a producer's next packet, and has done so for long enough.
+    pub(super) fn send_overdue(&mut self, now: Instant, key: ProducerKey) {
+        let Some(producer) = self.producers.get(key) else { return };
+        let mut outlet = Outlet::new(&mut self.transmits, &mut self.traces, now, self.clock.ntp(now));
+        let mut held_until = None;
+        for &key in &producer.consumers {
+            let Some(consumer) = self.consumers.get_mut(key) else { continue };
+            let Some(transport) = self.transports.get_mut(consumer.transport) else { continue };
+            if let Some(held) = consumer.take_overdue(now) {
+                send_held(&mut outlet, producer, transport, (key, &mut *consumer), held);
+                if let Some(at) = transport.downlink.pacer.poll_timeout() {
+                    self.timers.arm(
+                        Wake::Transport(consumer.transport),
+                        &mut transport.armed,
+                        at.max(now + TIMER_STEP),
+                    );
+                }
+            }
+            held_until = held_until.into_iter().chain(consumer.held_until()).min();
+        }
+        self.stats.packets_sent += outlet.sent;
+        self.arm_held(now, key, held_until);
+    }
+
+    fn arm_held(&mut self, now: Instant, key: ProducerKey, until: Option<Instant>) {
+        if let (Some(until), Some(producer)) = (until, self.producers.get_mut(key)) {
+            self.timers.arm(Wake::Held(key), &mut producer.armed, until.max(now + TIMER_STEP));
         }
     }
 
@@ -119,18 +154,7 @@ fn offer(
     incoming: &Incoming<'_>,
 ) -> bool {
     if let Some(held) = consumer.take_held(candidate) {
-        let stream = producer.encodings.get(held.encoding).and_then(|encoding| encoding.stream.as_ref());
-        if let Some(stored) = stream.and_then(|stream| stream.store.get(outlet.now, held.extended)) {
-            with_stored(producer, stored, |incoming| {
-                let media = Paced::Media {
-                    consumer: key,
-                    encoding: held.encoding,
-                    extended: held.extended,
-                    admission: held.admission,
-                };
-                send_paced(outlet, transport, consumer, media, incoming);
-            });
-        }
+        send_held(outlet, producer, transport, (key, &mut *consumer), held);
     }
     match consumer.admit(outlet.now, candidate) {
         Verdict::Drop => false,
@@ -141,6 +165,24 @@ fn offer(
             send_paced(outlet, transport, consumer, media, incoming);
             admission.starts
         }
+    }
+}
+
+/// Sends a packet that was held from the store.
+fn send_held(
+    outlet: &mut Outlet<'_>,
+    producer: &Producer,
+    transport: &mut WebRtcTransport,
+    (key, consumer): (ConsumerKey, &mut Consumer),
+    held: Held,
+) {
+    let Held { encoding, extended, admission, .. } = held;
+    let stream = producer.encodings.get(encoding).and_then(|encoding| encoding.stream.as_ref());
+    if let Some(stored) = stream.and_then(|stream| stream.store.get(outlet.now, extended)) {
+        with_stored(producer, stored, |incoming| {
+            let media = Paced::Media { consumer: key, encoding, extended, admission };
+            send_paced(outlet, transport, consumer, media, incoming);
+        });
     }
 }
 

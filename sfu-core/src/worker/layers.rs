@@ -21,7 +21,7 @@ impl Core {
         id: ConsumerId,
         layers: ConsumerLayers,
     ) -> Result<Option<ConsumerLayers>, ObjectClosed> {
-        let (_, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
+        let (_, consumer) = self.consumer_mut(id)?;
         consumer.set_preferred_layers(layers);
         let (transport, preferred) = (consumer.transport, consumer.preferred_layers());
         if preferred.is_some() {
@@ -35,7 +35,7 @@ impl Core {
     /// # Errors
     /// [`ObjectClosed`].
     pub fn set_consumer_priority(&mut self, now: Instant, id: ConsumerId, priority: u8) -> Result<(), ObjectClosed> {
-        let (_, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
+        let (_, consumer) = self.consumer_mut(id)?;
         consumer.priority = priority.max(1);
         let transport = consumer.transport;
         self.allocate_soon(now, transport);
@@ -94,7 +94,8 @@ impl Core {
 
     /// The layers that come of a producer are others than before.
     pub(super) fn handle_live_layers(&mut self, now: Instant, key: ProducerKey) {
-        let Some(producer) = self.producers.get(key) else { return };
+        let Some(producer) = self.producers.get_mut(key) else { return };
+        producer.rates.expire_ladder();
         for consumer in producer.consumers.clone() {
             self.retarget(now, consumer);
         }

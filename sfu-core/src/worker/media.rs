@@ -103,7 +103,7 @@ impl Core {
             MediaKind::Audio => {
                 producer.rates.handle_packet(now, Layers::default(), incoming.source.packet.len());
                 if let Some(level) = incoming.source.extensions.audio_level.filter(|_| !producer.paused) {
-                    let router = producer.router;
+                    let router = producer.router_key;
                     self.hear(now, router, route.producer, level);
                 }
             }

@@ -36,7 +36,7 @@ pub use info::{
 };
 pub use transmit::{MAX_DATAGRAM_BYTES, TransmitQueue};
 
-pub(crate) use self::core::{ConsumerKey, ProducerKey, TransportKey};
+pub(crate) use self::core::{ConsumerKey, ProducerKey, RouterKey, TransportKey};
 pub(crate) use load::{ExpectedRouter, Load};
 pub(crate) use own_port::{OwnPort, PortReleased};
 #[cfg(test)]

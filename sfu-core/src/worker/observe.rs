@@ -2,9 +2,8 @@
 
 use std::time::Instant;
 
-use super::core::{Core, ProducerKey, TransportKey};
+use super::core::{Core, ProducerKey, RouterKey, TransportKey};
 use super::timers::Wake;
-use crate::ids::RouterId;
 use crate::observers::{Change, Volumes};
 use crate::parameters::MediaKind;
 use crate::producer::Producer;
@@ -13,18 +12,18 @@ use crate::rtp::extensions::AudioLevel as PacketLevel;
 
 impl Core {
     /// A packet of an audio producer said how loud it is.
-    pub(super) fn hear(&mut self, now: Instant, id: RouterId, key: ProducerKey, level: PacketLevel) {
-        let Some(router) = self.routers.get_mut(&id) else { return };
+    pub(super) fn hear(&mut self, now: Instant, router_key: RouterKey, key: ProducerKey, level: PacketLevel) {
+        let Some(router) = self.routers.get_mut(router_key) else { return };
         let change = router.observers.handle_level(now, key, level);
         self.select_audio(change);
-        self.tell_speakers(now, id);
+        self.tell_speakers(now, router_key);
     }
 
     /// Does what is due of a router.
-    pub(super) fn serve_router(&mut self, now: Instant, id: RouterId) {
-        if let Some(router) = self.routers.get_mut(&id) {
+    pub(super) fn serve_router(&mut self, now: Instant, key: RouterKey) {
+        if let Some(router) = self.routers.get_mut(key) {
             router.observers.handle_timeout(now);
-            self.tell_speakers(now, id);
+            self.tell_speakers(now, key);
         }
     }
 
@@ -32,7 +31,7 @@ impl Core {
     pub(super) fn observe_producer(&mut self, now: Instant, key: ProducerKey) {
         let Some(producer) = self.producers.get_mut(key) else { return };
         let (kind, transport) = (producer.kind, producer.transport);
-        let Some(router) = self.routers.get_mut(&producer.router) else { return };
+        let Some(router) = self.routers.get_mut(producer.router_key) else { return };
         match kind {
             MediaKind::Audio => {
                 let change = router.observers.loudest_n.add(key);
@@ -51,7 +50,7 @@ impl Core {
     /// A producer is gone from a room: another may take its place.
     pub(super) fn forget_observed(&mut self, now: Instant, key: ProducerKey, producer: &Producer) {
         let transport = producer.transport;
-        let Some(router) = self.routers.get_mut(&producer.router) else { return };
+        let Some(router) = self.routers.get_mut(producer.router_key) else { return };
         match producer.kind {
             MediaKind::Audio => {
                 let change = router.observers.remove_audio(now, key);
@@ -70,10 +69,11 @@ impl Core {
         }
     }
 
-    fn tell_speakers(&mut self, now: Instant, id: RouterId) {
-        let Some(router) = self.routers.get_mut(&id) else { return };
+    fn tell_speakers(&mut self, now: Instant, key: RouterKey) {
+        let Some(router) = self.routers.get_mut(key) else { return };
+        let id = router.id;
         if let Some(at) = router.observers.poll_timeout() {
-            self.timers.arm(Wake::Router(id), &mut router.armed, at.max(now));
+            self.timers.arm(Wake::Router(key), &mut router.armed, at.max(now));
         }
         let volumes = router.observers.poll_volumes();
         let dominant = router.observers.poll_dominant();
@@ -96,7 +96,7 @@ impl Core {
             if tells_speaker {
                 self.tell(id, RouterEvent::ActiveSpeaker { producer_id });
             }
-            if let Some(router) = self.routers.get_mut(&id) {
+            if let Some(router) = self.routers.get_mut(key) {
                 let change = router.observers.last_n.handle_dominant(transport);
                 self.select_video(now, change);
             }

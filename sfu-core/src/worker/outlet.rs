@@ -222,7 +222,7 @@ impl<'a> Outlet<'a> {
         if wide_sequence.is_some() {
             transport.downlink.handle_sent(self.now, len, self.probe);
         } else {
-            transport.downlink.handle_sent_untracked(self.now, len);
+            transport.downlink.handle_sent_untracked(self.now, len, self.probe);
         }
         Left { written, wide_sequence, len }
     }

@@ -55,9 +55,11 @@ impl Core {
             return Err(ProduceError::TooManyEncodings { limit: MAX_ENCODINGS_PER_TRANSPORT });
         }
         let router = transport.router;
+        let router_key = *self.router_ids.get(&router).ok_or(ProduceError::Closed)?;
         let producer = Producer::new(ProducerSetup {
             id,
             router,
+            router_key,
             transport: key,
             kind,
             producer_type,
@@ -122,7 +124,7 @@ impl Core {
         id: TransportId,
         bps: Option<u64>,
     ) -> Result<(), ObjectClosed> {
-        let (key, transport) = self.transport_mut(id).ok_or(ObjectClosed)?;
+        let (key, transport) = self.transport_mut(id)?;
         transport.incoming_cap.set(now, bps);
         if let Some(remb) = &mut transport.remb {
             remb.set_max_bps(bps.unwrap_or(MAX_REMB_BPS));

@@ -12,7 +12,8 @@ pub(super) const DISCONNECTED_LINGER: Duration = Duration::from_secs(30);
 /// A transport is served at most once in this time by its timer: what is due and cannot be done yet must not spin the worker.
 pub(super) const TIMER_STEP: Duration = Duration::from_millis(1);
 
-/// Stale timer entries beyond this, and more than [`STALE_PER_TRANSPORT`] for each transport, are swept out.
+/// Timer entries beyond this, more than [`STALE_PER_TRANSPORT`] for each transport and one for each producer, are swept of
+/// stale ones.
 const STALE_MIN: usize = 1024;
 const STALE_PER_TRANSPORT: usize = 8;
 
@@ -24,15 +25,17 @@ impl Core {
             *armed = None;
             match wake {
                 Wake::Transport(key) => self.serve(now, key),
-                Wake::Router(id) => self.serve_router(now, id),
+                Wake::Router(key) => self.serve_router(now, key),
+                Wake::Held(key) => self.send_overdue(now, key),
             }
         }
-        if self.timers.len() > STALE_MIN + STALE_PER_TRANSPORT * self.transports.len() {
-            let Self { timers, transports, routers, .. } = self;
+        if self.timers.len() > STALE_MIN + STALE_PER_TRANSPORT * self.transports.len() + self.producers.len() {
+            let Self { timers, transports, producers, routers, .. } = self;
             timers.retain(|at, wake| {
                 let armed = match wake {
                     Wake::Transport(key) => transports.get(key).and_then(|transport| transport.armed),
-                    Wake::Router(id) => routers.get(&id).and_then(|router| router.armed),
+                    Wake::Router(key) => routers.get(key).and_then(|router| router.armed),
+                    Wake::Held(key) => producers.get(key).and_then(|producer| producer.armed),
                 };
                 armed == Some(at)
             });
@@ -42,7 +45,8 @@ impl Core {
     fn armed(&mut self, wake: Wake) -> Option<&mut Option<Instant>> {
         match wake {
             Wake::Transport(key) => self.transports.get_mut(key).map(|transport| &mut transport.armed),
-            Wake::Router(id) => self.routers.get_mut(&id).map(|router| &mut router.armed),
+            Wake::Router(key) => self.routers.get_mut(key).map(|router| &mut router.armed),
+            Wake::Held(key) => self.producers.get_mut(key).map(|producer| &mut producer.armed),
         }
     }
 

@@ -96,7 +96,7 @@ impl Core {
     /// # Errors
     /// [`ObjectClosed`].
     pub fn trace_transport(&mut self, id: TransportId, types: &[TransportTraceType]) -> Result<(), ObjectClosed> {
-        let (_, transport) = self.transport_mut(id).ok_or(ObjectClosed)?;
+        let (_, transport) = self.transport_mut(id)?;
         transport.traces = Traces::of_transport(types);
         Ok(())
     }

@@ -83,7 +83,7 @@ impl Core {
     /// # Errors
     /// [`ObjectClosed`].
     pub fn pause_consumer(&mut self, now: Instant, id: ConsumerId) -> Result<(), ObjectClosed> {
-        let (key, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
+        let (key, consumer) = self.consumer_mut(id)?;
         consumer.paused = true;
         consumer.stop();
         let transport = consumer.transport;
@@ -97,7 +97,7 @@ impl Core {
     /// # Errors
     /// [`ObjectClosed`].
     pub fn resume_consumer(&mut self, now: Instant, id: ConsumerId) -> Result<(), ObjectClosed> {
-        let (key, consumer) = self.consumer_mut(id).ok_or(ObjectClosed)?;
+        let (key, consumer) = self.consumer_mut(id)?;
         if std::mem::replace(&mut consumer.paused, false) {
             let transport = consumer.transport;
             self.allocate_soon(now, transport);
@@ -111,7 +111,7 @@ impl Core {
     /// # Errors
     /// [`ObjectClosed`].
     pub fn request_key_frame(&mut self, now: Instant, id: ConsumerId) -> Result<(), ObjectClosed> {
-        let (key, _) = self.consumer_mut(id).ok_or(ObjectClosed)?;
+        let (key, _) = self.consumer_mut(id)?;
         self.key_frame_for(now, key);
         Ok(())
     }
@@ -164,9 +164,9 @@ impl Core {
         Some(consumer.id)
     }
 
-    pub(super) fn consumer_mut(&mut self, id: ConsumerId) -> Option<(ConsumerKey, &mut Consumer)> {
-        let key = *self.consumer_ids.get(&id)?;
-        Some((key, self.consumers.get_mut(key)?))
+    pub(super) fn consumer_mut(&mut self, id: ConsumerId) -> Result<(ConsumerKey, &mut Consumer), ObjectClosed> {
+        let key = *self.consumer_ids.get(&id).ok_or(ObjectClosed)?;
+        Ok((key, self.consumers.get_mut(key).ok_or(ObjectClosed)?))
     }
 }
 

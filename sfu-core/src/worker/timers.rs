@@ -4,14 +4,15 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-use super::core::TransportKey;
-use crate::ids::RouterId;
+use super::core::{ProducerKey, RouterKey, TransportKey};
 
 /// What a deadline is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wake {
     Transport(TransportKey),
-    Router(RouterId),
+    Router(RouterKey),
+    /// Packets of this producer that consumers hold.
+    Held(ProducerKey),
 }
 
 /// Deadlines by key. A key has at most one that counts, kept by its owner as `armed`; earlier ones left in the heap are

@@ -266,6 +266,33 @@ fn a_peers_own_estimate_is_followed() {
     call.assert_decodable();
 }
 
+/// Harm prevented: who sees one or two others sees them small for ever, for such an estimate follows what comes in.
+#[test]
+fn a_peers_own_estimate_reaches_the_largest_picture() {
+    for (publishers, within) in [(1, s(20)), (2, s(28))] {
+        let mut call = Call::new(382, publishers, thin(CAPACITY_BPS), BandwidthFeedback::Remb);
+        call.world.run_for(within);
+        for sink in call.seen.clone() {
+            assert_eq!(call.width(sink), 1280, "of {publishers}");
+        }
+        assert!(call.queue_p95() < ms(60), "{:?}", call.queue_p95());
+        call.assert_decodable();
+    }
+}
+
+/// Harm prevented: filling up what is sent makes a queue of a path that is full.
+#[test]
+fn a_full_path_is_left_alone_though_more_is_wanted() {
+    let mut call = Call::new(383, 4, thin(CAPACITY_BPS), BandwidthFeedback::Remb);
+    call.world.run_for(s(40));
+    let utilisation = call.utilisation(10);
+    assert!(utilisation > 0.7, "{utilisation}");
+    assert!(call.queue_p95() < ms(120), "{:?}", call.queue_p95());
+    let frozen: Duration = call.seen.iter().map(|sink| call.world.verdict_since(*sink, call.start).frozen).sum();
+    assert!(frozen < ms(500), "{frozen:?}");
+    call.assert_decodable();
+}
+
 #[test]
 fn who_has_priority_is_seen_best() {
     let mut call = Call::behind(390, 3, thin(1_800_000));

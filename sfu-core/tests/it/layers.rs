@@ -5,6 +5,7 @@ mod dynacast;
 mod liveness;
 mod properties;
 mod speakers;
+mod stills;
 mod switching;
 
 use std::time::{Duration, Instant};

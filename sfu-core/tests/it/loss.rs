@@ -1,8 +1,10 @@
 //! Calls over paths that lose, reorder and repeat.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use simulation::source::video::{Video, VideoCodec};
 use simulation::vectors::{capabilities, producer, without_rtx};
 use simulation::{Depth, Direction, Kind, Link, Loss, PeerOptions, Rate, SourceId, World, ms, s};
 
@@ -193,4 +195,52 @@ fn what_a_short_queue_drops_of_a_burst_is_repaired() {
     world.assert_complete_before(sink, source, world.now - s(1));
     let asked = world.layer(source).heard.nacked.len();
     assert!(asked >= 10, "the queue never overflowed: {asked}");
+}
+
+/// A camera with a key frame a second, two viewers, and these packets of the camera lost on the way up.
+fn key_frames_without(lost: &BTreeSet<u64>) -> (World, SourceId, Vec<simulation::SinkId>) {
+    let mut world = World::new(29);
+    let thin = Link::thin(4_000_000, 500);
+    let alice = world.connected_peer(PeerOptions { up: thin, ..PeerOptions::default() });
+    let source = world.publish(alice, &Video::single(VideoCodec::Vp8));
+    let viewers = [world.peer(), world.peer()];
+    let sinks = viewers.iter().map(|peer| world.consume(*peer, source)).collect();
+    let media = world.layer(source).ssrc;
+    let lost: BTreeSet<u16> = lost.iter().map(|number| *number as u16).collect();
+    world.network.drop_if(move |datagram| {
+        datagram.direction == Direction::Up
+            && datagram.kind() == Kind::Rtp
+            && ssrc(&datagram.bytes) == media
+            && lost.contains(&sequence(&datagram.bytes))
+    });
+    for _ in 0..12 {
+        world.run_for(s(1));
+        let now = world.now;
+        world.source_mut(source).layers[0].want_key_frame(now);
+    }
+    world.run_for(s(1));
+    (world, source, sinks)
+}
+
+/// Harm prevented: viewers have the packets before a hole; if nobody fills it they ask in vain, those that play in order stand
+/// still, and their reports blame their own path.
+#[test]
+fn what_is_lost_just_before_a_key_frame_reaches_each_viewer() {
+    let (world, source, sinks) = key_frames_without(&BTreeSet::new());
+    let sent = &world.layer(source).sent;
+    let starts: Vec<u64> = sent.iter().filter(|packet| packet.starts_key_frame).map(|packet| packet.extended).collect();
+    let freezes: Vec<usize> = sinks.iter().map(|sink| world.playback(*sink).freezes(world.now).len()).collect();
+    for count in [1, 2, 4] {
+        let lost: BTreeSet<u64> = starts[3..].iter().flat_map(|start| start - count..*start).collect();
+        let (world, source, sinks) = key_frames_without(&lost);
+        let heard = &world.layer(source).heard;
+        let asked: BTreeSet<u64> = heard.nacked.iter().map(|(_, number)| (1 << 16) | u64::from(*number)).collect();
+        assert_eq!(asked, lost, "what is lost is asked for, and nothing else");
+        assert!(heard.nacked.len() <= 2 * lost.len(), "{} requests for {} packets", heard.nacked.len(), lost.len());
+        for (sink, freezes) in sinks.iter().zip(&freezes) {
+            world.assert_complete(*sink, source);
+            assert_eq!((world.sink(*sink).holes(), world.sink(*sink).plis_sent), (Vec::new(), 0));
+            assert_eq!(world.playback(*sink).freezes(world.now).len(), *freezes);
+        }
+    }
 }

@@ -44,6 +44,19 @@ impl Ladder {
         }
     }
 
+    /// The steps within `highest`.
+    #[must_use]
+    pub fn up_to(&self, highest: Layers) -> Self {
+        let mut ladder = Self::new();
+        let wanted = usize::from(highest.temporal) + 1;
+        for (row, known) in ladder.bps.iter_mut().zip(&self.bps).take(usize::from(highest.spatial) + 1) {
+            for (slot, bps) in row.iter_mut().zip(known).take(wanted) {
+                *slot = *bps;
+            }
+        }
+        ladder
+    }
+
     /// The steps, in ascending order of the layers.
     pub fn steps(&self) -> impl Iterator<Item = Step> {
         self.bps.iter().zip(0_u8..).flat_map(|(row, spatial)| {

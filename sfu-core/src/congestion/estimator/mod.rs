@@ -261,8 +261,15 @@ impl BandwidthEstimator {
 
     /// Takes the receiver's own estimate, in bits per second. It counts only as long as the receiver never sent
     /// transport-wide feedback.
-    pub fn handle_remb(&mut self, _now: Instant, bps: u64) {
-        self.receiver.handle_remb(bps);
+    pub fn handle_remb(&mut self, now: Instant, bps: u64) {
+        if self.receiver.handle_remb(bps) && !self.has_feedback {
+            self.probing.handle_full(now);
+        }
+    }
+
+    /// Takes note of what is sent, but for probes, to a receiver that gives no transport-wide feedback.
+    pub fn handle_unreported(&mut self, now: Instant, bytes: usize) {
+        self.sent.handle_bytes(now, bytes);
     }
 
     /// Takes the share lost (0 to 1) of a receiver report. It counts as [`handle_remb`](Self::handle_remb) does.
@@ -316,6 +323,10 @@ impl BandwidthEstimator {
     /// A cluster of packets to be sent now. To be called until none after everything that may have changed something:
     /// feedback, a timeout, a new wish.
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
+        if !self.has_feedback && self.receiver.estimate_bps().is_some() {
+            let sent_bps = self.sent.bitrate_bps(now) as f64;
+            return self.probing.poll_fill(now, self.estimate(), sent_bps);
+        }
         let may_probe = self.may_probe(now);
         self.probing.set_max_bps(self.options.max_bps.saturating_sub(self.untracked_bps) as f64);
         let is_limited = self.is_limited_by_application(now);

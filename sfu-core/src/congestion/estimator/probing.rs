@@ -2,7 +2,8 @@
 //! it (the parts of libwebrtc's probe controller and probe bitrate estimator as publicly described).
 //!
 //! At the start two rates are tried; whatever passes is doubled and tried again. Later a probe goes out when more is
-//! wanted than is estimated: now and then, and soon after a drop or an outage.
+//! wanted than is estimated: now and then, and soon after a drop or an outage. A receiver that estimates by itself is sent no
+//! clusters but a little more than there is to send, for its estimate follows what comes in.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -86,6 +87,22 @@ const QUIET_AFTER_DECREASE: Duration = Duration::from_millis(1_500);
 
 /// Useful rates: a little above what is wanted, for estimates are used with a margin.
 const USEFUL: f64 = 1.2;
+
+/// A receiver that estimates by itself (REMB) lets its estimate grow by 8 % a second, to one and a half times what comes in: with
+/// what is sent alone it would never reach a step that costs more than that. While more is wanted, what is sent is filled up to
+/// this share of the estimate, which the receiver has said that it takes: enough to grow by, little enough to leave a full
+/// path room for a key frame.
+const FILL_SHARE: f64 = 0.8;
+
+/// So long a piece of filling is, before what is sent beside it is looked at again.
+const FILL_PIECE: Duration = Duration::from_millis(200);
+
+/// Bytes of its packets at most.
+const FILL_PACKET_BYTES: usize = 1_200;
+
+/// How long nothing is filled up after the receiver has lowered its estimate: the path is full then, and filling it again every
+/// few seconds would be a queue each time.
+const FILL_AFTER_FULL: Duration = Duration::from_secs(30);
 
 /// An estimate is enough when it is this multiple of what is wanted: rates waver, and steps up need headroom.
 const ENOUGH: f64 = 1.05;
@@ -234,14 +251,36 @@ impl Probing {
                 break (rate, is_start);
             }
         };
-        let id = ProbeId(self.next_id);
-        self.next_id = self.next_id.wrapping_add(1);
+        let id = self.next_id();
         let longest_ms = if is_queue { MAX_CLUSTER_MS_AS_QUEUE } else { MAX_CLUSTER_MS };
         let cluster_ms = (CLUSTER_MS + CLUSTER_JITTERS * jitter_ms).min(longest_ms);
         let bytes = ((rate_bps * cluster_ms / 8_000.0) as usize).max(MIN_BYTES);
         self.clusters.push(Cluster { step_factor, ..Cluster::new(now, id, rate_bps, bytes as u64, is_start) });
         let min_packets = MIN_PACKETS.max((cluster_ms / MS_PER_PACKET) as usize);
         Some(Probe { id, rate_bps: rate_bps as u64, bytes, min_packets })
+    }
+
+    /// The same for a receiver that estimates by itself: what raises its estimate. `sent_bps` is what is sent anyway.
+    pub(super) fn poll_fill(&mut self, now: Instant, estimate_bps: f64, sent_bps: f64) -> Option<Probe> {
+        // No feedback will tell what came of them.
+        self.waiting.clear();
+        self.clusters.clear();
+        if !self.is_more_wanted(estimate_bps) || self.next_at.is_none_or(|at| now < at) {
+            return None;
+        }
+        self.next_at = Some(now + FILL_PIECE);
+        let rate_bps = FILL_SHARE * estimate_bps - sent_bps;
+        let bytes = (rate_bps * FILL_PIECE.as_secs_f64() / 8.0) as usize;
+        if bytes < MIN_BYTES {
+            return None;
+        }
+        let id = self.next_id();
+        Some(Probe { id, rate_bps: rate_bps as u64, bytes, min_packets: bytes.div_ceil(FILL_PACKET_BYTES) })
+    }
+
+    /// The receiver says that the path is full: it is left alone for a while.
+    pub(super) fn handle_full(&mut self, now: Instant) {
+        self.next_at = Some(now + FILL_AFTER_FULL);
     }
 
     /// When something is to be done; `quiet_until` is before when no probe is polled, if there is such a time.
@@ -313,6 +352,12 @@ impl Probing {
         } else if !cluster.is_start {
             self.fail();
         }
+    }
+
+    fn next_id(&mut self) -> ProbeId {
+        let id = ProbeId(self.next_id);
+        self.next_id = self.next_id.wrapping_add(1);
+        id
     }
 
     fn fail(&mut self) {

@@ -17,6 +17,10 @@ const STEP_INTERVAL: Duration = Duration::from_millis(500);
 /// controller alone would leave nothing of a path that just loses packets.
 const MIN_SHARE: f64 = 0.5;
 
+/// A receiver's estimate that is less than this share of the one before has been lowered for a queue, which libwebrtc does by 15 %
+/// of what comes in, or more.
+const LOWERED: f64 = 0.95;
+
 /// What the receiver says that it can take.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ReceiverEstimate {
@@ -28,8 +32,10 @@ pub(super) struct ReceiverEstimate {
 }
 
 impl ReceiverEstimate {
-    pub(super) fn handle_remb(&mut self, bps: u64) {
-        self.remb_bps = Some(bps as f64);
+    /// Whether that says that the path is full.
+    pub(super) fn handle_remb(&mut self, bps: u64) -> bool {
+        let before = self.remb_bps.replace(bps as f64);
+        before.is_some_and(|before| (bps as f64) < LOWERED * before)
     }
 
     pub(super) fn handle_loss(&mut self, now: Instant, fraction_lost: f64) {

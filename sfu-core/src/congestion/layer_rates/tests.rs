@@ -199,3 +199,54 @@ fn a_packet_of_a_known_layer_allocates_nothing() {
     let info = allocation_counter::measure(|| send(&mut rates, layers(1, 1), 800_000, 0, 3000));
     assert_eq!(info.count_total, 0);
 }
+
+/// What a ladder of all these layers would cost now.
+fn costs(rates: &LayerRates, now: Instant, highest: Layers) -> Vec<(Layers, u64)> {
+    let all = (0..=highest.spatial).flat_map(|spatial| (0..=highest.temporal).map(move |temporal| (spatial, temporal)));
+    all.map(|(spatial, temporal)| (layers(spatial, temporal), rates.cumulative_bps(now, layers(spatial, temporal))))
+        .collect()
+}
+
+fn steps(ladder: &Ladder) -> Vec<(Layers, u64)> {
+    ladder.steps().map(|step| (step.layers, step.bps)).collect()
+}
+
+/// Harm prevented: with five hundred viewers of one producer their worker would do little else than add up its layers.
+#[test]
+fn a_ladder_holds_for_a_while_unless_layers_come_or_go() {
+    let highest = layers(1, 1);
+    let rising = || {
+        let mut rates = LayerRates::new(LayerKind::Simulcast);
+        send(&mut rates, layers(0, 0), 100_000, 0, 1000);
+        send(&mut rates, layers(0, 0), 4_000_000, 1000, 1990);
+        let made_at = origin() + ms(1990);
+        let before = costs(&rates, made_at, highest);
+        assert_eq!(steps(&rates.ladder(made_at, highest)), before);
+        send(&mut rates, layers(0, 0), 4_000_000, 1990, 2080);
+        let last = made_at + LADDER_HOLDS - ms(1);
+        assert_ne!(costs(&rates, last, highest), before, "a sample has ended");
+        assert_eq!(steps(&rates.ladder(last, highest)), before);
+        (rates, last)
+    };
+    let (mut rates, last) = rising();
+    let next = last + ms(1);
+    assert_eq!(steps(&rates.ladder(next, highest)), costs(&rates, next, highest));
+    let (mut rates, last) = rising();
+    rates.expire_ladder();
+    assert_eq!(steps(&rates.ladder(last, highest)), costs(&rates, last, highest));
+    let (mut rates, last) = rising();
+    send(&mut rates, layers(1, 0), 900_000, 2080, 2089);
+    assert_eq!(steps(&rates.ladder(last, highest)), costs(&rates, last, highest), "a layer has appeared");
+}
+
+/// Not all who consume a producer can take all of its layers.
+#[test]
+fn each_is_given_the_part_of_the_ladder_that_it_can_climb() {
+    let mut rates = LayerRates::new(LayerKind::Svc);
+    send(&mut rates, layers(0, 0), 100_000, 0, 2000);
+    let now = origin() + ms(2000);
+    for highest in [layers(0, 0), layers(2, 1), layers(1, 2), layers(2, 2), layers(0, 2), layers(2, 0)] {
+        assert_eq!(steps(&rates.ladder(now, highest)), costs(&rates, now, highest), "{highest:?}");
+    }
+    assert_eq!(steps(&rates.ladder(now, layers(200, 200))), costs(&rates, now, Layers::MAX));
+}

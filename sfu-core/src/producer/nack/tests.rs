@@ -143,19 +143,58 @@ fn a_repaired_packet_is_not_asked_for_again() {
     assert_eq!(asked(&mut nack, now + ms(110)), [3]);
 }
 
+/// Harm prevented: consumers that have the packets around a hole ask for it, and nobody can answer them.
 #[test]
-fn a_key_frame_ends_the_need_for_what_was_before_it() {
+fn what_is_missing_before_a_key_frame_is_asked_for_a_moment_longer() {
     let now = origin();
     let mut nack = NackGenerator::default();
     feed(&mut nack, now, [1, 3, 5]);
-    assert_eq!(nack.handle_packet(now, 8, false, true), NackAction::None);
-    assert_eq!(nack.missing(), 0);
-    feed(&mut nack, now, [10]);
-    assert_eq!(asked(&mut nack, now + ms(10)), [9]);
-    // A key frame's first packet that came late.
-    feed(&mut nack, now, [12, 20]);
-    nack.handle_packet(now, 15, false, true);
-    assert_eq!(asked(&mut nack, now + ms(10)), [16, 17, 18, 19]);
+    assert_eq!(nack.handle_packet(now + ms(5), 8, false, true), NackAction::NackDue, "2 and 4 were overtaken");
+    assert_eq!(asked(&mut nack, now + ms(5)), [2, 4]);
+    assert_eq!(asked(&mut nack, now + ms(15)), [6, 7]);
+    feed(&mut nack, now + ms(16), [10]);
+    let times: Vec<(u64, Vec<u16>)> =
+        (16..2100).map(|at| (at, asked(&mut nack, now + ms(at)))).filter(|(_, asked)| !asked.is_empty()).collect();
+    let before: Vec<_> = times.iter().filter(|(_, asked)| asked.iter().any(|number| *number < 8)).collect();
+    let expected = [(105, vec![2, 4]), (115, vec![6, 7]), (205, vec![2, 4])];
+    assert_eq!(before, expected.iter().collect::<Vec<_>>(), "until 200 ms after the key frame began");
+    assert_eq!(times.iter().filter(|(_, asked)| asked.contains(&9)).count(), 10, "of the key frame itself as ever");
+}
+
+/// Harm prevented: after an interruption the uplink repeats pictures that nobody will see, and the key frame comes late.
+#[test]
+fn more_than_the_limit_before_a_key_frame_is_given_up() {
+    let limit = MAX_MISSING_BEFORE_KEY_FRAME as u64;
+    for (lost, kept) in [(limit, MAX_MISSING_BEFORE_KEY_FRAME), (limit + 1, 0)] {
+        let now = origin();
+        // In one gap, in two, and before a key frame that was itself late.
+        let mut at_once = NackGenerator::default();
+        feed(&mut at_once, now, [1]);
+        at_once.handle_packet(now, lost + 2, false, true);
+        let mut in_two = NackGenerator::default();
+        feed(&mut in_two, now, [1, lost + 1]);
+        in_two.handle_packet(now, lost + 3, false, true);
+        let mut late = NackGenerator::default();
+        feed(&mut late, now, [1, lost + 3]);
+        late.handle_packet(now, lost + 2, true, true);
+        for nack in [&mut at_once, &mut in_two, &mut late] {
+            assert_eq!(nack.missing(), kept);
+            assert_eq!(nack.poll_timeout().is_some(), kept > 0);
+            feed(nack, now, [100]);
+            assert!(asked(nack, now + ms(10)).contains(&99), "what follows the key frame is asked for");
+        }
+    }
+}
+
+/// H.264's parameter sets may come in packets of their own, each of which can start a decoder.
+#[test]
+fn what_is_missing_inside_the_start_of_a_key_frame_is_asked_for() {
+    let now = origin();
+    let mut nack = NackGenerator::default();
+    feed(&mut nack, now, [1]);
+    nack.handle_packet(now, 2, false, true);
+    nack.handle_packet(now, 4, false, true);
+    assert_eq!(asked(&mut nack, now + ms(10)), [3]);
 }
 
 #[test]

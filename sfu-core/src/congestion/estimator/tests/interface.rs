@@ -104,6 +104,53 @@ fn the_receivers_own_estimate_counts_without_transport_feedback_alone() {
     assert_eq!(estimator.estimate_bps(), told);
 }
 
+/// The rate of what is to be filled up when so much is sent to a receiver that has told this estimate for two seconds and wants
+/// 2 Mbit/s, and the time then.
+fn filling(estimate_bps: u64, sent_bps: usize) -> (BandwidthEstimator, Instant, Option<Probe>) {
+    let mut estimator = estimator();
+    let mut now = origin();
+    estimator.set_desired_bps(now, 2_000_000);
+    estimator.handle_remb(now, estimate_bps);
+    assert_eq!(estimator.poll_probe(now), None, "probes tell nothing without transport-wide feedback");
+    for _ in 0..200 {
+        now += ms(10);
+        estimator.handle_unreported(now, sent_bps / 800);
+    }
+    assert!(estimator.poll_timeout().unwrap() <= now);
+    let fill = estimator.poll_probe(now);
+    (estimator, now, fill)
+}
+
+/// Harm prevented: a receiver whose estimate is bound to what comes in never gets a picture that costs half as much again.
+#[test]
+fn what_is_sent_is_filled_up_to_most_of_the_receivers_own_estimate() {
+    let (mut estimator, now, fill) = filling(500_000, 200_000);
+    let fill = fill.unwrap();
+    assert!((190_000..=210_000).contains(&fill.rate_bps), "{fill:?}");
+    assert!((4_700..=5_300).contains(&fill.bytes) && fill.bytes / fill.min_packets <= 1_200, "{fill:?}");
+    assert_eq!(estimator.poll_probe(now + ms(199)), None);
+    assert!(estimator.poll_probe(now + ms(200)).is_some(), "the next piece");
+    let (_, _, fill) = filling(500_000, 400_000);
+    assert_eq!(fill, None, "that is what the estimate has room for");
+    let (mut estimator, now, _) = filling(500_000, 200_000);
+    estimator.handle_remb(now, 2_200_000);
+    assert_eq!(estimator.poll_probe(now + ms(1000)), None, "nobody wants more");
+    estimator.set_desired_bps(now, 4_000_000);
+    estimator.set_max_bps(now, 2_200_000);
+    assert_eq!(estimator.poll_probe(now + ms(1000)), None, "more is not allowed");
+}
+
+/// Harm prevented: a path that is full is filled again and again, and each time everything waits in its queue.
+#[test]
+fn a_receiver_that_lowers_its_estimate_is_left_alone_for_a_while() {
+    let (mut estimator, now, _) = filling(1_000_000, 200_000);
+    estimator.handle_remb(now, 960_000);
+    assert!(estimator.poll_probe(now + ms(300)).is_some(), "a little less is no queue");
+    estimator.handle_remb(now, 850_000);
+    assert_eq!(estimator.poll_probe(now + ms(29_999)), None);
+    assert!(estimator.poll_probe(now + ms(30_000)).is_some());
+}
+
 #[test]
 fn losses_take_half_of_the_receivers_estimate_at_most_and_give_it_back() {
     let mut estimator = estimator();
