@@ -107,7 +107,7 @@ fn conversations_have_the_speakers_that_a_listener_would_name() {
         (
             "a cough into silence without packets",
             &[
-                (4_000, &[Speech(25), Nothing]),
+                (4_000, &[Speech(25), Muted]),
                 (3_000, &[Nothing; 2]),
                 (320, &[Nothing, Noise(20)]),
                 (2_000, &[Nothing; 2]),
