@@ -122,7 +122,7 @@ fn what_one_gives_up_the_others_get_at_once() {
 fn cameras_that_the_room_does_not_forward_take_no_share() {
     let room = RouterOptions { last_n: Some(1), ..RouterOptions::default() };
     let share = Share::in_room(7010, room, 3, 1_700_000);
-    assert_eq!([0, 1, 2].map(|index| share.spatial(index)), [Some(2), None, None]);
+    assert_eq!([0, 1, 2].map(|index| current(&share.world, share.sinks[index])), [Some((2, 2)), None, None]);
 }
 
 /// Harm prevented: a picture that is said to be paused fills a path that has no room for it.

@@ -164,18 +164,30 @@ fn what_is_still_seen_is_wanted_until_the_next_layer_has_taken_over() {
     assert_watchable(&stage.world, sink, "late to change");
 }
 
-/// Harm prevented: who mutes the camera for a while finds its layers switched off, and is seen late.
+/// Harm prevented: who mutes the camera for a while finds its layers switched off, and is seen late; or sends them to nobody
+/// for the rest of the call.
 #[test]
-fn a_source_that_pauses_is_told_nothing() {
-    let mut stage = Stage::new(3160, &form("VP8 simulcast"));
-    stage.viewer();
-    stage.world.run_for(s(4));
-    let (producer, paused) = (stage.world.source(stage.source).producer, stage.world.now);
-    stage.world.core.pause_producer(paused, producer).unwrap();
-    stage.world.run_for(UNUSED_AFTER * 3);
-    stage.world.core.resume_producer(stage.world.now, producer).unwrap();
-    stage.world.run_for(UNUSED_AFTER * 3);
-    assert_eq!(stage.wanted(paused), []);
+fn what_is_wanted_of_a_source_that_pauses_is_told_when_it_resumes() {
+    for is_watched in [true, false] {
+        let mut stage = Stage::new(3160, &form("VP8 simulcast"));
+        let sink = stage.viewer();
+        stage.world.run_for(s(4));
+        let (producer, paused) = (stage.world.source(stage.source).producer, stage.world.now);
+        stage.world.core.pause_producer(paused, producer).unwrap();
+        let consumer = stage.world.sink(sink).info.id;
+        stage.world.core.close_consumer(paused, consumer);
+        if is_watched {
+            stage.viewer();
+        }
+        stage.world.run_for(UNUSED_AFTER * 3);
+        assert_eq!(stage.wanted(paused), [], "while it is paused");
+        let resumed = stage.world.now;
+        stage.world.core.resume_producer(resumed, producer).unwrap();
+        stage.world.settle();
+        stage.world.run_for(UNUSED_AFTER * 3);
+        let told: Vec<_> = stage.wanted(resumed).into_iter().map(|(_, layers)| layers).collect();
+        assert_eq!(told, if is_watched { vec![] } else { vec![Vec::<u8>::new()] }, "watched: {is_watched}");
+    }
 }
 
 /// Harm prevented: a tile that is made large stays blurred, or dark, for its layer was switched off.
