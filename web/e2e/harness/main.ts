@@ -175,6 +175,17 @@ export const harness = {
     return preferLayers(joined(), producerId, spatialLayer, temporalLayer);
   },
 
+  /** Says how important a producer is among those that are received, 1 to 255. */
+  async prioritise(producerId: string, priority: number): Promise<void> {
+    const { id: consumerId } = await joined().consume(producerId);
+    await joined().request('setPriority', { consumerId, priority });
+  },
+
+  /** Lets so many bits per second be sent to this client at most. */
+  async limitReceiving(bitrate: number): Promise<void> {
+    await joined().request('setMaxOutgoingBitrate', { transportId: joined().recvTransport.id, bitrate });
+  },
+
   async timeToSwitch(producerId: string, spatialLayer: number, width: number): Promise<number> {
     return timeToSwitch(joined(), producerId, spatialLayer, width);
   },
