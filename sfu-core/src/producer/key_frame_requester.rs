@@ -18,6 +18,10 @@ const START_BURST: Duration = Duration::from_secs(2);
 /// several times on a bad path. After that the sender is taken for unable to answer, until somebody asks again.
 pub const MAX_RETRIES: u8 = 5;
 
+/// How long a sender that did not answer is left alone while somebody goes on waiting: it may have been out of reach, and
+/// without asking again the viewer would see nothing for the rest of the call.
+pub const GIVEN_UP_INTERVAL: Duration = Duration::from_secs(5);
+
 /// A request to send now, as PLI or FIR by what was negotiated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyFrameRequest {
@@ -59,6 +63,14 @@ impl KeyFrameRequester {
         let spaced = self.last_sent_at.map_or(now, |sent_at| sent_at + MIN_START_INTERVAL);
         let paid = self.paid_until.and_then(|at| at.checked_sub(START_BURST));
         self.request_at(paid.map_or(spaced, |paid| paid.max(spaced)));
+    }
+
+    /// Somebody waits still. Asks again if the sender was given up a while ago.
+    pub fn request_still(&mut self, now: Instant) {
+        let is_rested = self.last_sent_at.is_none_or(|sent_at| now >= sent_at + GIVEN_UP_INTERVAL);
+        if is_rested && matches!(self.state, State::Idle) {
+            self.state = State::Wanted { due_at: now };
+        }
     }
 
     fn request_at(&mut self, due_at: Instant) {
@@ -121,6 +133,7 @@ mod tests {
                 match event {
                     Event::Request => requester.request(start + Duration::from_millis(ms)),
                     Event::Start => requester.request_start(start + Duration::from_millis(ms)),
+                    Event::Still => requester.request_still(start + Duration::from_millis(ms)),
                     Event::KeyFrame => requester.handle_key_frame(),
                 }
             }
@@ -136,9 +149,10 @@ mod tests {
     enum Event {
         Request,
         Start,
+        Still,
         KeyFrame,
     }
-    use Event::{KeyFrame, Request, Start};
+    use Event::{KeyFrame, Request, Start, Still};
 
     #[test]
     fn requests_go_out_when_they_should() {
@@ -185,6 +199,15 @@ mod tests {
         let times: Vec<u64> = sent.iter().map(|(ms, _)| *ms).collect();
         assert_eq!(times, [0, 1000, 2000, 3000, 4000, 5000, 10_000]);
         assert_eq!(sent.last().map(|(_, fir)| *fir), Some(1), "a new request needs a new FIR number to be obeyed");
+    }
+
+    /// Harm prevented: whoever waited through an outage waits for ever; or a sender that cannot answer is asked without a pause.
+    #[test]
+    fn a_sender_that_was_given_up_is_asked_again_after_a_while_if_somebody_waits_still() {
+        let waits = (0..12_000).step_by(100).map(|ms| (ms, Still));
+        let events: Vec<_> = [(0, Request)].into_iter().chain(waits).chain([(12_050, KeyFrame)]).collect();
+        let times: Vec<u64> = run(30_000, &events).iter().map(|(ms, _)| *ms).collect();
+        assert_eq!(times, [0, 1000, 2000, 3000, 4000, 5000, 10_000, 11_000, 12_000]);
     }
 
     #[test]

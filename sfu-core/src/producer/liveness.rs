@@ -110,6 +110,24 @@ mod tests {
         assert_eq!(changes.last(), Some(&(5_000, 0b1)));
     }
 
+    /// Harm prevented: each large picture of a slow screen, which takes its time, costs two key frames: one of the small layer, and
+    /// one to come back.
+    #[test]
+    fn a_layer_that_is_late_is_not_dead_for_several_others_together() {
+        let mut liveness = Liveness::default();
+        let mut hear = |at, spatial| liveness.handle_packet(origin() + ms(at), spatial, true);
+        for picture in 0..3 {
+            for spatial in 0..3 {
+                hear(picture * 1_000 + 10 * u64::from(spatial), spatial);
+            }
+        }
+        // Two pictures of each of the others until the third's first is there.
+        let changes =
+            [(3_000, 0), (3_010, 1), (4_000, 0), (4_010, 1), (4_100, 2)].map(|(at, spatial)| hear(at, spatial));
+        assert_eq!(changes, [false; 5]);
+        assert_eq!(liveness.live(), LiveLayers(0b111));
+    }
+
     #[test]
     fn silence_of_all_layers_kills_none() {
         assert_eq!(run(&[(33, 5_000), (33, 5_000)]).len(), 2);

@@ -11,6 +11,7 @@ use super::timers::Wake;
 use crate::congestion::allocation::Demand;
 use crate::ids::TransportId;
 use crate::parameters::{MediaKind, RtpParameters};
+use crate::router::SuspendReason;
 use crate::transport::PathFeedback;
 
 /// How often a path is shared out again while nothing calls for it: layers' rates change.
@@ -148,10 +149,18 @@ impl Core {
     pub(super) fn allocate(&mut self, now: Instant, key: TransportKey) {
         let Some(transport) = self.transports.get_mut(key) else { return };
         let mut demands: Vec<Demand<ConsumerKey>> = Vec::with_capacity(transport.consumers.len());
+        let mut newly_withheld: Vec<ConsumerKey> = Vec::new();
         for &consumer_key in &transport.consumers {
             let Some(consumer) = self.consumers.get(consumer_key) else { continue };
             let Some(producer) = self.producers.get_mut(consumer.producer) else { continue };
-            if consumer.paused || producer.paused || !producer.is_selected {
+            if consumer.paused || producer.paused {
+                continue;
+            }
+            if !producer.is_selected {
+                // It joined or was resumed while the room forwards others: its owner does not know yet.
+                if consumer.kind == MediaKind::Video && consumer.suspended != Some(SuspendReason::NotSpeaking) {
+                    newly_withheld.push(consumer_key);
+                }
                 continue;
             }
             demands.push(consumer.demand(now, consumer_key, producer));
@@ -187,8 +196,8 @@ impl Core {
                 consumer.allowed = Some(allocation.layers);
             }
         }
-        for allocation in allocations {
-            self.retarget(now, allocation.key);
+        for consumer in allocations.iter().map(|allocation| allocation.key).chain(newly_withheld) {
+            self.retarget(now, consumer);
         }
         self.arm_downlink(now, key);
     }

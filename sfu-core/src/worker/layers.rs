@@ -6,6 +6,7 @@ use super::core::{ConsumerKey, Core, ProducerKey};
 use super::errors::ObjectClosed;
 use crate::ids::ConsumerId;
 use crate::parameters::{ConsumerLayers, MediaKind};
+use crate::producer::key_frame_requester::KeyFrameRequester;
 use crate::router::{RouterEvent, SuspendReason};
 use crate::rtp::layers::Layers;
 
@@ -80,6 +81,8 @@ impl Core {
         self.count_used_layers(now, key);
         if changed {
             self.start_key_frame_for(now, key);
+        } else {
+            self.ask_key_frame_for(now, key, KeyFrameRequester::request_still);
         }
     }
 
@@ -135,6 +138,10 @@ impl Core {
 
     /// Asks for the key frame that takes a consumer to its target, once media can flow to it.
     pub(super) fn start_key_frame_for(&mut self, now: Instant, key: ConsumerKey) {
+        self.ask_key_frame_for(now, key, KeyFrameRequester::request_start);
+    }
+
+    fn ask_key_frame_for(&mut self, now: Instant, key: ConsumerKey, ask: fn(&mut KeyFrameRequester, Instant)) {
         let Some(consumer) = self.consumers.get(key) else { return };
         let Some(encoding) = consumer.wanted_key_frame() else { return };
         // A key frame that comes before its consumer can be sent to would be lost.
@@ -146,7 +153,7 @@ impl Core {
         };
         let transport = producer.transport;
         if let Some(encoding) = producer.encodings.get_mut(encoding) {
-            encoding.key_frames.request_start(now);
+            ask(&mut encoding.key_frames, now);
             self.send_due_key_frame_requests(now, transport);
             self.rearm(now, transport);
         }

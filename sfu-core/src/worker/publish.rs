@@ -192,6 +192,8 @@ impl Core {
                 }
             }
             self.want_key_frame(now, key);
+            // Whoever left meanwhile was not told of.
+            self.update_wanted(now, key);
         }
         Ok(())
     }

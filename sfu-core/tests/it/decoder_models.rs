@@ -1,137 +1,19 @@
 //! The simulation's own receivers, fed by its own sources with nothing between them but what each test does to the packets: what
 //! is called undecodable, a freeze or a fault must be so, else no test that builds on them can fail.
 
-use std::time::{Duration, Instant};
+mod wire;
 
 use bytes::Bytes;
-use rand::SeedableRng;
-use rand::rngs::SmallRng;
 use rtc_rtp::header::Header;
-use sfu_core::ids::{ConsumerId, ProducerId, Ssrc};
-use sfu_core::parameters::{ConsumerType, HeaderExtensionUri, MediaKind, RtpParameters};
-use sfu_core::worker::ConsumerInfo;
-use simulation::sink::Sink;
-use simulation::sink::playback::{Playback, Why};
-use simulation::source::Source;
+use sfu_core::parameters::{HeaderExtensionUri, MediaKind};
+use simulation::sink::playback::Why;
 use simulation::source::payloads::{Media, numbers};
 use simulation::source::video::{Audio, Video, VideoCodec};
-use simulation::truth::{Frame, Stamp};
-use simulation::{World, ms, s, vectors};
+use simulation::truth::Frame;
+use simulation::{ms, s, vectors};
 
-/// What becomes of a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Forward,
-    /// As a forwarder drops: the next packet has its number.
-    Drop,
-    /// As a network loses: its number is missing.
-    Lose,
-}
-use Fate::{Drop, Forward, Lose};
-
-/// A packet on its way.
-struct Passing<'a> {
-    frame: Frame,
-    stamp: Stamp,
-    header: &'a mut Header,
-    payload: &'a mut Vec<u8>,
-}
-
-/// A source, a sink, and a clock.
-struct Wire {
-    now: Instant,
-    source: Source,
-    sink: Sink,
-    next: u16,
-    lost: Vec<(Header, Bytes)>,
-    asked: Vec<Instant>,
-}
-
-const SSRC: u32 = 4242;
-
-impl Wire {
-    fn new(video: &Video) -> Self {
-        let mut wire = Self::of(MediaKind::Video, vectors::video_parameters(video));
-        wire.source.set_video(video);
-        wire
-    }
-
-    fn of(kind: MediaKind, mut parameters: RtpParameters) -> Self {
-        let mut rng = SmallRng::seed_from_u64(7);
-        let origin = World::new(0).origin;
-        parameters.mid = Some("m".to_owned());
-        let ssrcs: Vec<_> = (0..parameters.encodings.len() as u32).map(|index| (100 + index, None)).collect();
-        let producer_id = ProducerId::random(&mut rng);
-        let mut source = Source::new(origin, 1, producer_id, &parameters, &ssrcs);
-        source.start(origin);
-        parameters.encodings.truncate(1);
-        parameters.encodings[0].ssrc = Some(Ssrc(SSRC));
-        let info = ConsumerInfo {
-            id: ConsumerId::random(&mut rng),
-            producer_id,
-            kind,
-            consumer_type: ConsumerType::Simple,
-            rtp_parameters: parameters,
-            producer_paused: false,
-            preferred_layers: None,
-        };
-        let sink = Sink::new(origin, info);
-        Self { now: origin, source, sink, next: 65_000, lost: Vec::new(), asked: Vec::new() }
-    }
-
-    /// Lets time pass, each packet being treated by `treat`.
-    fn run(&mut self, time: Duration, mut treat: impl FnMut(&mut Passing<'_>) -> Fate) {
-        let end = self.now + time;
-        while self.now < end {
-            for packet in self.source.poll_frame(self.now) {
-                let (mut header, mut payload) = (packet.header, packet.payload.to_vec());
-                let stamp = Stamp::read(&payload).unwrap();
-                let mut passing = Passing { frame: stamp.frame, stamp, header: &mut header, payload: &mut payload };
-                let fate = treat(&mut passing);
-                (header.ssrc, header.sequence_number) = (SSRC, self.next);
-                match fate {
-                    Forward => self.sink.handle(self.now, &header, payload.into()),
-                    Drop => continue,
-                    Lose => self.lost.push((header, payload.into())),
-                }
-                self.next = self.next.wrapping_add(1);
-            }
-            self.sink.poll_nack(self.now);
-            if self.sink.poll_key_frame_request(self.now) {
-                self.asked.push(self.now);
-            }
-            self.now += ms(1);
-        }
-    }
-
-    /// What was lost comes after all.
-    fn repair(&mut self) {
-        for (header, payload) in std::mem::take(&mut self.lost) {
-            self.sink.handle(self.now, &header, payload);
-        }
-    }
-
-    fn ask_for_key_frame(&mut self) {
-        let now = self.now;
-        self.source.layers.iter_mut().for_each(|layer| layer.want_key_frame(now));
-    }
-
-    fn playback(&self) -> &Playback {
-        self.sink.playback()
-    }
-
-    /// Everything was decoded, and nothing is wrong.
-    fn assert_flawless(&self, what: &str) {
-        let playback = self.playback();
-        assert!(self.sink.faults.is_empty(), "{what}: {:?}", self.sink.faults);
-        assert!(playback.undecodable.is_empty(), "{what}: {:?}", playback.undecodable[0]);
-        assert!(playback.number_faults.is_empty(), "{what}: {:?}", playback.number_faults[0]);
-        let others = [playback.lost, playback.before_key_frame, playback.picture_id_holes, playback.unreadable];
-        assert_eq!(others, [0; 4], "{what}");
-        assert!(playback.freezes(self.now).is_empty(), "{what}: {:?}", playback.freezes(self.now));
-        assert!(self.asked.is_empty(), "{what} asked for key frames");
-    }
-}
+use wire::Fate::{Drop, Forward, Lose};
+use wire::{Fate, Passing, SSRC, Wire};
 
 fn all(_: &mut Passing<'_>) -> Fate {
     Forward

@@ -1,7 +1,8 @@
 //! Key frames: asked for at once, once for all, and again when need be.
 
+use simulation::source::video::{Video, VideoCodec};
 use simulation::vectors::producer;
-use simulation::{Direction, World, ms, s};
+use simulation::{Direction, Link, World, ms, s};
 
 /// Harm prevented: a viewer looks at black, or at garbage.
 #[test]
@@ -118,4 +119,24 @@ fn a_subscriber_that_begs_without_end_gets_one_key_frame_a_second() {
     let requests = world.layer(source).heard.key_frame_requests();
     assert!((9..=11).contains(&(requests.len() - before)), "{}", requests.len() - before);
     world.assert_complete(sink, source);
+}
+
+/// Harm prevented: whoever opens a picture while its sender cannot be reached sees nothing for the rest of the call.
+#[test]
+fn who_starts_while_the_sender_cannot_be_reached_sees_it_once_it_can() {
+    for video in [Video::single(VideoCodec::H264), Video::simulcast(VideoCodec::Vp8, 3)] {
+        let mut world = World::new(36);
+        let (alice, bob) = (world.peer(), world.peer());
+        let source = world.publish(alice, &video);
+        world.run_for(s(2));
+        *world.network.link(alice, Direction::Down) = Link::lossy(1.0);
+        let sink = world.consume(bob, source);
+        world.run_for(s(20));
+        assert!(world.playback(sink).shown.is_empty(), "nobody gave a key frame");
+        *world.network.link(alice, Direction::Down) = Link::CLEAN;
+        // As long as a sender is left alone that does not answer.
+        world.run_for(s(6));
+        let rate = world.playback(sink).frame_rate(world.now - s(1), world.now);
+        assert!(rate > 25.0, "{:?}: {rate} pictures a second", video.codec);
+    }
 }

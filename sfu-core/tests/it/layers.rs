@@ -16,7 +16,7 @@ use simulation::source::video::{Video, VideoCodec};
 use simulation::{Direction, Link, SinkId, SourceId, World, s, vectors};
 
 /// Spatial and temporal.
-type Pair = (u8, u8);
+pub(crate) type Pair = (u8, u8);
 
 /// A kind of stream with layers, and what there is of them.
 struct Form {
@@ -86,7 +86,7 @@ fn forms() -> Vec<Form> {
 }
 
 /// A browser that says nothing of its path: everything is sent to it, so that layers change by wishes alone.
-fn without_bandwidth_feedback() -> RtpCapabilities {
+pub(crate) fn without_bandwidth_feedback() -> RtpCapabilities {
     let mut capabilities = vectors::chromium();
     for codec in &mut capabilities.codecs {
         codec.rtcp_feedback.retain(|feedback| !feedback.is("transport-cc", "") && !feedback.is("goog-remb", ""));
@@ -161,13 +161,13 @@ fn told(world: &World, sink: SinkId) -> Vec<(Instant, Option<Pair>)> {
 }
 
 /// What flows as far as the consumer's owner knows.
-fn current(world: &World, sink: SinkId) -> Option<Pair> {
+pub(crate) fn current(world: &World, sink: SinkId) -> Option<Pair> {
     told(world, sink).last().and_then(|(_, layers)| *layers)
 }
 
 /// What no viewer may see, whatever becomes of the packets: a picture that cannot be decoded through no loss, numbers or times
 /// that go back, news of a change that is none.
-fn assert_watchable(world: &World, sink: SinkId, what: &str) {
+pub(crate) fn assert_watchable(world: &World, sink: SinkId, what: &str) {
     world.assert_decodable(sink);
     let packets: Vec<_> = world.sink(sink).packets.values().collect();
     let goes_back = packets.windows(2).find(|two| two[1].timestamp.wrapping_sub(two[0].timestamp) >= 1 << 31);

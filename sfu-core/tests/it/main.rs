@@ -21,6 +21,7 @@ mod purity;
 mod redundant_audio;
 mod reports;
 mod rtp_corpus;
+mod sharing;
 mod simulated_paths;
 mod simulcast;
 mod stats;

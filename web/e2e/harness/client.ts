@@ -9,6 +9,8 @@ export interface ClientOptions {
   protocol?: 'udp' | 'tcp';
   /** Consumes nothing by itself: the test says what, and when. */
   isManual?: boolean;
+  /** Does not say that it can receive RED, as a client that does not know it. */
+  isWithoutRed?: boolean;
 }
 
 export interface ReceivedEvent {
@@ -26,6 +28,8 @@ export type TransportDirection = 'send' | 'recv';
 export abstract class Client {
   readonly events: ReceivedEvent[] = [];
   readonly options: ClientOptions;
+  /** Changes what the server is told of what is sent. */
+  amendSent: (parameters: types.RtpParameters) => types.RtpParameters = (parameters) => parameters;
   protected readonly socket: Socket;
   readonly #consumers = new Map<string, Promise<types.Consumer>>();
   readonly #producers = new Map<string, types.Producer>();
@@ -148,6 +152,16 @@ export abstract class Client {
     });
   }
 
+  /** What this client says that it can receive. */
+  protected get recvRtpCapabilities(): types.RtpCapabilities {
+    const capabilities = this.device.recvRtpCapabilities;
+    if (this.options.isWithoutRed !== true) {
+      return capabilities;
+    }
+    const codecs = (capabilities.codecs ?? []).filter(({ mimeType }) => mimeType.toLowerCase() !== 'audio/red');
+    return { ...capabilities, codecs };
+  }
+
   protected async load(routerRtpCapabilities: types.RtpCapabilities): Promise<void> {
     this.#device = await Device.factory();
     await this.#device.load({ routerRtpCapabilities });
@@ -159,7 +173,7 @@ export abstract class Client {
       this.connectTransport(send.id, dtlsParameters).then(callback).catch(errback);
     });
     send.on('produce', ({ kind, rtpParameters, appData }, callback, errback) => {
-      this.produce(send.id, kind, rtpParameters, appData)
+      this.produce(send.id, kind, this.amendSent(rtpParameters), appData)
         .then((id) => {
           callback({ id });
         })

@@ -10,13 +10,17 @@ import {
   type Received,
   type Sent,
 } from './layered';
+import { RedundantConnection, withRedCodec } from './redundant';
 import { CallClient, DirectionClient, ProducingClient } from './vocabularies';
+import { Voice } from './voice';
 
 export type Vocabulary = 'call' | 'room by direction' | 'room by producing';
 export type Source = 'microphone' | 'camera' | 'screen';
 
 export interface JoinOptions extends ClientOptions {
   vocabulary: Vocabulary;
+  /** Sends audio as RED. */
+  isRedundant?: boolean;
 }
 
 /** What arrived of one producer. */
@@ -24,6 +28,7 @@ export interface Reception {
   kind: string;
   mimeType: string;
   bytesReceived: number;
+  packetsReceived: number;
   framesDecoded: number;
   frameWidth: number;
   videoWidth: number;
@@ -60,12 +65,17 @@ const LAYERS: RTCRtpEncodingParameters[] = [
 ];
 
 let client: Client | undefined;
+let voice: Voice | undefined;
 const tracks = new Map<string, MediaStreamTrack>();
 
 /** One client in this page, driven by the test. */
 export const harness = {
-  async join({ vocabulary, ...options }: JoinOptions): Promise<void> {
+  async join({ vocabulary, isRedundant = false, ...options }: JoinOptions): Promise<void> {
     client = new CLIENTS[vocabulary](options);
+    if (isRedundant) {
+      window.RTCPeerConnection = RedundantConnection;
+      client.amendSent = withRedCodec;
+    }
     await client.join();
   },
 
@@ -93,6 +103,7 @@ export const harness = {
       kind: consumer.kind,
       mimeType: String(codec['mimeType']),
       bytesReceived: Number(inbound['bytesReceived'] ?? 0),
+      packetsReceived: Number(inbound['packetsReceived'] ?? 0),
       framesDecoded: Number(inbound['framesDecoded'] ?? 0),
       frameWidth: Number(inbound['frameWidth'] ?? 0),
       videoWidth: joined().video(producerId)?.videoWidth ?? 0,
@@ -132,6 +143,26 @@ export const harness = {
     return publishRich(joined());
   },
 
+  /** Publishes a voice, silent at first. */
+  async publishVoice(): Promise<string> {
+    voice = new Voice();
+    return joined().publish(voice.track, { type: 'microphone' });
+  },
+
+  /** The voice speaks, or falls silent. */
+  speak(speaks: boolean): void {
+    if (!voice) {
+      throw new Error('no voice was published');
+    }
+    voice.isSpeaking = speaks;
+  },
+
+  /** The codecs that were negotiated for a producer that is received. */
+  async codecs(producerId: string): Promise<string[]> {
+    const { rtpParameters } = await joined().consume(producerId);
+    return rtpParameters.codecs.map(({ mimeType }) => mimeType);
+  },
+
   async sent(producerId: string): Promise<Sent[]> {
     return sent(joined(), producerId);
   },
@@ -142,6 +173,17 @@ export const harness = {
 
   async preferLayers(producerId: string, spatialLayer: number, temporalLayer?: number): Promise<unknown> {
     return preferLayers(joined(), producerId, spatialLayer, temporalLayer);
+  },
+
+  /** Says how important a producer is among those that are received, 1 to 255. */
+  async prioritise(producerId: string, priority: number): Promise<void> {
+    const { id: consumerId } = await joined().consume(producerId);
+    await joined().request('setPriority', { consumerId, priority });
+  },
+
+  /** Lets so many bits per second be sent to this client at most. */
+  async limitReceiving(bitrate: number): Promise<void> {
+    await joined().request('setMaxOutgoingBitrate', { transportId: joined().recvTransport.id, bitrate });
   },
 
   async timeToSwitch(producerId: string, spatialLayer: number, width: number): Promise<number> {

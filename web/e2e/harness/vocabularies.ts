@@ -7,7 +7,7 @@ export class CallClient extends Client {
     const { roomId: callId, userId } = this.options;
     const { rtpCapabilities } = await this.#data('createRoom', { callId });
     await this.load(rtpCapabilities as types.RtpCapabilities);
-    await this.#data('joinRoom', { callId, userId, rtpCapabilities: this.device.recvRtpCapabilities });
+    await this.#data('joinRoom', { callId, userId, rtpCapabilities: this.recvRtpCapabilities });
     await this.openTransports();
     const { producers } = await this.#data('getProducers', { callId });
     return (producers as { producerId: string }[]).map(({ producerId }) => producerId);
@@ -34,7 +34,7 @@ export class CallClient extends Client {
     const { consumer } = await this.#data('consume', {
       transportId: this.recvTransport.id,
       producerId,
-      rtpCapabilities: this.device.recvRtpCapabilities,
+      rtpCapabilities: this.recvRtpCapabilities,
     });
     return consumer as types.ConsumerOptions;
   }
@@ -103,7 +103,7 @@ export class DirectionClient extends Client {
     const { id, kind, rtpParameters } = await this.#flat('consume', {
       roomId,
       producerId,
-      rtpCapabilities: this.device.recvRtpCapabilities,
+      rtpCapabilities: this.recvRtpCapabilities,
       transportId: this.recvTransport.id,
     });
     return { id, producerId, kind, rtpParameters } as types.ConsumerOptions;
@@ -180,7 +180,7 @@ export class ProducingClient extends Client {
     const { params } = await this.#flat('consume', {
       roomId: this.options.roomId,
       producerId,
-      rtpCapabilities: this.device.recvRtpCapabilities,
+      rtpCapabilities: this.recvRtpCapabilities,
     });
     const { id, kind, rtpParameters } = params as Required<types.ConsumerOptions>;
     return { id, producerId, kind, rtpParameters };

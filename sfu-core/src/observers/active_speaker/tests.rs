@@ -75,7 +75,7 @@ impl Conversation {
 #[test]
 fn conversations_have_the_speakers_that_a_listener_would_name() {
     use Sound::{Cough, Muted, Noise, Nothing, Slam, Speech};
-    let table: [(&str, &[Scene<'_>], &[usize]); 14] = [
+    let table: [(&str, &[Scene<'_>], &[usize]); 18] = [
         ("a monologue", &[(20_000, &[Speech(25), Muted])], &[0]),
         (
             "turns",
@@ -105,6 +105,16 @@ fn conversations_have_the_speakers_that_a_listener_would_name() {
             &[0],
         ),
         (
+            "a cough into silence without packets",
+            &[
+                (4_000, &[Speech(25), Muted]),
+                (3_000, &[Nothing; 2]),
+                (320, &[Nothing, Noise(20)]),
+                (2_000, &[Nothing; 2]),
+            ],
+            &[0],
+        ),
+        (
             "a door into silence",
             &[(4_000, &[Speech(25), Muted]), (3_000, &[Muted, Muted]), (3_000, &[Muted, Slam])],
             &[0],
@@ -117,6 +127,32 @@ fn conversations_have_the_speakers_that_a_listener_would_name() {
         ("a fan that was on before", &[(12_000, &[Muted, Noise(40)]), (8_000, &[Speech(30), Noise(40)])], &[1, 0]),
         ("a fan in the background", &[(30_000, &[Speech(25), Noise(55)])], &[0]),
         ("a muted speaker stays the last", &[(4_000, &[Speech(25), Muted]), (30_000, &[Nothing, Muted])], &[0]),
+        // In each of these the challenger is ahead in two of the windows. The floor is judged every 300 ms from the first sound on.
+        (
+            "a hum through the gaps between words",
+            &[(3_920, &[Speech(25), Muted]), (4_000, &[Speech(25), Noise(25)])],
+            &[0],
+        ),
+        (
+            "a yes while the other takes a breath",
+            &[
+                (3_040, &[Noise(25), Muted]),
+                (400, &[Noise(25), Noise(25)]),
+                (200, &[Muted, Noise(25)]),
+                (1_000, &[Noise(25), Muted]),
+            ],
+            &[0],
+        ),
+        (
+            "an interruption that is over before it is judged",
+            &[
+                (3_000, &[Noise(25), Muted]),
+                (580, &[Muted, Noise(25)]),
+                (40, &[Muted; 2]),
+                (1_000, &[Noise(25), Muted]),
+            ],
+            &[0],
+        ),
         ("only noise that is not heard", &[(10_000, &[Noise(60), Muted])], &[]),
     ];
     for (name, scenes, expected) in table {

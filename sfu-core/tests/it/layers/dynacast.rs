@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sfu_core::router::RouterEvent;
-use simulation::{SinkId, SourceId, World, ms, s};
+use simulation::{Direction, Link, SinkId, SourceId, World, ms, s};
 
 use super::{Form, assert_watchable, forms, prefer, without_bandwidth_feedback};
 
@@ -144,6 +144,49 @@ fn nobody_watching_is_no_layers_and_who_paused_does_not_watch() {
         stage.world.run_for(s(4));
         let told = stage.wanted(closed);
         assert!(told.last().unwrap().1.is_empty(), "{name}: {told:?}");
+    }
+}
+
+/// Harm prevented: a picture is switched off while it is the only one that its viewer has, for the next one is late.
+#[test]
+fn what_is_still_seen_is_wanted_until_the_next_layer_has_taken_over() {
+    let mut stage = Stage::new(3150, &form("VP8 simulcast"));
+    let sink = stage.viewer();
+    stage.world.run_for(s(4));
+    // The publisher hears of nothing for a while: no key frame of the smaller picture comes.
+    *stage.world.network.link(stage.source.peer, Direction::Down) = Link::lossy(1.0);
+    prefer(&mut stage.world, sink, (0, 2));
+    stage.world.run_for(UNUSED_AFTER * 2);
+    assert_eq!(stage.wanted(stage.world.origin).last().map(|(_, layers)| &layers[..]), Some(&[0, 2][..]));
+    *stage.world.network.link(stage.source.peer, Direction::Down) = Link::CLEAN;
+    stage.world.run_for(UNUSED_AFTER * 3);
+    assert_eq!(stage.wanted(stage.world.origin).last().map(|(_, layers)| &layers[..]), Some(&[0][..]));
+    assert_watchable(&stage.world, sink, "late to change");
+}
+
+/// Harm prevented: who mutes the camera for a while finds its layers switched off, and is seen late; or sends them to nobody
+/// for the rest of the call.
+#[test]
+fn what_is_wanted_of_a_source_that_pauses_is_told_when_it_resumes() {
+    for is_watched in [true, false] {
+        let mut stage = Stage::new(3160, &form("VP8 simulcast"));
+        let sink = stage.viewer();
+        stage.world.run_for(s(4));
+        let (producer, paused) = (stage.world.source(stage.source).producer, stage.world.now);
+        stage.world.core.pause_producer(paused, producer).unwrap();
+        let consumer = stage.world.sink(sink).info.id;
+        stage.world.core.close_consumer(paused, consumer);
+        if is_watched {
+            stage.viewer();
+        }
+        stage.world.run_for(UNUSED_AFTER * 3);
+        assert_eq!(stage.wanted(paused), [], "while it is paused");
+        let resumed = stage.world.now;
+        stage.world.core.resume_producer(resumed, producer).unwrap();
+        stage.world.settle();
+        stage.world.run_for(UNUSED_AFTER * 3);
+        let told: Vec<_> = stage.wanted(resumed).into_iter().map(|(_, layers)| layers).collect();
+        assert_eq!(told, if is_watched { vec![] } else { vec![Vec::<u8>::new()] }, "watched: {is_watched}");
     }
 }
 

@@ -49,11 +49,41 @@ impl Room {
         self.world.publish(self.voices[participant].peer, &video)
     }
 
+    /// Lets `seconds` pass, then says which of these are forwarded.
+    fn after(&mut self, seconds: u64, sinks: &[SinkId]) -> Vec<usize> {
+        self.world.run_for(s(seconds));
+        self.flowing(sinks)
+    }
+
     /// Which of these got anything in the last second.
     fn flowing(&self, sinks: &[SinkId]) -> Vec<usize> {
         let from = self.world.now - s(1);
         let flows = |sink: SinkId| self.world.sink(sink).packets.values().any(|got| got.at >= from);
         (0..sinks.len()).filter(|index| flows(sinks[*index])).collect()
+    }
+
+    fn close(&mut self, source: SourceId) {
+        let producer = self.world.source(source).producer;
+        self.world.core.close_producer(self.world.now, producer);
+        self.world.source_mut(source).stop();
+        self.world.settle();
+    }
+
+    /// The layers that each of these was told last that anybody wants.
+    fn wanted(&self, cameras: &[SourceId]) -> Vec<Vec<u8>> {
+        let last = |camera: &SourceId| {
+            let producer = self.world.source(*camera).producer;
+            let mut news = self.world.events.iter().rev();
+            let told = news.find_map(|(_, _, event)| match event {
+                RouterEvent::ProducerLayersWanted { producer_id, spatial_layers } if *producer_id == producer => {
+                    Some(spatial_layers.clone())
+                }
+                _ => None,
+            });
+            // Until somebody is told otherwise, everything is wanted.
+            told.unwrap_or_else(|| vec![0])
+        };
+        cameras.iter().map(last).collect()
     }
 
     /// What was told of these consumers since `from`: which, and whether it is suspended.
@@ -117,6 +147,91 @@ fn only_the_cameras_of_the_latest_speakers_are_forwarded_and_screens_always() {
     }
 }
 
+/// Harm prevented: somebody joins, sees three people and a black tile, and nothing says why.
+#[test]
+fn who_comes_late_or_resumes_is_told_who_is_not_forwarded() {
+    let options = RouterOptions { last_n: Some(1), ..RouterOptions::default() };
+    let mut room = Room::new(6010, options, 2);
+    let cameras = [room.camera(0), room.camera(1)];
+    room.speak(&[0]);
+    room.world.run_for(s(3));
+    let joined = room.world.now;
+    let late = room.world.connected_peer(room.options.clone());
+    let sinks = cameras.map(|camera| room.world.consume(late, camera));
+    assert_eq!(room.after(2, &sinks), [0]);
+    assert_eq!(room.suspensions(&sinks, joined), [(1, true)], "who joins");
+    let paused = room.world.connected_peer(room.options.clone());
+    let from = room.world.now;
+    let capabilities = simulation::vectors::chromium();
+    let sinks = cameras.map(|camera| room.world.consume_as(paused, camera, capabilities.clone(), true).unwrap());
+    room.world.run_for(s(2));
+    assert_eq!(room.suspensions(&sinks, from), [], "paused by their owner");
+    for sink in sinks {
+        let (id, now) = (room.world.sink(sink).info.id, room.world.now);
+        room.world.core.resume_consumer(now, id).unwrap();
+        room.world.settle();
+    }
+    assert_eq!(room.after(2, &sinks), [0]);
+    assert_eq!(room.suspensions(&sinks, from), [(1, true)], "who resumes");
+    // A source that was switched off meanwhile is no reason to forget it.
+    let (producer, now) = (room.world.source(cameras[1]).producer, room.world.now);
+    room.world.core.pause_producer(now, producer).unwrap();
+    room.world.run_for(s(1));
+    let back = room.world.now;
+    room.world.core.resume_producer(back, producer).unwrap();
+    room.world.run_for(s(1));
+    assert_eq!(room.suspensions(&sinks, back), [(1, true)], "whose producer resumes");
+    room.speak(&[1]);
+    assert_eq!(room.after(4, &sinks), [1]);
+    assert_eq!(room.suspensions(&sinks, back), [(1, true), (0, true), (1, false)]);
+}
+
+/// Harm prevented: who switches off the camera keeps others from being seen; who shows two and switches off one is not seen any
+/// more.
+#[test]
+fn a_place_is_held_by_whoever_shows_a_camera() {
+    let options = RouterOptions { last_n: Some(1), ..RouterOptions::default() };
+    let mut room = Room::new(6020, options, 2);
+    let cameras = [room.camera(0), room.camera(0), room.camera(1)];
+    let viewer = room.viewer;
+    let sinks = cameras.map(|camera| room.world.consume(viewer, camera));
+    assert_eq!(room.after(3, &sinks), [0, 1], "both cameras of one participant");
+    room.close(cameras[0]);
+    assert_eq!(room.after(3, &sinks), [1]);
+    room.close(cameras[1]);
+    assert_eq!(room.after(3, &sinks), [2]);
+}
+
+/// Harm prevented: whoever begins to speak is heard and stays invisible; whom nobody sees sends a camera to nobody.
+#[test]
+fn a_speaker_is_seen_at_once_and_the_camera_of_who_is_not_is_not_wanted() {
+    // Nobody asked to be told who speaks.
+    let options = RouterOptions { last_n: Some(1), active_speaker: false, ..RouterOptions::default() };
+    let mut room = Room::new(6030, options, 4);
+    let cameras: Vec<_> = (0..4).map(|participant| room.camera(participant)).collect();
+    let viewer = room.viewer;
+    let sinks: Vec<_> = cameras.iter().map(|camera| room.world.consume(viewer, *camera)).collect();
+    room.world.run_for(s(4));
+    for speaker in [1, 2, 3, 1] {
+        let from = room.world.now;
+        room.speak(&[speaker]);
+        assert_eq!(room.after(5, &sinks), [speaker]);
+        let id = room.world.sink(sinks[speaker]).info.id;
+        let mut told = room.world.events.iter().filter(|(at, _, _)| *at >= from);
+        let selected = told.find(
+            |(_, _, event)| matches!(event, RouterEvent::ConsumerUnsuspended { consumer_id } if *consumer_id == id),
+        );
+        let selected = selected.expect("that it flows again is told").0;
+        let seen = room.world.playback(sinks[speaker]).between(selected, room.world.now)[0].at;
+        assert!(seen - selected < ms(400), "{speaker} is seen {:?} after being selected", seen - selected);
+        let wanted = room.wanted(&cameras);
+        let expected: Vec<_> = (0..4).map(|camera| if camera == speaker { vec![0] } else { Vec::new() }).collect();
+        assert_eq!(wanted, expected, "while {speaker} speaks");
+    }
+    let is_remark = |event: &RouterEvent| matches!(event, RouterEvent::ActiveSpeaker { .. });
+    assert!(!room.world.events.iter().any(|(_, _, event)| is_remark(event)), "told though nobody asked");
+}
+
 /// Harm prevented: a viewer who hears the loudest alone takes everything else for lost packets, and conceals it with noise.
 #[test]
 fn only_the_loudest_are_forwarded_and_nothing_seems_lost() {
@@ -136,6 +251,20 @@ fn only_the_loudest_are_forwarded_and_nothing_seems_lost() {
         let times: Vec<u32> = sink.packets.values().map(|got| got.timestamp).collect();
         assert!(times.windows(2).all(|two| two[1].wrapping_sub(two[0]) < 1 << 31), "time goes back");
     }
+}
+
+/// Harm prevented: when a voice leaves a full room, those who are left stay silent in its place; when one comes, there is one too
+/// many.
+#[test]
+fn a_voice_that_comes_finds_all_places_taken_and_one_that_goes_leaves_its_own() {
+    let options = RouterOptions { loudest_n: Some(1), ..RouterOptions::default() };
+    let mut room = Room::new(6110, options, 2);
+    let viewer = room.viewer;
+    let voices = [room.voices[0], room.voices[1]];
+    let sinks = voices.map(|voice| room.world.consume(viewer, voice));
+    assert_eq!(room.after(3, &sinks), [0]);
+    room.close(voices[0]);
+    assert_eq!(room.after(3, &sinks), [1]);
 }
 
 /// Harm prevented: the room shows who coughs instead of who talks, or tells nobody who does.

@@ -1,0 +1,7 @@
+//! The signalling over real sockets, with a real media engine behind it: what a client sets reaches the engine, and what the
+//! engine says reaches the client.
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
+mod client;
+mod screens;
+mod server;
