@@ -3,15 +3,18 @@
 //! Three things are kept apart: the *preferred* layers are the owner's wish, the *target* layers what is to flow, the
 //! *current* layers what flows. The current ones follow the target only where a decoder can: see [`LayerSelector::decide`].
 
+mod marker;
+
 use std::cmp::Ordering;
 
 use super::Candidate;
 use crate::rtp::codecs::Codec;
 use crate::rtp::layers::Layers;
 
-/// How many changes of the current layers are remembered. A packet that is late by more of them is dropped, as if it had
-/// been lost: layers change once a picture at most, and four pictures are more reordering than a receiver waits for.
-const REMEMBERED_CHANGES: usize = 4;
+/// How many changes of the current layers are remembered. A packet that is late by more of them is dropped, as if it had been
+/// lost. A picture that does not come whole makes two, where it starts and where it is cut off: these reach back over more than
+/// three such pictures, each of which was waited for, and that is longer than a receiver waits.
+const REMEMBERED_CHANGES: usize = 8;
 
 /// When a consumer of a stream with spatial layers can take a higher one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,17 +96,9 @@ pub(crate) struct LayerSelector {
     /// The latest changes of the current layers, the newest first.
     changes: [Change; REMEMBERED_CHANGES],
     newest: Option<Newest>,
-    /// The latest picture, if it was ended before all its layers had come.
-    cut: Option<Cut>,
-}
-
-/// A picture that was ended behind this packet.
-#[derive(Debug, Clone, Copy)]
-struct Cut {
-    extended: u64,
-    timestamp: u32,
-    /// The highest layer that it has.
-    spatial: u8,
+    /// Where the latest picture was ended before all its layers had come, with those that it has. They are the current ones from
+    /// there on, should it turn out that there were more.
+    cut: Option<Change>,
 }
 
 /// From this packet of the source on, these layers flow. Layers go by a packet's place in the stream, not by its coming: so all
@@ -222,19 +217,6 @@ impl LayerSelector {
     /// Whether this packet comes right after the newest one.
     pub(crate) fn is_next(&self, packet: &Candidate<'_>) -> bool {
         self.newest.is_some_and(|newest| packet.extended == newest.extended + 1)
-    }
-
-    /// Whether a frame of this packet's layers is the last one of its picture that flows.
-    pub(crate) fn is_whole(&self, packet: &Candidate<'_>) -> bool {
-        self.at(packet.extended).is_some_and(|layers| packet.frame.layers.spatial >= layers.spatial)
-    }
-
-    /// The latest picture is sent as ended with this packet of it, though more may come; `spatial` is its highest layer then,
-    /// if layers that flow are not there.
-    pub(crate) fn end_picture(&mut self, spatial: Option<u8>, extended: u64) {
-        let Some(newest) = &mut self.newest else { return };
-        newest.is_marked = true;
-        self.cut = spatial.map(|spatial| Cut { extended, timestamp: newest.timestamp, spatial });
     }
 
     /// Takes note of a packet that is nothing to anybody. Whether it is of the stream that flows.
@@ -368,41 +350,6 @@ impl LayerSelector {
     fn may_rise_inside_picture(&self, current: Layers) -> bool {
         matches!(self.layering, Layering::Svc { up_switch: UpSwitch::SpatialSwitch, .. })
             && self.target.is_some_and(|target| target.spatial > current.spatial)
-    }
-
-    /// Whether a packet is the last of its picture for a receiver of `layers`. `None`: the next packet will tell. Encoders leave
-    /// out a picture's upper layers now and then, and without a marker its lower ones would never be decoded.
-    fn is_last_of_picture(&self, packet: &Candidate<'_>, layers: Layers) -> Option<bool> {
-        let frame = packet.frame;
-        let is_svc = matches!(self.layering, Layering::Svc { .. });
-        if packet.marker || !is_svc || !frame.ends_frame {
-            return Some(packet.marker);
-        }
-        let may_rise = frame.layers.temporal == 0 && self.may_rise_inside_picture(layers);
-        let more_may_follow =
-            frame.layers.spatial < layers.spatial || (may_rise && frame.layers.spatial == layers.spatial);
-        if !more_may_follow {
-            // With all layers the sender's own marker is right.
-            return Some(layers.spatial < self.layering.highest().spatial);
-        }
-        // Late: what follows was seen, or is missing itself, and then most likely of this picture. No layer rises behind it any more.
-        self.newest.filter(|newest| packet.extended < newest.extended).map(|newest| {
-            frame.layers.spatial >= layers.spatial
-                || newest.extended == packet.extended + 1 && !(newest.is_wanted && newest.timestamp == packet.timestamp)
-        })
-    }
-
-    /// Whether a picture that was ended had more layers is known of the packet that follows: of the same picture, or behind a
-    /// gap, where they may be missing.
-    fn settle_cut(&mut self, packet: &Candidate<'_>) {
-        let is_behind =
-            |cut: &mut Cut| self.source == Some(packet.encoding) && packet.extended > cut.extended && !packet.restarted;
-        let Some(cut) = self.cut.take_if(is_behind) else { return };
-        let had_more = packet.timestamp == cut.timestamp || !self.is_next(packet);
-        if let Some(current) = self.current().filter(|current| had_more && current.spatial > cut.spatial) {
-            let layers = Some(Layers { spatial: cut.spatial, ..current });
-            self.change(Change { from: cut.extended + 1, layers });
-        }
     }
 
     fn at(&self, extended: u64) -> Option<Layers> {

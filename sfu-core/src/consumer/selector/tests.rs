@@ -298,6 +298,21 @@ fn a_packet_late_by_more_changes_than_are_remembered_is_dropped() {
     }
 }
 
+/// Harm prevented: on a path that halts again and again a late packet is left out, and what follows on it cannot be decoded.
+#[test]
+fn a_packet_from_before_some_pictures_that_were_cut_off_still_counts() {
+    let mut selector = started(AV1, layers(2, 0));
+    for picture in 2..5 {
+        let at = 100 + 10 * u64::from(picture);
+        assert!(forwards(&mut selector, &av1(key(at, picture))));
+        assert_eq!(selector.current(), Some(layers(2, 0)));
+        selector.end_picture(Some(0), at);
+        assert_eq!(selector.decide(&av1(frame(at + 1, picture, 1, 0))), Decision::Drop);
+        assert_eq!(selector.current(), Some(layers(0, 0)));
+    }
+    assert!(forwards(&mut selector, &av1(frame(101, 1, 1, 0))));
+}
+
 #[test]
 fn without_a_target_the_picture_is_finished_and_then_nothing_flows_until_a_key_frame() {
     let mut selector = started(VP9, layers(1, 0));
