@@ -45,6 +45,16 @@ pub const STABILITY_MIN: Duration = Duration::from_secs(2);
 /// The wait doubles each time that a step up does not last, up to this.
 pub const STABILITY_MAX: Duration = Duration::from_secs(32);
 
+/// What is given out climbs from what a step down left by so many bits per second, beginning [`CLIMB_AFTER`] it, and by twice as many
+/// more in each [`CLIMB_DOUBLES_IN`]: whoever share a path climb equally fast, however much each of them has.
+pub const CLIMB_BPS: u64 = 100_000;
+
+/// When the climb begins.
+pub const CLIMB_AFTER: Duration = Duration::from_secs(1);
+
+/// The time in which it doubles its pace: everything that a call needs is there in some seconds.
+pub const CLIMB_DOUBLES_IN: Duration = Duration::from_secs(1);
+
 /// Sums up to so many percent of the one that failed wait for [`STABILITY_MIN`] only: the path has carried them.
 pub const FAR_PERCENT: u64 = 80;
 
@@ -304,7 +314,7 @@ impl<K: Copy + Ord> Allocator<K> {
         }
         // Who makes room for a newcomer does not say anything of the path.
         if has_less && is_proven && !has_new {
-            self.steps.handle_down(now, self.allocated_bps);
+            self.steps.handle_down(now, self.allocated_bps, spent_bps);
         } else if has_more {
             self.steps.handle_up(now, budget_bps);
         }

@@ -1,10 +1,12 @@
 //! What is remembered between two allocations: of a stream, and of all streams of a receiver together.
 
 use std::cmp::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::patience::Patience;
-use super::{AMPLE_PERCENT, FAR_PERCENT, PAUSE_MAX, STABILITY_MAX, STABILITY_MIN};
+use super::{
+    AMPLE_PERCENT, CLIMB_AFTER, CLIMB_BPS, CLIMB_DOUBLES_IN, FAR_PERCENT, PAUSE_MAX, STABILITY_MAX, STABILITY_MIN,
+};
 use crate::rtp::layers::Layers;
 
 #[derive(Debug)]
@@ -75,9 +77,18 @@ impl State {
 #[derive(Debug, Default)]
 pub(super) struct Steps {
     patience: Patience,
-    /// What was given out when the path last turned out to carry less, in bits per second, and when that was.
-    failed: Option<(u64, Instant)>,
+    last_down: Option<Down>,
     budgets: Lowest,
+}
+
+/// When the path last turned out to carry less. Rates in bits per second.
+#[derive(Debug, Clone, Copy)]
+struct Down {
+    at: Instant,
+    /// What was given out until then.
+    failed_bps: u64,
+    /// What was given out after that.
+    left_bps: u64,
 }
 
 impl Steps {
@@ -90,22 +101,30 @@ impl Steps {
         self.patience.handle_up(now, budget_bps);
     }
 
-    /// The path carries less than `given_bps`, which was given out until now.
-    pub(super) fn handle_down(&mut self, now: Instant, given_bps: u64) {
+    /// The path carries less than `given_bps`, which was given out until now; `left_bps` are now.
+    pub(super) fn handle_down(&mut self, now: Instant, given_bps: u64, left_bps: u64) {
         let is_first = self.patience.handle_down(now, STABILITY_MAX);
-        let before_bps = self.failed.filter(|_| !is_first).map_or(0, |(bps, _)| bps);
-        self.failed = Some((given_bps.max(before_bps), now));
+        let before_bps = self.last_down.filter(|_| !is_first).map_or(0, |down| down.failed_bps);
+        self.last_down = Some(Down { at: now, failed_bps: given_bps.max(before_bps), left_bps });
     }
 
     /// Until when a step to `total_bps` in all has to wait.
     pub(super) fn waits_until(&self, now: Instant, total_bps: u64) -> Option<Instant> {
-        let waits_until = self.patience.waits_until(now)?;
-        let (failed_bps, failed_at) = self.failed?;
-        let is_far = total_bps <= failed_bps.saturating_mul(FAR_PERCENT) / 100;
+        let down = self.last_down?;
+        let is_far = total_bps <= down.failed_bps.saturating_mul(FAR_PERCENT) / 100;
         let is_ample = total_bps.saturating_mul(AMPLE_PERCENT) / 100 <= self.budgets.lowest();
-        let soonest = waits_until.min(failed_at + STABILITY_MIN);
-        Some(if is_far || is_ample { soonest } else { waits_until }).filter(|until| now < *until)
+        let settled = down.at + STABILITY_MIN;
+        let calm =
+            self.patience.waits_until(now).map(|until| if is_far || is_ample { until.min(settled) } else { until });
+        let climbed = down.at + climbing_time(total_bps.saturating_sub(down.left_bps));
+        Some(calm.map_or(climbed, |calm| calm.max(climbed))).filter(|until| now < *until)
     }
+}
+
+/// How long after a step down so many bits per second more may be given out: see [`CLIMB_BPS`].
+pub(super) fn climbing_time(bps: u64) -> Duration {
+    let doublings = (bps as f64 / CLIMB_BPS as f64 + 1.0).log2();
+    (CLIMB_AFTER + CLIMB_DOUBLES_IN.mul_f64(doublings)).min(STABILITY_MAX)
 }
 
 /// The lowest of what came lately: within [`STABILITY_MIN`] at least, and twice that at most.

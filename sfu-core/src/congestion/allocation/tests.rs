@@ -177,10 +177,11 @@ fn going_down_is_at_once_and_going_up_waits_and_wants_headroom() {
     assert_eq!(step(100, usable(500)), (Some((1, 2)), None), "to keep needs no headroom");
     assert_eq!(step(200, usable(499)), (Some((1, 1)), None), "at once");
     assert_eq!(step(300, usable(570)), (Some((1, 1)), None), "no headroom: no wait would help");
-    assert_eq!(step(400, enough_for(500)), (Some((1, 1)), Some(2200)), "waits");
-    assert_eq!(step(2199, enough_for(500)), (Some((1, 1)), Some(2200)));
-    assert_eq!(step(2200, enough_for(500)), (Some((1, 2)), None));
-    assert_eq!(step(2300, None), (Some((2, 2)), None), "nothing is waited for without a limit");
+    let climbed = 200 + state::climbing_time(200_000).as_millis() as u64;
+    assert_eq!(step(400, enough_for(500)), (Some((1, 1)), Some(climbed)), "waits");
+    assert_eq!(step(climbed, enough_for(500)), (Some((1, 1)), Some(climbed)));
+    assert_eq!(step(climbed + 1, enough_for(500)), (Some((1, 2)), None));
+    assert_eq!(step(climbed + 100, None), (Some((2, 2)), None), "nothing is waited for without a limit");
 }
 
 #[test]
@@ -208,7 +209,8 @@ fn a_step_up_that_does_not_last_doubles_the_wait_until_one_does() {
         now += ms(100);
         allocator.allocate(now, enough_for(500), &demands);
         let at = allocator.poll_timeout().unwrap();
-        assert_eq!(at, now - ms(100) + Duration::from_secs(seconds));
+        let climbed = state::climbing_time(200_000);
+        assert_eq!(at, now - ms(100) + Duration::from_secs(seconds).max(climbed));
         now = at;
         assert_eq!(granted(allocator.allocate(now, enough_for(500), &demands)), [Some((1, 2))]);
         assert_eq!(granted(allocator.allocate(now, usable(400), &demands)), [Some((1, 1))]);
@@ -218,7 +220,7 @@ fn a_step_up_that_does_not_last_doubles_the_wait_until_one_does() {
     now += PROVEN_AFTER;
     allocator.allocate(now, usable(400), &demands);
     allocator.allocate(now, enough_for(500), &demands);
-    assert_eq!(allocator.poll_timeout(), Some(now + STABILITY_MIN));
+    assert_eq!(allocator.poll_timeout(), Some(now + state::climbing_time(200_000)));
 }
 
 /// Harm prevented: a link that is wide again after a minute of trouble shows a thumbnail for half a minute more.
@@ -233,7 +235,7 @@ fn a_path_that_has_become_another_is_not_waited_for() {
         assert_eq!(granted(allocator.allocate(now, enough_for(500), &demands)), [Some((1, 2))]);
         assert_eq!(granted(allocator.allocate(now, usable(300), &demands)), [Some((1, 1))]);
     }
-    now += ms(100);
+    now += state::climbing_time(1_200_000);
     assert_eq!(granted(allocator.allocate(now, enough_for(700), &demands)), [Some((1, 1))], "as good as the same");
     assert_eq!(granted(allocator.allocate(now, enough_for(1500), &demands)), [Some((2, 1))]);
 }
@@ -250,7 +252,7 @@ fn only_sums_near_the_one_that_failed_are_waited_for() {
         assert_eq!(granted(allocator.allocate(now, enough_for(500), &demands)), [Some((1, 2))]);
         assert_eq!(granted(allocator.allocate(now, usable(150), &demands)), [Some((0, 2))]);
     }
-    now += STABILITY_MIN - ms(1);
+    now += state::climbing_time(150_000) - ms(1);
     assert_eq!(granted(allocator.allocate(now, enough_for(500), &demands)), [Some((0, 2))]);
     now += ms(1);
     assert_eq!(
@@ -273,8 +275,31 @@ fn of_several_steps_down_in_a_row_the_first_tells_which_sum_failed() {
         now += ms(100);
         allocator.allocate(now, usable(kbps), &demands);
     }
-    now += STABILITY_MIN;
+    now += state::climbing_time(240_000);
     assert_eq!(granted(allocator.allocate(now, enough_for(300), &demands)), [Some((1, 1))]);
+}
+
+/// Harm prevented: of two who share a path the one who had more takes all of the room that both made, before the other can.
+#[test]
+fn who_climbs_again_does_so_by_so_much_a_second_however_much_there_is() {
+    let demands = [camera(1), camera(2)];
+    let mut allocator = Allocator::new();
+    allocator.allocate(origin(), enough_for(3000), &demands);
+    let before_bps = allocator.allocated_bps();
+    let down = origin() + PROVEN_AFTER;
+    allocator.allocate(down, usable(600), &demands);
+    let left_bps = allocator.allocated_bps();
+    let mut climbed = Vec::new();
+    for half_seconds in 0..14 {
+        allocator.allocate(down + ms(500) * half_seconds, enough_for(3000), &demands);
+        climbed.push((allocator.allocated_bps() - left_bps) / 1000);
+    }
+    assert_eq!(climbed[..4], [0; 4], "it waits");
+    for (half_seconds, climbed) in (0..).zip(&climbed).skip(4) {
+        let most = 100.0 * (2_f64.powf(f64::from(half_seconds) / 2.0 - 1.0) - 1.0);
+        assert!(*climbed as f64 <= most, "{climbed} of {most} after {half_seconds} half seconds");
+    }
+    assert_eq!(allocator.allocated_bps(), before_bps, "in some seconds everything: {climbed:?}");
 }
 
 /// Harm prevented: the path is known to carry half as much again, and its room is left to others for half a minute.

@@ -420,7 +420,7 @@ impl Cluster {
     fn is_being_sent(&self) -> bool {
         let planned_us = (self.bytes as f64 * 8e6 / self.rate_bps) as i64;
         let sent_us = self.last_sent_us.saturating_sub(self.first_sent_us);
-        self.sent_packets > 0 && (self.sent_bytes < self.bytes || sent_us < planned_us / 2)
+        self.sent_packets > 0 && (self.sent_bytes < self.bytes || sent_us < planned_us * 3 / 4)
     }
 
     /// Everything is received, or what is missing will not come.

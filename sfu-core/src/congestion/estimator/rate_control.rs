@@ -32,6 +32,9 @@ const HEADROOM_BPS: f64 = 10_000.0;
 /// A queue of this many milliseconds is drained faster than by the usual back-off.
 const DRAIN_FROM_MS: f64 = 30.0;
 
+/// Nothing is raised while a queue is longer than this beyond the usual, though it does not grow: on a thin path it is full.
+const LONG_QUEUE_MS: f64 = 70.0;
+
 /// It is to be empty after so many milliseconds, unless that would take more than [`MAX_DRAIN`] of the rate.
 const DRAIN_TIME_MS: f64 = 600.0;
 const MAX_DRAIN: f64 = 0.75;
@@ -166,7 +169,7 @@ impl RateControl {
         if let Some(drain) = self.drain {
             return self.handle_drain(now, drain, conditions);
         }
-        if conditions.usage == PathUsage::Normal {
+        if conditions.usage == PathUsage::Normal && conditions.queue_ms < conditions.gate_ms + LONG_QUEUE_MS {
             self.increase(elapsed, conditions);
         }
         Step::Kept
