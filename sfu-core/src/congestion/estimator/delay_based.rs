@@ -48,8 +48,8 @@ impl DelayBased {
         }
     }
 
-    /// The verdict on what arrived since the last one. A queue counts from `gate_ms` on. In the shadow of a probe, the
-    /// queue that the probe made is no reason to send less, unless it is a long one.
+    /// The verdict on what arrived since the last one. A queue counts from `gate_ms` on. In the shadow of a probe
+    /// that looks for a path's rate, the queue that it made is no reason to send less, unless it is a long one.
     pub(super) fn judge(&mut self, gate_ms: f64, is_after_probe: bool) -> PathUsage {
         let queue_ms = self.queue_ms();
         let has_grown = std::mem::take(&mut self.has_grown) && queue_ms >= gate_ms && !is_after_probe;

@@ -137,7 +137,7 @@ pub struct BandwidthEstimator {
     /// When the newest acknowledged packet was sent, and the bytes of all up to it.
     newest_acknowledged_us: i64,
     acknowledged_bytes: u64,
-    last_probe_us: Option<i64>,
+    last_start_probe_us: Option<i64>,
     least_rtt: Option<Duration>,
     /// The latest one-way delay, in the difference of the two clocks.
     last_delay_us: Option<i64>,
@@ -181,7 +181,7 @@ impl BandwidthEstimator {
             next_untold: 0,
             newest_acknowledged_us: 0,
             acknowledged_bytes: 0,
-            last_probe_us: None,
+            last_start_probe_us: None,
             least_rtt: None,
             last_delay_us: None,
             awaiting_since: None,
@@ -202,8 +202,9 @@ impl BandwidthEstimator {
     /// used in their order; at [`MAX_SENT_PACKETS`] unaccounted ones the oldest is forgotten.
     pub fn handle_sent(&mut self, now: Instant, wide_sequence: u16, bytes: usize, probe: Option<ProbeId>) {
         let sent_us = self.micros(now);
-        if probe.is_some() {
-            self.last_probe_us = Some(sent_us);
+        // The queue of a later one is congestion like any other: who shares the path takes it for that as well.
+        if probe.is_some_and(|id| self.probing.is_start(id)) {
+            self.last_start_probe_us = Some(sent_us);
         }
         let cluster = self.probing.handle_sent(probe, sent_us, bytes as u64);
         self.history.handle_sent(sent_us, wide_sequence, u32::try_from(bytes).unwrap_or(u32::MAX), cluster);
@@ -229,7 +230,7 @@ impl BandwidthEstimator {
         self.untracked_bps = self.untracked.bitrate_bps(now);
         self.awaiting_since = (newest + 1 < self.history.end()).then_some(now);
         self.measure_rtt(now);
-        self.usage = self.delays.judge(self.gate_ms(), self.is_after_probe());
+        self.usage = self.delays.judge(self.gate_ms(), self.is_after_start_probe());
         self.control_rate(now);
         self.losses.expire(now);
         self.settle_losses(now);
@@ -526,9 +527,9 @@ impl BandwidthEstimator {
         packet_ms.min(MAX_PACKET_MS)
     }
 
-    /// Whether the packets that feedback tells of were sent in the shadow of a probe.
-    fn is_after_probe(&self) -> bool {
-        self.last_probe_us.is_some_and(|at| self.newest_acknowledged_us - at <= PROBE_SHADOW_US)
+    /// Whether the packets that feedback tells of were sent in the shadow of one of the first probes, or of those after an outage.
+    fn is_after_start_probe(&self) -> bool {
+        self.last_start_probe_us.is_some_and(|at| self.newest_acknowledged_us - at <= PROBE_SHADOW_US)
     }
 
     fn is_limited_by_application(&self, now: Instant) -> bool {

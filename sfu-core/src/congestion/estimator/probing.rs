@@ -186,6 +186,11 @@ impl Probing {
         }
     }
 
+    /// Whether it is one of the first, or was sent after a drop or outage.
+    pub(super) fn is_start(&self, id: ProbeId) -> bool {
+        self.clusters.iter().any(|cluster| cluster.id == id && cluster.is_start)
+    }
+
     pub(super) fn set_max_bps(&mut self, max_bps: f64) {
         self.max_bps = max_bps;
         self.waiting.iter_mut().for_each(|(rate, _)| *rate = rate.min(max_bps));
