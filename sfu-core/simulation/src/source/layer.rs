@@ -79,7 +79,7 @@ pub struct Layer {
     pub next_rtx: u16,
     /// The timestamp of the source's first moment.
     pub timestamp_base: u32,
-    /// Whether it is sent. See [`Source::set_active`].
+    /// Whether it is sent. See [`super::Source::set_active`].
     pub is_active: bool,
     /// Packets of a frame while `bitrates` is empty; a key frame has three times as many.
     pub packets: usize,
