@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ProbeId(pub u32);
 
-/// A cluster to be sent now: `bytes` in all, of which RTX or padding is what is not sent anyway, in at least `min_packets` packets, at `rate_bps`. Whole
-/// datagrams count. Small probes want small packets: five of full size are a queue on a thin path.
+/// A cluster to be sent now: `bytes` in all, of which RTX or padding is what is not sent anyway, in at least `min_packets`
+/// packets, at `rate_bps`. Whole datagrams count. Small probes want small packets: five of full size are a queue on a thin path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {
     /// To be given to `handle_sent` with each of its packets.
