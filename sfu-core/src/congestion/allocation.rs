@@ -6,7 +6,8 @@
 //! Going down happens at once, for a queue is already growing. Going up waits for headroom ([`UP_HEADROOM_PERCENT`]) and, after a step
 //! down, for a while ([`STABILITY_MIN`]) that doubles when going up turns out to have been wrong. It is the sum of all streams that the
 //! path did not carry, so the wait is theirs together, and only for sums near the one that failed ([`FAR_PERCENT`]) and near the
-//! budget ([`AMPLE_PERCENT`]). And nobody takes a step from another who would then be worse off: so measured rates that waver do not make two equals swap for ever.
+//! budget ([`AMPLE_PERCENT`]). And nobody takes a step from another who would then be worse off: so measured rates that waver do not make
+//! two equals swap for ever.
 //!
 //! ## The steps
 //!
@@ -132,7 +133,7 @@ struct Video<K> {
     has: usize,
     /// Until when it stays without anything.
     paused_until: Option<Instant>,
-    /// It waits for nothing: its owner wishes more of it.
+    /// It waits for nothing: it is new, or its owner wishes more of it.
     is_wished: bool,
     is_new: bool,
 }
@@ -288,7 +289,7 @@ impl<K: Copy + Ord> Allocator<K> {
             let Some(video) = self.videos.get_mut(candidate.video) else { continue };
             let Some(cost) = video.next_cost() else { continue };
             let total_bps = budget.spent_bps.saturating_add(cost);
-            let until = if video.is_wished || video.is_new { None } else { self.steps.waits_until(now, total_bps) };
+            let until = if video.is_wished { None } else { self.steps.waits_until(now, total_bps) };
             // Who cannot pay for the next step cannot pay for those after it, but another's may be smaller.
             if take_step(budget, &mut self.timeout, video, (cost, candidate.is_step_up), until) {
                 self.candidates.extend(video.candidate(candidate.video).map(Reverse));

@@ -19,7 +19,7 @@ pub(super) struct State {
     pub(super) layers: Option<Layers>,
     /// The wait of a stream that has nothing until it has something.
     pub(super) pauses: Patience,
-    /// Its owner wished more of it, and it has not lost a step since.
+    /// Its owner wished more of it, or wished it first, and it has not lost a step since.
     pub(super) is_wished: bool,
     priority: u8,
     preferred: Layers,
