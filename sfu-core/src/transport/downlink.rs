@@ -227,14 +227,14 @@ impl Downlink {
             match self.feedback {
                 Some(PathFeedback::TransportWide) => {
                     estimator.handle_sent(now, self.next_wide_sequence, bytes, probe);
+                    // What is sent anyway is part of what a probe sends. What fills up to a receiver's own estimate comes on top.
+                    if let Some((_, sender)) = self.probe.as_mut().filter(|_| probe.is_none()) {
+                        sender.handle_other_sent(bytes);
+                    }
                 }
                 Some(PathFeedback::Remb) if probe.is_none() => estimator.handle_unreported(now, bytes),
                 Some(PathFeedback::Remb) | None => {}
             }
-        }
-        // What is sent anyway is part of what a probe sends.
-        if let Some((_, sender)) = self.probe.as_mut().filter(|_| probe.is_none()) {
-            sender.handle_other_sent(bytes);
         }
         self.next_wide_sequence = self.next_wide_sequence.wrapping_add(1);
     }
@@ -255,5 +255,26 @@ impl Downlink {
         let estimator = self.estimator.as_ref().and_then(|estimator| estimator.poll_timeout());
         let probe = self.probe.as_ref().and_then(|(_, probe)| probe.poll_timeout());
         [estimator, probe, self.pacer.poll_timeout(), self.allocate_at].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::origin;
+
+    /// Harm prevented: media are taken off what fills up to a receiver's own estimate, which then never grows.
+    #[test]
+    fn media_are_part_of_a_probe_and_not_of_what_fills_up() {
+        for (feedback, is_finished) in [(PathFeedback::TransportWide, true), (PathFeedback::Remb, false)] {
+            let mut downlink = Downlink::new(600_000, None);
+            downlink.enable(origin(), feedback);
+            let mut sender = ProbeSender::new(origin(), 1_000_000, 2000, 1);
+            sender.handle_sent(1, 100);
+            downlink.probe = Some((ProbeId(0), sender));
+            downlink.handle_sent(origin(), 5000, None);
+            let sender = &downlink.probe.as_ref().expect("it goes on").1;
+            assert_eq!(sender.is_finished(origin()), is_finished, "{feedback:?}");
+        }
     }
 }
