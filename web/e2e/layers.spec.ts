@@ -13,8 +13,7 @@ const TEMPORAL_PARTS = [
 ];
 /** Pictures to count for the above: what is on its way between the two pages is little beside them. */
 const PICTURES_COUNTED = 40;
-/** A busy machine makes pictures late. A switch that is at fault freezes for longer each time: until a key frame is asked for. */
-const WALKS_MAX = 3;
+/** All six changes together. A switch that is at fault freezes for longer each time: until a key frame is asked for. */
 const FROZEN_MAX_MS = 1_000;
 /** How often is looked; longer and longer, as is the default, would be most of the time. */
 const intervals = [100];
@@ -27,12 +26,9 @@ for (const { mimeType, layering } of LAYERED) {
     const call = await openLayered(joinAs, mimeType, layering);
 
     await test.step('sizes', async () => {
-      const walks: Walk[] = [];
-      while (walks.length < WALKS_MAX && !walks.some(isSmooth)) {
-        // oxlint-disable-next-line no-await-in-loop
-        walks.push(await walkSizes(call));
-      }
-      expect(walks.some(isSmooth), `sizes change smoothly: ${JSON.stringify(walks)}`).toBe(true);
+      const { frozenMs, keyFrameRequests } = await walkSizes(call);
+      expect(keyFrameRequests, 'times that the viewer could not go on').toBe(0);
+      expect(frozenMs, 'milliseconds without a picture').toBeLessThan(FROZEN_MAX_MS);
     });
 
     await test.step('frame rates', async () => {
@@ -53,10 +49,6 @@ interface Walk {
   frozenMs: number;
   /** How often the viewer's browser could not go on, and asked for a key frame. */
   keyFrameRequests: number;
-}
-
-function isSmooth({ frozenMs, keyFrameRequests }: Walk): boolean {
-  return frozenMs < FROZEN_MAX_MS && keyFrameRequests === 0;
 }
 
 async function walkSizes(call: Layered): Promise<Walk> {
