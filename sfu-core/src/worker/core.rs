@@ -7,6 +7,7 @@ use std::time::Instant;
 use rand::rngs::StdRng;
 use slotmap::{SlotMap, new_key_type};
 
+use super::gather::Joining;
 use super::info::{LocalAddress, WorkerStats};
 use super::timers::{Timers, Wake};
 use super::transmit::TransmitQueue;
@@ -56,13 +57,14 @@ pub enum TimeoutReason {
     Transport,
     /// A router has something due: who speaks, and how loud.
     Router,
-    /// A producer has fallen silent in the midst of a picture, which is sent on as it is.
+    /// A picture of a producer has been waited for long enough, and is sent on as it is.
     Producer,
 }
 
 /// The state machine of a worker.
 ///
-/// Contract: after any call, drain [`Core::transmits`], [`Core::poll_event`], [`Core::poll_closed_tuple`] and
+/// Contract: after any call, or some datagrams, call [`Core::forward_gathered`] until it says that there is no more, and drain
+/// [`Core::transmits`] each time; then drain [`Core::poll_event`], [`Core::poll_closed_tuple`] and
 /// [`Core::poll_closed_transport`]; then call [`Core::handle_timeout`] no later than [`Core::poll_timeout`] says. Late calls
 /// delay, and break nothing.
 pub struct Core {
@@ -88,6 +90,12 @@ pub struct Core {
 
     pub(super) timers: Timers<Wake>,
     pub(super) transmits: TransmitQueue,
+    pub(super) joining: Joining,
+    /// Producers with packets that are not forwarded yet, each once.
+    pub(super) gathering: Vec<ProducerKey>,
+    pub(super) has_full: bool,
+    /// Whose packets are being given out.
+    pub(super) giving_out: Option<ProducerKey>,
     // Drained after every call; a call makes at most one entry per object that it touches.
     pub(super) events: VecDeque<(RouterId, RouterEvent)>,
     pub(super) traces: TraceQueue,
@@ -118,6 +126,10 @@ impl Core {
             tuples: HashMap::new(),
             timers: Timers::new(),
             transmits: TransmitQueue::default(),
+            joining: Joining::default(),
+            gathering: Vec::new(),
+            has_full: false,
+            giving_out: None,
             events: VecDeque::new(),
             traces: TraceQueue::default(),
             closed_tuples: VecDeque::new(),
@@ -194,7 +206,7 @@ impl Core {
         self.timers.next().map(|(at, wake)| match wake {
             Wake::Transport(_) => (at, TimeoutReason::Transport),
             Wake::Router(_) => (at, TimeoutReason::Router),
-            Wake::Held(_) => (at, TimeoutReason::Producer),
+            Wake::Producer(_) => (at, TimeoutReason::Producer),
         })
     }
 

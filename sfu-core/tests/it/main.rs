@@ -11,6 +11,7 @@ mod descriptors_agree;
 mod handshake;
 
 mod hostile;
+mod joining;
 mod key_frames;
 mod layers;
 mod lifecycle;
