@@ -99,6 +99,7 @@ impl Arrivals {
             }
         });
         *next_untold = end;
+        acknowledged.measure();
         newest.map(|newest| newest + 1 < history.end())
     }
 
