@@ -386,6 +386,9 @@ impl World {
     /// Carries out what the core wants after a call from outside.
     pub fn settle(&mut self) {
         let (network, now) = (&mut self.network, self.now);
+        while self.core.next_handshake().is_some() {
+            self.core.handle_handshake(now);
+        }
         loop {
             let is_more = self.core.forward_gathered(now);
             self.core.transmits().drain(|tuple, bytes| network.send_down(now, tuple, bytes));

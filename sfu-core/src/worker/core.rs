@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use slotmap::{SlotMap, new_key_type};
 
 use super::gather::Joining;
+use super::handshakes::Handshakes;
 use super::info::{LocalAddress, WorkerStats};
 use super::timers::{Timers, Wake};
 use super::transmit::TransmitQueue;
@@ -64,7 +65,7 @@ pub enum TimeoutReason {
 /// The state machine of a worker.
 ///
 /// Contract: after any call, or some datagrams, call [`Core::forward_gathered`] until it says that there is no more, and drain
-/// [`Core::transmits`] each time; then drain [`Core::poll_event`], [`Core::poll_closed_tuple`] and
+/// [`Core::transmits`] each time; go on with handshakes by [`Core::handle_handshake`], media going first; drain [`Core::poll_event`], [`Core::poll_closed_tuple`] and
 /// [`Core::poll_closed_transport`]; then call [`Core::handle_timeout`] no later than [`Core::poll_timeout`] says. Late calls
 /// delay, and break nothing.
 pub struct Core {
@@ -90,6 +91,7 @@ pub struct Core {
 
     pub(super) timers: Timers<Wake>,
     pub(super) transmits: TransmitQueue,
+    pub(super) handshakes: Handshakes,
     pub(super) joining: Joining,
     /// Producers with packets that are not forwarded yet, each once.
     pub(super) gathering: Vec<ProducerKey>,
@@ -126,6 +128,7 @@ impl Core {
             tuples: HashMap::new(),
             timers: Timers::new(),
             transmits: TransmitQueue::default(),
+            handshakes: Handshakes::default(),
             joining: Joining::default(),
             gathering: Vec::new(),
             has_full: false,
@@ -150,7 +153,7 @@ impl Core {
             return;
         };
         match kind {
-            PacketKind::Dtls => self.handle_dtls(now, key, datagram),
+            PacketKind::Dtls => self.handle_dtls(now, key, tuple, datagram),
             PacketKind::Rtp => self.handle_rtp(now, key, datagram),
             PacketKind::Rtcp => self.handle_rtcp(now, key, datagram),
             PacketKind::Stun | PacketKind::Unknown => self.stats.packets_refused += 1,
@@ -169,13 +172,6 @@ impl Core {
             self.transmits.push(tuple, &reply);
         }
         self.after_ice(now, key);
-    }
-
-    fn handle_dtls(&mut self, now: Instant, key: TransportKey, datagram: &[u8]) {
-        let Some(transport) = self.transports.get_mut(key) else { return };
-        transport.counters.handle_received(datagram.len());
-        transport.dtls.handle_datagram(now, datagram);
-        self.after_dtls(now, key);
     }
 
     /// A TCP connection ended.

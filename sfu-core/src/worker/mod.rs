@@ -9,6 +9,7 @@ mod core;
 mod errors;
 mod forward;
 mod gather;
+mod handshakes;
 mod info;
 mod join_wait;
 mod layers;
@@ -34,6 +35,7 @@ mod udp;
 pub use self::core::{Core, CoreOptions, TimeoutReason};
 pub use errors::{ConnectError, ConsumeError, ObjectClosed, ProduceError, TransportRefused};
 pub use gather::Joining;
+pub use handshakes::{MAX_WAITING_HANDSHAKES, MAX_WAITING_HANDSHAKES_PER_TRANSPORT};
 pub use info::{
     ConsumerInfo, ConsumerOptions, LocalAddress, ProducerInfo, ProducerOptions, TransportInfo, WebRtcTransportOptions,
     WorkerStats,

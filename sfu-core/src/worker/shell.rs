@@ -103,6 +103,8 @@ pub(crate) struct Shell {
     /// What the timer task waits for; it is woken when an earlier deadline comes up.
     armed: Cell<Option<Instant>>,
     rearm: Notify,
+    /// Told when handshakes wait.
+    handshakes: Notify,
     /// Told when a task of the worker has panicked.
     crashed: Notify,
     load: Arc<Load>,
@@ -133,6 +135,7 @@ pub(crate) fn run(
             own_ports: RefCell::default(),
             armed: Cell::new(None),
             rearm: Notify::new(),
+            handshakes: Notify::new(),
             crashed: Notify::new(),
             load,
         });
@@ -140,6 +143,7 @@ pub(crate) fn run(
             drop(task); // a worker's own sockets live as long as it does
         }
         shell.spawn(run_timer(Rc::clone(&shell)));
+        shell.spawn(run_handshakes(Rc::clone(&shell)));
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
@@ -288,6 +292,9 @@ impl Shell {
             }
         }
         self.load.set(core.router_count(), core.stream_count());
+        if core.next_handshake().is_some() {
+            self.handshakes.notify_one();
+        }
         let next = core.poll_timeout().map(|(at, _)| at);
         if let Some(next) = next
             && self.armed.get().is_none_or(|armed| next < armed)
@@ -413,6 +420,24 @@ async fn send_waiting(shell: Rc<Shell>, port: Rc<UdpPort>) {
         let outcome = port.send_waiting(&mut shell.sender.borrow_mut());
         if outcome.unsent > 0 {
             shell.core.borrow_mut().count_unsent(outcome.unsent);
+        }
+    }
+}
+
+/// Goes on with handshakes, by one datagram at a time: sockets and timers have their turn between any two.
+async fn run_handshakes(shell: Rc<Shell>) {
+    loop {
+        shell.handshakes.notified().await;
+        loop {
+            let began = Instant::now();
+            {
+                let mut core = shell.core.borrow_mut();
+                let Some(tuple) = core.next_handshake() else { break };
+                contain(&mut core, began, tuple, |core| core.handle_handshake(began));
+            }
+            shell.settle();
+            shell.end_turn(began);
+            tokio::task::yield_now().await;
         }
     }
 }

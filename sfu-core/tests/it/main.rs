@@ -6,6 +6,7 @@ mod allocations;
 mod bandwidth;
 mod call;
 mod continuity;
+mod crowd;
 mod decoder_models;
 mod descriptors_agree;
 mod handshake;
