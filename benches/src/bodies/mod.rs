@@ -7,6 +7,7 @@
 
 mod feedback;
 mod forwarding;
+mod idle;
 mod sharing;
 
 /// A kind of work.
@@ -39,7 +40,7 @@ impl std::fmt::Display for Case {
 }
 
 /// All of them.
-pub const CASES: [Case; 10] = [
+pub const CASES: [Case; 11] = [
     Case { name: "receive", unit: "packet", repeats: 100, make: forwarding::receive },
     Case { name: "forward-video", unit: "packet and consumer", repeats: 100, make: forwarding::video },
     Case { name: "forward-simulcast", unit: "packet and consumer", repeats: 100, make: forwarding::simulcast },
@@ -49,6 +50,7 @@ pub const CASES: [Case; 10] = [
     Case { name: "answer-nack", unit: "packet repeated", repeats: 100, make: feedback::nacks },
     Case { name: "read-feedback", unit: "datagram", repeats: 100, make: feedback::incoming },
     Case { name: "write-feedback", unit: "packet reported", repeats: 50, make: feedback::outgoing },
+    Case { name: "idle-transport", unit: "second", repeats: 400, make: idle::transports },
     Case { name: "share-out-1000", unit: "consumer", repeats: 10, make: sharing::thousand },
 ];
 

@@ -11,6 +11,7 @@ mod descriptors_agree;
 mod handshake;
 
 mod hostile;
+mod idle;
 mod key_frames;
 mod layers;
 mod lifecycle;

@@ -5,7 +5,7 @@
 pub(super) struct Counts {
     /// Instructions of our own code, of Rust's library and of the other crates.
     pub(super) own: u64,
-    /// Instructions of `ring`, which chooses its code by the processor.
+    /// Instructions of `ring`, SHA-1 and AES, which choose their code by the processor.
     pub(super) ciphers: u64,
     /// Instructions of the C library: copies, which are made as the processor likes it best, and the allocator.
     pub(super) library: u64,
@@ -50,7 +50,11 @@ pub(super) fn read(text: &str) -> Result<Counts, ReadError> {
 impl Counts {
     fn of(&mut self, object: &str, function: &str) -> &mut u64 {
         // What is not Rust's in the binary is ring's assembly, but for arithmetic of the compiler's, which begins with `__`.
-        let is_cipher = if function.contains("::") { function.contains("ring::") } else { !function.starts_with("__") };
+        let is_cipher = if function.contains("::") {
+            ["ring::", "sha1::", "aes::"].iter().any(|known| function.contains(known))
+        } else {
+            !function.starts_with("__")
+        };
         if object.contains(".so") {
             &mut self.library
         } else if is_cipher {
