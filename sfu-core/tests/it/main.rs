@@ -26,4 +26,5 @@ mod sharing;
 mod simulated_paths;
 mod simulcast;
 mod stats;
+mod steady;
 mod thin_link;
