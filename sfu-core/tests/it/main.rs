@@ -17,6 +17,7 @@ mod layers;
 mod lifecycle;
 mod limits;
 mod loss;
+mod memory;
 mod path;
 mod purity;
 mod redundant_audio;
