@@ -48,8 +48,8 @@ pub enum ResendRefusal {
     /// It went out longer ago than [`MAX_STORED_AGE`].
     #[error("the peer asked for a packet that is too old")]
     TooOld,
-    /// It was sent again less than a round trip ago: the copy is on its way.
-    #[error("the peer asked again within a round trip")]
+    /// It was sent again, or late, less than a round trip ago: it is on its way.
+    #[error("the peer asked within a round trip")]
     InFlight,
     /// It was sent again [`MAX_RESENDS`] times.
     #[error("the peer asked too often for one packet")]
@@ -98,6 +98,8 @@ struct Entry {
     generation: u8,
     resends: u8,
     marker: bool,
+    /// After one with a higher number: the peer may have missed it before it was sent at all.
+    is_late: bool,
     /// False where nothing was sent yet.
     is_used: bool,
 }
@@ -126,6 +128,7 @@ impl Entry {
             generation: sent.generation,
             resends: 0,
             marker: sent.marker,
+            is_late: false,
             is_used: true,
         }
     }
@@ -162,7 +165,8 @@ impl SendHistory {
                 *self.first.insert((sequence, now))
             }
         };
-        if sequence.wrapping_sub(self.newest) < 1 << 15 {
+        let is_late = sequence.wrapping_sub(self.newest) >= 1 << 15;
+        if !is_late {
             self.newest = sequence;
         }
         self.newest_source = sent.source_extended;
@@ -181,7 +185,7 @@ impl SendHistory {
             }
         }
         if let Some(entry) = self.entries.get_mut(index) {
-            *entry = Entry::new(sequence, &sent, now_ms);
+            *entry = Entry { is_late, ..Entry::new(sequence, &sent, now_ms) };
         }
         if let Some(stamps) = self.stamps.get_mut(index) {
             *stamps = Stamps { abs_send_time: sent.abs_send_time, wide_sequence: sent.wide_sequence };
@@ -200,7 +204,7 @@ impl SendHistory {
             return Err(ResendRefusal::TooOften);
         }
         let resent_ago_ms = ago_ms.saturating_sub(u32::from(entry.resent_after_ms));
-        if entry.resends > 0 && ms(resent_ago_ms) < rtt.max(MIN_RESEND_INTERVAL) {
+        if (entry.resends > 0 || entry.is_late) && ms(resent_ago_ms) < rtt.max(MIN_RESEND_INTERVAL) {
             return Err(ResendRefusal::InFlight);
         }
         entry.resends += 1;
@@ -366,6 +370,23 @@ mod tests {
             .map(|&at| history.lookup_for_nack(now + ms(at), 7, RTT).is_ok())
             .collect();
         assert_eq!(outcomes, [true, false, false, true, false, true]);
+    }
+
+    /// Harm prevented: what was lost on its way to us is missed by everybody, who get it as soon as it comes, and then once more for
+    /// the NACK that they had sent by then.
+    #[test]
+    fn what_was_asked_for_before_it_could_be_sent_is_not_sent_twice() {
+        let now = origin();
+        let mut history = SendHistory::new(8);
+        history.record(now, 6, sent(6));
+        history.record(now, 8, sent(8));
+        history.record(now + ms(40), 7, sent(7));
+        assert_eq!(history.lookup_for_nack(now + ms(89), 7, RTT), Err(ResendRefusal::InFlight));
+        assert!(
+            history.lookup_for_nack(now + ms(49), 6, RTT).is_ok(),
+            "the peer may know better how long the round trip is"
+        );
+        assert!(history.lookup_for_nack(now + ms(90), 7, RTT).is_ok());
     }
 
     #[test]

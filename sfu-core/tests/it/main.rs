@@ -28,4 +28,5 @@ mod simulated_paths;
 mod simulcast;
 mod stats;
 mod steady;
+mod storms;
 mod thin_link;
