@@ -79,6 +79,8 @@ pub struct SendHistory {
     newest: u16,
     /// The producer's number of the packet that was recorded last.
     newest_source: u64,
+    /// When that was, in milliseconds since the first.
+    clock: Option<(Instant, u32)>,
 }
 
 /// [`Sent`] and its times, in as few bytes as they take: a thousand of these are most of what a consumer is.
@@ -114,26 +116,6 @@ struct Stamps {
 /// No picture id has the highest bit.
 const NO_PICTURE: u16 = u16::MAX;
 
-impl Entry {
-    fn new(sequence: u16, sent: &Sent, sent_at_ms: u32) -> Self {
-        let (picture_id, tl0_picture_index) = sent.numbers.unwrap_or((NO_PICTURE, 0));
-        Self {
-            source: sent.source_extended as u32,
-            timestamp: sent.timestamp,
-            sent_at_ms,
-            resent_after_ms: 0,
-            sequence,
-            picture_id,
-            tl0_picture_index,
-            generation: sent.generation,
-            resends: 0,
-            marker: sent.marker,
-            is_late: false,
-            is_used: true,
-        }
-    }
-}
-
 impl SendHistory {
     /// A history of at most `capacity` packets, rounded up to a power of two and to at most half of all numbers.
     pub fn new(capacity: usize) -> Self {
@@ -147,6 +129,7 @@ impl SendHistory {
             first: None,
             newest: 0,
             newest_source: 0,
+            clock: None,
         }
     }
 
@@ -170,7 +153,36 @@ impl SendHistory {
             self.newest = sequence;
         }
         self.newest_source = sent.source_extended;
-        let now_ms = ms_since(origin, now);
+        let now_ms = self.ms_at(origin, now);
+        let index = place(first, sequence, self.ring);
+        let is_full = self.ring == self.capacity;
+        let is_room = self.entries.get(index).is_some_and(|entry| is_full || !entry.is_wanted(sequence, now_ms));
+        let index = if is_room { index } else { self.make_room(first, sequence, now_ms) };
+        let (picture_id, tl0_picture_index) = sent.numbers.unwrap_or((NO_PICTURE, 0));
+        if let Some(entry) = self.entries.get_mut(index) {
+            *entry = Entry {
+                source: sent.source_extended as u32,
+                timestamp: sent.timestamp,
+                sent_at_ms: now_ms,
+                resent_after_ms: 0,
+                sequence,
+                picture_id,
+                tl0_picture_index,
+                generation: sent.generation,
+                resends: 0,
+                marker: sent.marker,
+                is_late,
+                is_used: true,
+            };
+        }
+        if let Some(stamps) = self.stamps.get_mut(index) {
+            *stamps = Stamps { abs_send_time: sent.abs_send_time, wide_sequence: sent.wide_sequence };
+        }
+    }
+
+    /// Where to put a packet whose place is not made yet, or has one that may still be asked for.
+    #[cold]
+    fn make_room(&mut self, first: u16, sequence: u16, now_ms: u32) -> usize {
         let mut index = place(first, sequence, self.ring);
         while self.ring < self.capacity
             && self.entries.get(index).is_some_and(|entry| entry.is_wanted(sequence, now_ms))
@@ -184,11 +196,14 @@ impl SendHistory {
                 self.stamps.resize(index + 1, Stamps::default());
             }
         }
-        if let Some(entry) = self.entries.get_mut(index) {
-            *entry = Entry { is_late, ..Entry::new(sequence, &sent, now_ms) };
-        }
-        if let Some(stamps) = self.stamps.get_mut(index) {
-            *stamps = Stamps { abs_send_time: sent.abs_send_time, wide_sequence: sent.wide_sequence };
+        index
+    }
+
+    /// Milliseconds since the first packet: worked out once for all packets of a moment.
+    fn ms_at(&mut self, origin: Instant, now: Instant) -> u32 {
+        match self.clock {
+            Some((at, at_ms)) if at == now => at_ms,
+            _ => self.clock.insert((now, ms_since(origin, now))).1,
         }
     }
 
