@@ -45,8 +45,8 @@ impl Body for Nacks {
     }
 
     fn act(&mut self) {
-        if let Some(Input::Datagram(tuple, bytes)) = &mut self.datagram {
-            self.world.core.handle_datagram(self.world.now, *tuple, bytes);
+        if let Some(input) = &mut self.datagram {
+            input.give(self.world.now, &mut self.world.core);
         }
     }
 
@@ -75,7 +75,7 @@ impl Body for Incoming {
     fn prepare(&mut self) {
         let end = self.world.now + s(10);
         loop {
-            let input = self.world.next_input(end).expect("feedback comes all the time");
+            let mut input = self.world.next_input(end).expect("feedback comes all the time");
             if input.kind() == Some(Kind::Rtcp) {
                 self.input = Some(input);
                 return;
@@ -86,8 +86,8 @@ impl Body for Incoming {
     }
 
     fn act(&mut self) {
-        if let Some(Input::Datagram(tuple, bytes)) = &mut self.input {
-            self.world.core.handle_datagram(self.world.now, *tuple, bytes);
+        if let Some(input) = &mut self.input {
+            input.give(self.world.now, &mut self.world.core);
         }
     }
 

@@ -53,7 +53,7 @@ impl Body for Forwarding {
     fn prepare(&mut self) {
         let end = self.world.now + s(10);
         loop {
-            let input = self.world.next_input(end).expect("media comes all the time");
+            let mut input = self.world.next_input(end).expect("media comes all the time");
             if self.is_measured(&input) {
                 self.sent_before = self.world.core.stats().packets_sent;
                 self.input = Some(input);
@@ -65,8 +65,8 @@ impl Body for Forwarding {
     }
 
     fn act(&mut self) {
-        if let Some(Input::Datagram(tuple, bytes)) = &mut self.input {
-            self.world.core.handle_datagram(self.world.now, *tuple, bytes);
+        if let Some(input) = &mut self.input {
+            input.give(self.world.now, &mut self.world.core);
         }
     }
 

@@ -33,10 +33,8 @@ impl Body for Idle {
     }
 
     fn act(&mut self) {
-        match &mut self.input {
-            Some(Input::Datagram(tuple, bytes)) => self.world.core.handle_datagram(self.world.now, *tuple, bytes),
-            Some(Input::Timeout) => self.world.core.handle_timeout(self.world.now),
-            None => {}
+        if let Some(input) = &mut self.input {
+            input.give(self.world.now, &mut self.world.core);
         }
     }
 

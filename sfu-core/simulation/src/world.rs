@@ -55,10 +55,10 @@ pub enum Input {
 }
 
 impl Input {
-    /// Gives it to the core.
-    pub fn give(self, now: Instant, core: &mut Core) {
+    /// Gives it to the core, which may write into the datagram.
+    pub fn give(&mut self, now: Instant, core: &mut Core) {
         match self {
-            Self::Datagram(tuple, mut bytes) => core.handle_datagram(now, tuple, &mut bytes),
+            Self::Datagram(tuple, bytes) => core.handle_datagram(now, *tuple, bytes),
             Self::Timeout => core.handle_timeout(now),
         }
     }
@@ -432,7 +432,7 @@ impl World {
         }
     }
 
-    fn give(&mut self, input: Input) {
+    fn give(&mut self, mut input: Input) {
         input.give(self.now, &mut self.core);
         self.settle();
     }

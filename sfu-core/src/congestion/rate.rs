@@ -21,20 +21,29 @@ pub struct RateMeter {
     latest: u64,
     /// Where it ends: the next packet is of the same one most of the time, and then nothing is to be worked out.
     latest_ends: Option<Instant>,
+    /// Its place among the buckets.
+    latest_index: usize,
 }
 
 impl RateMeter {
     /// Counts `bytes` at `now`. Time that runs backwards counts as the latest time seen.
+    #[inline]
     pub fn handle_bytes(&mut self, now: Instant, bytes: usize) {
         if self.latest_ends.is_none_or(|end| now >= end) {
-            let origin = *self.origin.get_or_insert(now);
-            self.advance(bucket_at(origin, now));
-            self.latest_ends =
-                u32::try_from(self.latest + 1).ok().and_then(|buckets| origin.checked_add(BUCKET * buckets));
+            self.begin(now);
         }
-        if let Some(slot) = self.bytes.get_mut((self.latest % BUCKETS as u64) as usize) {
+        if let Some(slot) = self.bytes.get_mut(self.latest_index) {
             *slot = slot.saturating_add(bytes as u64);
         }
+    }
+
+    /// Goes on to the bucket of `now`.
+    #[cold]
+    fn begin(&mut self, now: Instant) {
+        let origin = *self.origin.get_or_insert(now);
+        self.advance(bucket_at(origin, now));
+        self.latest_index = (self.latest % BUCKETS as u64) as usize;
+        self.latest_ends = u32::try_from(self.latest + 1).ok().and_then(|buckets| origin.checked_add(BUCKET * buckets));
     }
 
     /// The rate at `now`, in bits per second. A window that is not yet full is divided by its full length, so a

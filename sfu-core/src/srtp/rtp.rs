@@ -128,7 +128,7 @@ impl SealContext {
     }
 
     /// Encrypts and writes the tag. Returns the length of the sealed packet.
-    #[inline]
+    #[inline(always)]
     fn apply(&self, unsealed: Unsealed<'_>) -> Result<usize, SealError> {
         let Unsealed { ssrc, index, header_len, packet, tag_room } = unsealed;
         let (plain_len, tag_len) = (packet.len(), tag_room.len());
@@ -159,7 +159,7 @@ struct Unsealed<'a> {
 }
 
 impl<'a> Unsealed<'a> {
-    #[inline]
+    #[inline(always)]
     fn check(
         profile: ProtectionProfile,
         stream: &SealStream,

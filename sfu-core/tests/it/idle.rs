@@ -9,7 +9,7 @@ use simulation::{Input, PeerOptions, World, s};
 fn wake_ups(world: &mut World, time: Duration) -> usize {
     let end = world.now + time;
     let mut wake_ups = 0;
-    while let Some(input) = world.next_input(end) {
+    while let Some(mut input) = world.next_input(end) {
         wake_ups += usize::from(matches!(input, Input::Timeout));
         input.give(world.now, &mut world.core);
         world.settle();

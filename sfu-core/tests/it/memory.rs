@@ -6,7 +6,7 @@ use sfu_core::worker::{ConsumerOptions, Core, WebRtcTransportOptions};
 use simulation::peer::Peer;
 use simulation::sink::Sink;
 use simulation::vectors::chromium;
-use simulation::{Input, PeerOptions, SourceId, World, ms, s};
+use simulation::{PeerOptions, SourceId, World, ms, s};
 
 use crate::allocations::count;
 
@@ -35,10 +35,7 @@ impl Meter {
         while let Some(mut input) = world.next_input(end) {
             let (now, core) = (world.now, &mut world.core);
             self.act(|| {
-                match &mut input {
-                    Input::Datagram(tuple, bytes) => core.handle_datagram(now, *tuple, bytes),
-                    Input::Timeout => core.handle_timeout(now),
-                }
+                input.give(now, core);
                 drop_events(core);
             });
             world.settle();

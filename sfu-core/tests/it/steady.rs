@@ -28,11 +28,7 @@ fn run(world: &mut World, time: Duration) -> (Spent, Spent) {
     while let Some(mut input) = world.next_input(end) {
         let before = world.core.stats().packets_sent;
         let (now, core) = (world.now, &mut world.core);
-        let calls = count(|| match &mut input {
-            Input::Datagram(tuple, bytes) => core.handle_datagram(now, *tuple, bytes),
-            Input::Timeout => core.handle_timeout(now),
-        })
-        .calls;
+        let calls = count(|| input.give(now, core)).calls;
         let sent = world.core.stats().packets_sent - before;
         let spent = match input.kind() {
             Some(Kind::Rtp) => &mut media,
@@ -116,10 +112,11 @@ fn an_answer_to_a_nack_allocates_no_more_than_reading_it() {
         let ssrc = world.sink(*sink).ssrc;
         let peer = &mut world.peers[sink.peer];
         peer.send_nack(ssrc, &numbers);
-        let (tuple, mut bytes) = peer.outbox.pop().expect("a NACK");
+        let (tuple, bytes) = peer.outbox.pop().expect("a NACK");
+        let mut input = Input::Datagram(tuple, bytes);
         let before = world.core.stats().packets_sent;
         let (now, core) = (world.now, &mut world.core);
-        let calls = count(|| core.handle_datagram(now, tuple, &mut bytes)).calls;
+        let calls = count(|| input.give(now, core)).calls;
         let sent = world.core.stats().packets_sent - before;
         world.settle();
         (sent, calls)

@@ -2,6 +2,8 @@
 //! described, the larger of the time of sending and the time of arrival counts, so that a receiver's stall, after which
 //! everything arrives at once, reads as no more than was sent.
 
+use std::cell::Cell;
+
 /// Arrivals are counted in buckets of this length.
 const BUCKET_US: i64 = 25_000;
 
@@ -31,11 +33,14 @@ struct Bucket {
 pub(super) struct Acknowledged {
     buckets: [Bucket; BUCKETS],
     newest_us: Option<i64>,
+    /// The rate since the last packet, once it was worked out: it is asked for several times with each feedback.
+    rate_bps: Cell<Option<Option<u64>>>,
 }
 
 impl Acknowledged {
     /// Counts bytes that arrived at `arrival_us`. What arrives later than the window is ignored.
     pub(super) fn handle_packet(&mut self, sent_us: i64, arrival_us: i64, bytes: u64) {
+        self.rate_bps.set(None);
         let newest_us = *self.newest_us.get_or_insert(arrival_us);
         self.newest_us = Some(newest_us.max(arrival_us));
         let number = arrival_us.div_euclid(BUCKET_US);
@@ -69,8 +74,13 @@ impl Acknowledged {
 
     /// The rate of the last half second of arrivals, in bits per second.
     pub(super) fn rate_bps(&self) -> Option<u64> {
-        let window = self.window(BUCKETS)?;
-        Some(window.rate_over(window.arrival_us.max(window.sent_us)))
+        if let Some(known) = self.rate_bps.get() {
+            return known;
+        }
+        let window = self.window(BUCKETS);
+        let rate_bps = window.map(|window| window.rate_over(window.arrival_us.max(window.sent_us)));
+        self.rate_bps.set(Some(rate_bps));
+        rate_bps
     }
 
     /// The rate of the last tenth of a second and a half, by arrival alone: what a queue lets out, while there is one.
@@ -90,21 +100,25 @@ impl Acknowledged {
         let newest_us = self.newest_us?;
         let newest = newest_us.div_euclid(BUCKET_US);
         let oldest = newest.saturating_sub(buckets as i64 - 1);
-        let live =
-            || self.buckets.iter().filter(|bucket| bucket.packets > 0 && (oldest..=newest).contains(&bucket.number));
-        let packets: u32 = live().map(|bucket| bucket.packets).fold(0, u32::saturating_add);
-        if packets < MIN_PACKETS {
-            return None;
+        let (mut bytes, mut packets) = (0_u64, 0_u32);
+        let (mut first_sent_us, mut last_sent_us) = (i64::MAX, i64::MIN);
+        let mut first: Option<&Bucket> = None;
+        for bucket in &self.buckets {
+            if bucket.packets == 0 || bucket.number < oldest || bucket.number > newest {
+                continue;
+            }
+            bytes += bucket.bytes;
+            packets = packets.saturating_add(bucket.packets);
+            first_sent_us = first_sent_us.min(bucket.first_sent_us);
+            last_sent_us = last_sent_us.max(bucket.last_sent_us);
+            if first.is_none_or(|first| bucket.number < first.number) {
+                first = Some(bucket);
+            }
         }
-        let bytes: u64 = live().map(|bucket| bucket.bytes).sum();
-        let first_sent_us = live().map(|bucket| bucket.first_sent_us).min()?;
-        let last_sent_us = live().map(|bucket| bucket.last_sent_us).max()?;
-        let first = live().map(|bucket| bucket.number).min()?;
+        let first = first.filter(|_| packets >= MIN_PACKETS)?;
         // The window's first arrivals may be its second bucket's: a stream that has just begun is not divided by the
         // time before it.
-        let began = first.max(oldest);
-        let arrival_us = newest_us - began.saturating_mul(BUCKET_US);
-        let first = live().min_by_key(|bucket| bucket.number)?;
+        let arrival_us = newest_us - first.number.saturating_mul(BUCKET_US);
         Some(Window {
             bytes,
             arrival_us,

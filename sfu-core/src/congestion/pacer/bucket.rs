@@ -11,6 +11,8 @@ const UNITS_PER_BYTE: i64 = 8 * 1_000_000_000;
 #[derive(Debug)]
 pub(super) struct Bucket {
     rate_bps: u64,
+    /// What may leave at once, which goes by the rate.
+    burst: i64,
     updated_at: Instant,
     /// What may leave now. Below zero after more was taken, at most by a burst.
     credit: i64,
@@ -18,13 +20,14 @@ pub(super) struct Bucket {
 
 impl Bucket {
     pub(super) fn full(now: Instant, rate_bps: u64) -> Self {
-        Self { rate_bps, updated_at: now, credit: burst(rate_bps) }
+        Self { rate_bps, burst: burst(rate_bps), updated_at: now, credit: burst(rate_bps) }
     }
 
     /// To be called after a refill at the old rate.
     pub(super) fn set_rate(&mut self, rate_bps: u64) {
         self.rate_bps = rate_bps;
-        self.credit = self.credit.clamp(-burst(rate_bps), burst(rate_bps));
+        self.burst = burst(rate_bps);
+        self.credit = self.credit.clamp(-self.burst, self.burst);
     }
 
     /// Fills with the time since the last refill, at the pacing rate or `drain_bps` if that is more.
@@ -36,7 +39,7 @@ impl Bucket {
         let elapsed = now.saturating_duration_since(self.updated_at);
         self.updated_at = now;
         let gained = signed(self.rate_bps.max(drain_bps)).saturating_mul(nanos(elapsed));
-        self.credit = self.credit.saturating_add(gained).min(burst(self.rate_bps));
+        self.credit = self.credit.saturating_add(gained).min(self.burst);
     }
 
     /// True if `bytes` may leave. What is larger than a burst may leave when the bucket is full.
@@ -55,7 +58,7 @@ impl Bucket {
     /// Takes what leaves whether or not it is there. The debt is bounded by a burst, so that a probe does not hold up video for
     /// longer than the bucket takes to fill twice.
     pub(super) fn take(&mut self, bytes: usize) {
-        self.credit = self.credit.saturating_sub(units(bytes)).max(-burst(self.rate_bps));
+        self.credit = self.credit.saturating_sub(units(bytes)).max(-self.burst);
     }
 
     /// When `bytes` may leave, at the pacing rate or `drain_bps` if that is more.
@@ -71,7 +74,7 @@ impl Bucket {
     }
 
     fn needed(&self, bytes: usize) -> i64 {
-        units(bytes).min(burst(self.rate_bps))
+        units(bytes).min(self.burst)
     }
 }
 
