@@ -36,12 +36,16 @@ build: tools web ## Build target/release/sluice with the web client inside
 web: tools $(WEB_STAMP) ## Build the web client into web/dist
 
 .PHONY: test
-test: tools test-format test-lint test-web build test-rust test-deny test-binary test-browser ## Check everything: formats, lints, all tests
+test: tools test-format test-lint test-web build test-rust test-instructions test-deny test-binary test-browser ## Check everything: formats, lints, all tests
 	@echo "test: everything passed"
 
 .PHONY: measure
 measure: build chromium ## Print measurements made with a real browser
 	cd web && CHROMIUM=$(CHROMIUM) SLUICE_BIN=$(CURDIR)/$(BINARY) npm run --silent measure
+
+.PHONY: baselines
+baselines: instructions ## Keep the present instruction counts as what `make test` compares with
+	target/release/instructions --write
 
 .PHONY: fmt
 fmt: tools $(NPM_STAMP) ## Format all code
@@ -80,6 +84,15 @@ test-rust:
 		cargo test $(CARGO_FLAGS) --workspace; \
 	fi
 
+# Counts, not times: a busy machine changes nothing.
+.PHONY: test-instructions
+test-instructions: instructions
+	@if command -v valgrind >/dev/null; then \
+		target/release/instructions; \
+	else \
+		echo "test-instructions: SKIPPED, valgrind is not installed (apt-get install valgrind)"; \
+	fi
+
 .PHONY: test-deny
 test-deny:
 	.ci/check-bans
@@ -114,6 +127,14 @@ chromium: $(NPM_STAMP)
 			echo "the browser tests need Chromium: install it (apt-get install chromium), or set CHROMIUM to a Chrome or Chromium binary"; \
 			exit 1; \
 		fi; \
+	fi
+
+# With everything that `test-rust` builds, so that it is what `test-rust` has built.
+.PHONY: instructions
+instructions: tools web
+	cargo build $(CARGO_FLAGS) --workspace --bins --tests
+	@if ! command -v valgrind >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update && apt-get install --yes --no-install-recommends valgrind || echo "valgrind could not be installed"; \
 	fi
 
 # For the test of a thin link, which is skipped, and says so, where it cannot be made.

@@ -49,6 +49,7 @@
 //! | ask what a viewer saw | [`World::verdict_since`], [`World::playback`] |
 //! | demand that all could be decoded | [`World::assert_decodable`] |
 //! | follow each packet | [`World::pairs`], [`World::stream`], [`World::assert_complete`] |
+//! | measure what the core does with each input | [`World::next_input`] |
 //! | simulate hours | [`World::forget_packets`] first |
 
 pub mod checks;
@@ -63,7 +64,7 @@ pub mod world;
 pub use network::link::{Depth, Link, Loss, Rate};
 pub use network::{Direction, Kind};
 pub use peer::options::{BandwidthFeedback, PeerOptions};
-pub use world::{SinkId, SourceId, World};
+pub use world::{Input, SinkId, SourceId, World};
 
 use std::time::Duration;
 

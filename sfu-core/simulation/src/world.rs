@@ -18,7 +18,7 @@ use sfu_core::worker::{
 };
 
 use super::network::link::{Depth, Rate};
-use super::network::{Direction, Network};
+use super::network::{Direction, Kind, Network};
 use super::peer::options::{BandwidthFeedback, PeerOptions, Signalled};
 use super::peer::{CORE, Peer};
 use super::sink::Sink;
@@ -45,6 +45,62 @@ pub struct SinkId {
     pub index: usize,
 }
 
+/// Something that the core is to be given.
+#[derive(Debug)]
+pub enum Input {
+    /// A datagram that arrived.
+    Datagram(Tuple, Vec<u8>),
+    /// Its deadline.
+    Timeout,
+}
+
+impl Input {
+    /// Gives it to the core, which may write into the datagram, and lets the core do what comes of it, as far as its queue of
+    /// transmits takes that.
+    pub fn give(&mut self, now: Instant, core: &mut Core) {
+        match self {
+            Self::Datagram(tuple, bytes) => core.handle_datagram(now, *tuple, bytes),
+            Self::Timeout => core.handle_timeout(now),
+        }
+        go_on(now, core);
+    }
+
+    /// What kind of datagram it is, if it is one.
+    pub fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Datagram(_, bytes) => Some(Kind::of(bytes)),
+            Self::Timeout => None,
+        }
+    }
+}
+
+/// What the core does at the end of a turn. Whether there is more to forward, once what waits has been sent.
+fn go_on(now: Instant, core: &mut Core) -> bool {
+    while core.next_handshake().is_some() {
+        core.handle_handshake(now);
+    }
+    core.forward_gathered(now)
+}
+
+/// What of the present moment is still to come, in this order.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// Datagrams arrive.
+    Arrivals { core_is_due: bool },
+    /// The core has been woken, if it was due; then peers are.
+    Peers { core_was_due: bool },
+    /// Nothing.
+    Over,
+}
+
+/// What came of one step.
+enum Progress {
+    Input(Input),
+    /// Nothing for the core.
+    Moment,
+    End,
+}
+
 /// Everything there is.
 pub struct World {
     seed: u64,
@@ -69,6 +125,7 @@ pub struct World {
     rng: StdRng,
     mids: u32,
     records: bool,
+    phase: Phase,
 }
 
 impl World {
@@ -97,6 +154,7 @@ impl World {
             rng: StdRng::seed_from_u64(!seed),
             mids: 0,
             records: true,
+            phase: Phase::Over,
         }
     }
 
@@ -367,15 +425,26 @@ impl World {
     /// Lets time pass.
     pub fn run_for(&mut self, duration: Duration) {
         let end = self.now + duration;
-        while self.step(end) {}
+        while let Some(input) = self.next_input(end) {
+            self.give(input);
+        }
     }
 
     /// Lets time pass until `is_done`, which must be within `limit`.
     pub fn run_until(&mut self, what: &str, limit: Duration, is_done: impl Fn(&Self) -> bool) {
         let end = self.now + limit;
-        while !is_done(self) {
-            assert!(self.step(end), "not within {limit:?}: {what}");
+        while !(matches!(self.phase, Phase::Over) && is_done(self)) {
+            match self.advance(end) {
+                Progress::Input(input) => self.give(input),
+                Progress::Moment => {}
+                Progress::End => panic!("not within {limit:?}: {what}"),
+            }
         }
+    }
+
+    fn give(&mut self, mut input: Input) {
+        input.give(self.now, &mut self.core);
+        self.settle();
     }
 
     /// How long ago the world began.
@@ -386,11 +455,8 @@ impl World {
     /// Carries out what the core wants after a call from outside.
     pub fn settle(&mut self) {
         let (network, now) = (&mut self.network, self.now);
-        while self.core.next_handshake().is_some() {
-            self.core.handle_handshake(now);
-        }
         loop {
-            let is_more = self.core.forward_gathered(now);
+            let is_more = go_on(now, &mut self.core);
             self.core.transmits().drain(|tuple, bytes| network.send_down(now, tuple, bytes));
             if !is_more {
                 break;
@@ -408,36 +474,62 @@ impl World {
         }
     }
 
-    /// Goes to the next thing that happens, and does it; false once `end` is reached.
-    fn step(&mut self, end: Instant) -> bool {
-        let core = self.core.poll_timeout().map(|(at, _)| at);
-        let peers = self.peers.iter().filter_map(Peer::poll_timeout).min();
-        let next = [core, peers, self.network.poll_timeout()].into_iter().flatten().min();
-        let Some(next) = next.filter(|next| *next <= end) else {
-            self.now = self.now.max(end);
-            return false;
-        };
-        self.now = self.now.max(next);
-        let now = self.now;
-        while let Some(mut datagram) = self.network.poll_arrival(now) {
-            match datagram.direction {
-                Direction::Up => self.core.handle_datagram(now, datagram.tuple, &mut datagram.bytes),
-                Direction::Down => self.peers[datagram.peer].handle_datagram(now, datagram.tuple, &datagram.bytes),
-            }
-            self.settle();
-        }
-        if core.is_some_and(|at| at <= now) {
-            self.core.handle_timeout(now);
-            let next = self.core.poll_timeout().map(|(at, _)| at);
-            assert!(next.is_none_or(|at| at > now), "the core's timer does not move on");
-        }
-        for peer in &mut self.peers {
-            if peer.poll_timeout().is_some_and(|at| at <= now) {
-                peer.handle_timeout(now);
+    /// Lets time pass until the core is to be given something, for a caller that measures what that costs: it calls
+    /// [`Input::give`] and then [`Self::settle`]. `None` once `end` is reached.
+    ///
+    /// # Panics
+    /// The core is due again at the moment that it was last woken at.
+    pub fn next_input(&mut self, end: Instant) -> Option<Input> {
+        loop {
+            match self.advance(end) {
+                Progress::Input(input) => return Some(input),
+                Progress::Moment => {}
+                Progress::End => return None,
             }
         }
-        self.settle();
-        true
+    }
+
+    fn advance(&mut self, end: Instant) -> Progress {
+        match self.phase {
+            Phase::Over => {
+                let core = self.core.poll_timeout().map(|(at, _)| at);
+                let peers = self.peers.iter().filter_map(Peer::poll_timeout).min();
+                let next = [core, peers, self.network.poll_timeout()].into_iter().flatten().min();
+                let Some(next) = next.filter(|next| *next <= end) else {
+                    self.now = self.now.max(end);
+                    return Progress::End;
+                };
+                self.now = self.now.max(next);
+                self.phase = Phase::Arrivals { core_is_due: core.is_some_and(|at| at <= self.now) };
+                Progress::Moment
+            }
+            Phase::Arrivals { core_is_due } => {
+                let Some(datagram) = self.network.poll_arrival(self.now) else {
+                    self.phase = Phase::Peers { core_was_due: core_is_due };
+                    return if core_is_due { Progress::Input(Input::Timeout) } else { Progress::Moment };
+                };
+                match datagram.direction {
+                    Direction::Up => Progress::Input(Input::Datagram(datagram.tuple, datagram.bytes)),
+                    Direction::Down => {
+                        self.peers[datagram.peer].handle_datagram(self.now, datagram.tuple, &datagram.bytes);
+                        self.settle();
+                        Progress::Moment
+                    }
+                }
+            }
+            Phase::Peers { core_was_due } => {
+                let (now, next) = (self.now, self.core.poll_timeout().map(|(at, _)| at));
+                assert!(!core_was_due || next.is_none_or(|at| at > now), "the core's timer does not move on");
+                for peer in &mut self.peers {
+                    if peer.poll_timeout().is_some_and(|at| at <= now) {
+                        peer.handle_timeout(now);
+                    }
+                }
+                self.settle();
+                self.phase = Phase::Over;
+                Progress::Moment
+            }
+        }
     }
 }
 

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 const BUCKETS: usize = 20;
 
 /// One bucket's length.
-const BUCKET: Duration = Duration::from_millis(50);
+const BUCKET: Duration = Duration::from_millis(BUCKET_MS);
+const BUCKET_MS: u64 = 50;
 
 /// The window that a rate is measured over: 1 s, long enough to hold a key frame and the quiet that follows it.
-pub const RATE_WINDOW: Duration = Duration::from_millis(50 * BUCKETS as u64);
+pub const RATE_WINDOW: Duration = Duration::from_millis(BUCKET_MS * BUCKETS as u64);
 
 /// Bits per second received or sent over the last [`RATE_WINDOW`].
 #[derive(Debug, Clone, Default)]
@@ -18,16 +19,31 @@ pub struct RateMeter {
     bytes: [u64; BUCKETS],
     /// The bucket of the latest packet, counted from the origin.
     latest: u64,
+    /// Where it ends: the next packet is of the same one most of the time, and then nothing is to be worked out.
+    latest_ends: Option<Instant>,
+    /// Its place among the buckets.
+    latest_index: usize,
 }
 
 impl RateMeter {
     /// Counts `bytes` at `now`. Time that runs backwards counts as the latest time seen.
+    #[inline]
     pub fn handle_bytes(&mut self, now: Instant, bytes: usize) {
-        let origin = *self.origin.get_or_insert(now);
-        self.advance(bucket_at(origin, now));
-        if let Some(slot) = self.bytes.get_mut((self.latest % BUCKETS as u64) as usize) {
+        if self.latest_ends.is_none_or(|end| now >= end) {
+            self.begin(now);
+        }
+        if let Some(slot) = self.bytes.get_mut(self.latest_index) {
             *slot = slot.saturating_add(bytes as u64);
         }
+    }
+
+    /// Goes on to the bucket of `now`.
+    #[cold]
+    fn begin(&mut self, now: Instant) {
+        let origin = *self.origin.get_or_insert(now);
+        self.advance(bucket_at(origin, now));
+        self.latest_index = (self.latest % BUCKETS as u64) as usize;
+        self.latest_ends = u32::try_from(self.latest + 1).ok().and_then(|buckets| origin.checked_add(BUCKET * buckets));
     }
 
     /// The rate at `now`, in bits per second. A window that is not yet full is divided by its full length, so a
@@ -57,7 +73,8 @@ impl RateMeter {
 }
 
 fn bucket_at(origin: Instant, now: Instant) -> u64 {
-    (now.saturating_duration_since(origin).as_millis() / BUCKET.as_millis()) as u64
+    let passed = now.saturating_duration_since(origin);
+    (passed.as_secs() * 1000 + u64::from(passed.subsec_millis())) / BUCKET_MS
 }
 
 #[cfg(test)]

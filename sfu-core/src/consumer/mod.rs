@@ -169,6 +169,10 @@ impl Consumer {
             transport: setup.transport,
             kind: setup.kind,
             ssrc: setup.ssrc,
+            history: match &setup.rtx {
+                Some(_) => SendHistory::without_stamps(packets),
+                None => SendHistory::new(packets),
+            },
             rtx: setup.rtx,
             payload_types: setup.payload_types.iter().fold(0, |bits, payload_type| bits | bit(*payload_type)),
             plan: setup.plan,
@@ -179,7 +183,6 @@ impl Consumer {
             counted_layers: 0,
             suspended: None,
             seal: SealStream::new(setup.ssrc),
-            history: SendHistory::new(packets),
             stats: SendStats::new(setup.ssrc, setup.clock_rate_hz),
             reports: ReportSchedule::new(interval, now, rng),
             sequences: SequenceRewriter::new(first_sequence(rng)),

@@ -240,6 +240,9 @@ impl LayerSelector {
     /// - What comes of a picture behind its end is left out, and its layers with it, for what is predicted from it could not be
     ///   decoded.
     pub(crate) fn decide(&mut self, packet: &Candidate<'_>) -> Decision {
+        if let Some(decision) = self.go_on(packet) {
+            return decision;
+        }
         self.settle_cut(packet);
         let step = self.step(packet);
         match step {
@@ -269,6 +272,26 @@ impl LayerSelector {
             self.newest = Some(Newest { extended, timestamp, is_wanted: wanted.is_some(), is_marked });
         }
         decision
+    }
+
+    /// Decides about a packet that goes on with the picture of the one before it, as most do: nothing changes inside a picture,
+    /// but for the layers of an SVC stream. `None`: it is another.
+    #[inline]
+    fn go_on(&mut self, packet: &Candidate<'_>) -> Option<Decision> {
+        let newest = self.newest.as_mut()?;
+        let is_usual = newest.extended + 1 == packet.extended
+            && newest.timestamp == packet.timestamp
+            && self.source == Some(packet.encoding)
+            && !packet.restarted
+            && self.cut.is_none()
+            && !matches!(self.layering, Layering::Svc { .. });
+        let Change { from, layers: Some(layers) } = self.changes[0] else { return None };
+        if !is_usual || from > packet.extended {
+            return None;
+        }
+        let (marker, is_wanted) = (packet.marker, self.layering.covers(layers, packet.frame.layers));
+        *newest = Newest { extended: packet.extended, is_wanted, is_marked: is_wanted && marker, ..*newest };
+        Some(if is_wanted { Decision::Forward { marker, starts: false } } else { Decision::Drop })
     }
 
     /// Whether [`Self::decide`] would forward or hold it.

@@ -28,10 +28,10 @@ pub struct Sent {
     /// Which of the producer's streams it came from, as the caller numbers them; a stored packet of another stream
     /// may have the same sequence number.
     pub generation: u8,
-    /// The time of sending that was stamped; anything where the peer takes none.
+    /// The time of sending that was stamped; anything where the peer takes none, or takes repeats in a stream of their own.
     pub abs_send_time: AbsSendTime,
     /// The transport-wide sequence number that was stamped (draft-holmer-rmcat-transport-wide-cc-extensions-01
-    /// section 2); anything where the peer takes none.
+    /// section 2); as with the time.
     pub wide_sequence: u16,
     /// The marker bit.
     pub marker: bool,
@@ -48,150 +48,276 @@ pub enum ResendRefusal {
     /// It went out longer ago than [`MAX_STORED_AGE`].
     #[error("the peer asked for a packet that is too old")]
     TooOld,
-    /// It was sent again less than a round trip ago: the copy is on its way.
-    #[error("the peer asked again within a round trip")]
+    /// It was sent again, or late, less than a round trip ago: it is on its way.
+    #[error("the peer asked within a round trip")]
     InFlight,
     /// It was sent again [`MAX_RESENDS`] times.
     #[error("the peer asked too often for one packet")]
     TooOften,
 }
 
-/// A consumer's latest packets by their outgoing sequence number: no payloads, 40 bytes a packet. Memory grows with
-/// use up to the capacity.
+/// Entries that a history begins with: twice as many as the path is ever probed with.
+const FIRST_RING: usize = 128;
+
+/// A consumer's latest packets by their outgoing sequence number: no payloads, 24 bytes a packet, and 8 more where repeats have to
+/// be the very same bytes. It has room for as many as were sent within [`MAX_STORED_AGE`], up to its capacity: what is older is in
+/// no store.
 #[derive(Debug, Clone)]
 pub struct SendHistory {
+    /// A power of two, as `ring` is.
     capacity: usize,
+    /// Entries that there are places for at present.
+    ring: usize,
+    /// Made as they are first needed.
     entries: Vec<Entry>,
+    /// Of the entries; empty where no repeat will need them.
+    stamps: Vec<Stamps>,
+    keeps_stamps: bool,
     /// The sequence number and the time of the first packet: the ring's phase and the origin of its millisecond times.
     first: Option<(u16, Instant)>,
     /// The highest sequence number recorded, once there is a first.
     newest: u16,
+    /// The producer's number of the packet that was recorded last.
+    newest_source: u64,
+    /// When that was, in milliseconds since the first.
+    clock: Option<(Instant, u32)>,
 }
 
-/// [`Sent`] and its times, field by field: as a field of its own it would end in padding.
+/// [`Sent`] and its times, in as few bytes as they take: a thousand of these are most of what a consumer is.
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry {
-    source_extended: u64,
+    /// The low half of the producer's number. All that are remembered are far less than half of its range apart.
+    source: u32,
     timestamp: u32,
-    abs_send_time: AbsSendTime,
     sent_at_ms: u32,
-    resent_at_ms: u32,
+    /// When it was sent again last: what is sent again was sent less than [`MAX_STORED_AGE`] ago.
+    resent_after_ms: u16,
     /// The outgoing sequence number.
     sequence: u16,
-    generation: u8,
-    wide_sequence: u16,
     /// [`NO_PICTURE`] where none was written.
     picture_id: u16,
     tl0_picture_index: u8,
+    generation: u8,
     resends: u8,
     marker: bool,
+    /// After one with a higher number: the peer may have missed it before it was sent at all.
+    is_late: bool,
     /// False where nothing was sent yet.
     is_used: bool,
+}
+
+/// What was stamped at the moment of sending.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stamps {
+    abs_send_time: AbsSendTime,
+    wide_sequence: u16,
 }
 
 /// No picture id has the highest bit.
 const NO_PICTURE: u16 = u16::MAX;
 
-impl Entry {
-    fn new(sequence: u16, sent: Sent, sent_at_ms: u32) -> Self {
-        let Sent { source_extended, timestamp, generation, abs_send_time, wide_sequence, marker, numbers } = sent;
-        let (picture_id, tl0_picture_index) = numbers.unwrap_or((NO_PICTURE, 0));
-        Self {
-            source_extended,
-            timestamp,
-            abs_send_time,
-            sent_at_ms,
-            resent_at_ms: 0,
-            sequence,
-            generation,
-            wide_sequence,
-            picture_id,
-            tl0_picture_index,
-            resends: 0,
-            marker,
-            is_used: true,
-        }
-    }
-
-    fn sent(&self) -> Sent {
-        let &Self { source_extended, timestamp, generation, abs_send_time, wide_sequence, marker, .. } = self;
-        let numbers = (self.picture_id != NO_PICTURE).then_some((self.picture_id, self.tl0_picture_index));
-        Sent { source_extended, timestamp, generation, abs_send_time, wide_sequence, marker, numbers }
-    }
-}
-
 impl SendHistory {
     /// A history of at most `capacity` packets, rounded up to a power of two and to at most half of all numbers.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.clamp(1, 1 << 15).next_power_of_two(), entries: Vec::new(), first: None, newest: 0 }
+        let capacity = capacity.clamp(1, 1 << 15).next_power_of_two();
+        Self {
+            capacity,
+            ring: capacity.min(FIRST_RING),
+            entries: Vec::new(),
+            stamps: Vec::new(),
+            keeps_stamps: true,
+            first: None,
+            newest: 0,
+            newest_source: 0,
+            clock: None,
+        }
+    }
+
+    /// The same for packets that are sent again in a stream of their own (RFC 4588), where they are stamped anew: it forgets what
+    /// was stamped.
+    pub fn without_stamps(capacity: usize) -> Self {
+        Self { keeps_stamps: false, ..Self::new(capacity) }
     }
 
     /// Notes a packet that was sent for the first time.
     pub fn record(&mut self, now: Instant, sequence: u16, sent: Sent) {
-        if self.first.is_none() || sequence.wrapping_sub(self.newest) < 1 << 15 {
+        let (first, origin) = match self.first {
+            Some(first) => first,
+            None => {
+                self.newest = sequence;
+                *self.first.insert((sequence, now))
+            }
+        };
+        let is_late = sequence.wrapping_sub(self.newest) >= 1 << 15;
+        if !is_late {
             self.newest = sequence;
         }
-        let (_, origin) = *self.first.get_or_insert((sequence, now));
-        let Some(index) = self.index(sequence) else { return };
+        self.newest_source = sent.source_extended;
+        let now_ms = self.ms_at(origin, now);
+        let index = place(first, sequence, self.ring);
+        let is_full = self.ring == self.capacity;
+        let is_room = self.entries.get(index).is_some_and(|entry| is_full || !entry.is_wanted(sequence, now_ms));
+        let index = if is_room { index } else { self.make_room(first, sequence, now_ms) };
+        let (picture_id, tl0_picture_index) = sent.numbers.unwrap_or((NO_PICTURE, 0));
+        if let Some(entry) = self.entries.get_mut(index) {
+            *entry = Entry {
+                source: sent.source_extended as u32,
+                timestamp: sent.timestamp,
+                sent_at_ms: now_ms,
+                resent_after_ms: 0,
+                sequence,
+                picture_id,
+                tl0_picture_index,
+                generation: sent.generation,
+                resends: 0,
+                marker: sent.marker,
+                is_late,
+                is_used: true,
+            };
+        }
+        if let Some(stamps) = self.stamps.get_mut(index) {
+            *stamps = Stamps { abs_send_time: sent.abs_send_time, wide_sequence: sent.wide_sequence };
+        }
+    }
+
+    /// Where to put a packet whose place is not made yet, or has one that may still be asked for.
+    #[cold]
+    fn make_room(&mut self, first: u16, sequence: u16, now_ms: u32) -> usize {
+        let mut index = place(first, sequence, self.ring);
+        while self.ring < self.capacity
+            && self.entries.get(index).is_some_and(|entry| entry.is_wanted(sequence, now_ms))
+        {
+            self.grow(first);
+            index = place(first, sequence, self.ring);
+        }
         if index >= self.entries.len() {
             self.entries.resize(index + 1, Entry::default());
+            if self.keeps_stamps {
+                self.stamps.resize(index + 1, Stamps::default());
+            }
         }
-        if let Some(entry) = self.entries.get_mut(index) {
-            *entry = Entry::new(sequence, sent, ms_since(origin, now));
+        index
+    }
+
+    /// Milliseconds since the first packet: worked out once for all packets of a moment.
+    fn ms_at(&mut self, origin: Instant, now: Instant) -> u32 {
+        match self.clock {
+            Some((at, at_ms)) if at == now => at_ms,
+            _ => self.clock.insert((now, ms_since(origin, now))).1,
         }
     }
 
     /// Looks up a packet that the peer asked for, and counts it as sent again. `rtt` is the round trip to the peer.
     pub fn lookup_for_nack(&mut self, now: Instant, sequence: u16, rtt: Duration) -> Result<Sent, ResendRefusal> {
-        let (_, origin) = self.first.ok_or(ResendRefusal::Unknown)?;
-        let index = self.index(sequence).ok_or(ResendRefusal::Unknown)?;
-        let entry = self
-            .entries
-            .get_mut(index)
-            .filter(|entry| entry.is_used && entry.sequence == sequence)
-            .ok_or(ResendRefusal::Unknown)?;
-        let now_ms = ms_since(origin, now);
-        let ms_ago = |at_ms: u32| Duration::from_millis(u64::from(now_ms.wrapping_sub(at_ms)));
-        if ms_ago(entry.sent_at_ms) > MAX_STORED_AGE {
+        let (index, now_ms) = self.find(now, sequence).ok_or(ResendRefusal::Unknown)?;
+        let entry = self.entries.get_mut(index).ok_or(ResendRefusal::Unknown)?;
+        let ago_ms = now_ms.wrapping_sub(entry.sent_at_ms);
+        if ms(ago_ms) > MAX_STORED_AGE {
             return Err(ResendRefusal::TooOld);
         }
         if entry.resends >= MAX_RESENDS {
             return Err(ResendRefusal::TooOften);
         }
-        if entry.resends > 0 && ms_ago(entry.resent_at_ms) < rtt.max(MIN_RESEND_INTERVAL) {
+        let resent_ago_ms = ago_ms.saturating_sub(u32::from(entry.resent_after_ms));
+        if (entry.resends > 0 || entry.is_late) && ms(resent_ago_ms) < rtt.max(MIN_RESEND_INTERVAL) {
             return Err(ResendRefusal::InFlight);
         }
         entry.resends += 1;
-        entry.resent_at_ms = now_ms;
-        Ok(entry.sent())
+        // At most MAX_STORED_AGE.
+        entry.resent_after_ms = ago_ms as u16;
+        self.sent(index).ok_or(ResendRefusal::Unknown)
     }
 
     /// The packet `back` numbers before the newest, with its number: something to repeat in order to probe the path. `None`:
     /// not sent, too old, or forgotten.
     pub fn latest(&self, now: Instant, back: u16) -> Option<(u16, Sent)> {
-        let (_, origin) = self.first?;
         let sequence = self.newest.wrapping_sub(back);
-        let entry = self.entries.get(self.index(sequence)?)?;
-        let age = Duration::from_millis(u64::from(ms_since(origin, now).wrapping_sub(entry.sent_at_ms)));
-        (entry.is_used && entry.sequence == sequence && age <= MAX_STORED_AGE).then(|| (sequence, entry.sent()))
+        let (index, now_ms) = self.find(now, sequence)?;
+        let age = ms(now_ms.wrapping_sub(self.entries.get(index)?.sent_at_ms));
+        Some((sequence, self.sent(index)?)).filter(|_| age <= MAX_STORED_AGE)
     }
 
     /// How often a packet was sent again; 0 for one that is not known.
     pub fn resends(&self, sequence: u16) -> u8 {
-        let entry = self.index(sequence).and_then(|index| self.entries.get(index));
+        let entry = self.first.and_then(|(first, _)| self.entries.get(place(first, sequence, self.ring)));
         entry.filter(|entry| entry.is_used && entry.sequence == sequence).map_or(0, |entry| entry.resends)
     }
 
-    fn index(&self, sequence: u16) -> Option<usize> {
-        let (first, _) = self.first?;
-        Some(usize::from(sequence.wrapping_sub(first)) & (self.capacity - 1))
+    /// Where a packet is, if it is remembered, and what time it is.
+    fn find(&self, now: Instant, sequence: u16) -> Option<(usize, u32)> {
+        let (first, origin) = self.first?;
+        let index = place(first, sequence, self.ring);
+        let entry = self.entries.get(index).filter(|entry| entry.is_used && entry.sequence == sequence);
+        entry.map(|_| (index, ms_since(origin, now)))
     }
+
+    fn sent(&self, index: usize) -> Option<Sent> {
+        let &Entry { source, timestamp, generation, marker, picture_id, tl0_picture_index, .. } =
+            self.entries.get(index)?;
+        let Stamps { abs_send_time, wide_sequence } = self.stamps.get(index).copied().unwrap_or_default();
+        let behind = (self.newest_source as u32).wrapping_sub(source) as i32;
+        Some(Sent {
+            source_extended: self.newest_source.wrapping_add_signed(-i64::from(behind)),
+            timestamp,
+            generation,
+            abs_send_time,
+            wide_sequence,
+            marker,
+            numbers: (picture_id != NO_PICTURE).then_some((picture_id, tl0_picture_index)),
+        })
+    }
+
+    /// Makes twice as many places. Happens a few times in a stream's life, while its rate is higher than ever before.
+    #[cold]
+    fn grow(&mut self, first: u16) {
+        self.ring *= 2;
+        let entries = std::mem::take(&mut self.entries);
+        let stamps = std::mem::take(&mut self.stamps);
+        let len = self.ring.min(self.capacity);
+        self.entries.reserve_exact(len);
+        for (old, entry) in entries.into_iter().enumerate().filter(|(_, entry)| entry.is_used) {
+            let index = place(first, entry.sequence, self.ring);
+            if index >= self.entries.len() {
+                self.entries.resize(index + 1, Entry::default());
+            }
+            if let Some(place) = self.entries.get_mut(index) {
+                *place = entry;
+            }
+            if let Some(known) = stamps.get(old) {
+                if index >= self.stamps.len() {
+                    self.stamps.resize(index + 1, Stamps::default());
+                }
+                if let Some(place) = self.stamps.get_mut(index) {
+                    *place = *known;
+                }
+            }
+        }
+        if self.keeps_stamps {
+            self.stamps.resize(self.entries.len(), Stamps::default());
+        }
+    }
+}
+
+impl Entry {
+    /// Whether the packet may still be asked for when another takes its place.
+    fn is_wanted(&self, sequence: u16, now_ms: u32) -> bool {
+        self.is_used && self.sequence != sequence && ms(now_ms.wrapping_sub(self.sent_at_ms)) <= MAX_STORED_AGE
+    }
+}
+
+fn place(first: u16, sequence: u16, ring: usize) -> usize {
+    usize::from(sequence.wrapping_sub(first)) & (ring - 1)
+}
+
+fn ms(number: u32) -> Duration {
+    Duration::from_millis(u64::from(number))
 }
 
 /// Wraps after 49 days: times are only compared within seconds of each other, for a packet's entry has been
 /// overwritten long before, or its sequence number would match one of 49 days ago to the second.
 fn ms_since(origin: Instant, now: Instant) -> u32 {
-    now.saturating_duration_since(origin).as_millis() as u32
+    let passed = now.saturating_duration_since(origin);
+    (passed.as_secs() as u32).wrapping_mul(1000).wrapping_add(passed.subsec_millis())
 }
 
 #[cfg(test)]
@@ -261,6 +387,23 @@ mod tests {
         assert_eq!(outcomes, [true, false, false, true, false, true]);
     }
 
+    /// Harm prevented: what was lost on its way to us is missed by everybody, who get it as soon as it comes, and then once more for
+    /// the NACK that they had sent by then.
+    #[test]
+    fn what_was_asked_for_before_it_could_be_sent_is_not_sent_twice() {
+        let now = origin();
+        let mut history = SendHistory::new(8);
+        history.record(now, 6, sent(6));
+        history.record(now, 8, sent(8));
+        history.record(now + ms(40), 7, sent(7));
+        assert_eq!(history.lookup_for_nack(now + ms(89), 7, RTT), Err(ResendRefusal::InFlight));
+        assert!(
+            history.lookup_for_nack(now + ms(49), 6, RTT).is_ok(),
+            "the peer may know better how long the round trip is"
+        );
+        assert!(history.lookup_for_nack(now + ms(90), 7, RTT).is_ok());
+    }
+
     #[test]
     fn crossing_nacks_are_one_wish_even_without_a_round_trip() {
         let now = origin();
@@ -302,7 +445,7 @@ mod tests {
 
     #[test]
     fn memory_is_small_grows_with_use_and_stops_at_the_capacity() {
-        assert!(size_of::<Entry>() <= 40);
+        assert!(size_of::<Entry>() <= 24 && size_of::<Stamps>() <= 8);
         let now = origin();
         let mut history = SendHistory::new(VIDEO_HISTORY_PACKETS);
         history.record(now, 40_000, sent(1));
@@ -311,6 +454,47 @@ mod tests {
             history.record(now, sequence.wrapping_add(40_001), sent(1));
         }
         assert_eq!(history.entries.len(), VIDEO_HISTORY_PACKETS);
+    }
+
+    /// Harm prevented: a stream of a hundred packets a second is given the memory of one of five hundred.
+    #[test]
+    fn there_is_room_for_what_was_sent_in_the_time_that_packets_are_kept_and_no_more() {
+        let mut history = SendHistory::new(VIDEO_HISTORY_PACKETS);
+        let at = |number: u64| origin() + ms(number * 10);
+        for number in 0..5_000_u64 {
+            history.record(at(number), number as u16, sent(number));
+            let oldest = number.saturating_sub(200);
+            assert_eq!(history.latest(at(number), (number - oldest) as u16), Some((oldest as u16, sent(oldest))));
+        }
+        assert!(history.entries.len() <= 256, "{}", history.entries.len());
+        // Ten times as fast from now on: as much as there may be.
+        for number in 5_000..8_000_u64 {
+            history.record(at(5_000) + ms(number - 5_000), number as u16, sent(number));
+        }
+        assert_eq!(history.entries.len(), VIDEO_HISTORY_PACKETS);
+        assert_eq!(history.latest(at(5_000) + ms(2_999), 1_000), Some((6_999, sent(6_999))));
+    }
+
+    #[test]
+    fn what_was_stamped_is_forgotten_where_nobody_will_need_it() {
+        let mut history = SendHistory::without_stamps(8);
+        history.record(origin(), 7, sent(7));
+        let known = history.lookup_for_nack(origin(), 7, RTT).unwrap();
+        assert_eq!(known, Sent { abs_send_time: AbsSendTime::default(), wide_sequence: 0, ..sent(7) });
+        assert_eq!(history.stamps.capacity(), 0);
+    }
+
+    /// Harm prevented: in a stream of months no lost packet would be found any more.
+    #[test]
+    fn numbers_beyond_half_of_their_range_lead_back_to_their_source() {
+        let mut history = SendHistory::new(8);
+        let end = (1_u64 << 32) + 3;
+        for number in end - 6..end {
+            history.record(origin(), number as u16, sent(number));
+        }
+        for number in end - 6..end {
+            assert_eq!(history.lookup_for_nack(origin(), number as u16, RTT), Ok(sent(number)));
+        }
     }
 
     #[test]

@@ -136,8 +136,11 @@ impl Producer {
             ProducerType::Svc if encodings.len() == 1 => LayerKind::Svc,
             _ => LayerKind::Simulcast,
         };
-        let spatial_layers =
-            if encodings.len() > 1 { encodings.len() } else { usize::from(scalability(parameters).spatial_layers) };
+        let spatial_layers = match (kind, encodings.len()) {
+            (MediaKind::Audio, _) => 0,
+            (MediaKind::Video, 0 | 1) => usize::from(scalability(parameters).spatial_layers),
+            (MediaKind::Video, several) => several,
+        };
         let feedback = |kind: &str, parameter: &str| {
             parameters.codecs.iter().any(|codec| codec.rtcp_feedback.iter().any(|entry| entry.is(kind, parameter)))
         };

@@ -77,12 +77,15 @@ pub struct PacketStore {
     /// front.
     phase: u64,
     newest_at: Option<Instant>,
+    /// Of all that came: what buffers are made for.
+    largest_bytes: usize,
 }
 
 impl PacketStore {
     /// A store of at most `capacity` packets, rounded up to a power of two.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1).next_power_of_two(), slots: Vec::new(), phase: 0, newest_at: None }
+        let capacity = capacity.max(1).next_power_of_two();
+        Self { capacity, slots: Vec::new(), phase: 0, newest_at: None, largest_bytes: 0 }
     }
 
     /// Keeps a copy of a packet. False if it was not kept: too large, or older than what its slot holds.
@@ -99,6 +102,7 @@ impl PacketStore {
         }
         let Some(slot) = self.slots.get_mut(index) else { return false };
         self.newest_at = Some(self.newest_at.map_or(now, |newest_at| newest_at.max(now)));
+        self.largest_bytes = self.largest_bytes.max(packet.len());
         match slot {
             Some(kept) if kept.extended > extended => return false,
             Some(kept) => {
@@ -106,12 +110,17 @@ impl PacketStore {
                 kept.received_at = now;
                 kept.header = header;
                 kept.bytes.clear();
-                // Exact, for the usual doubling would leave a whole ring of half-empty buffers.
-                kept.bytes.reserve_exact(packet.len());
+                if kept.bytes.capacity() < packet.len() {
+                    // Exact, for the usual doubling would leave a whole ring of half-empty buffers.
+                    kept.bytes.reserve_exact(self.largest_bytes);
+                }
                 kept.bytes.extend_from_slice(packet);
             }
             None => {
-                *slot = Some(StoredPacket { extended, received_at: now, header, bytes: packet.to_vec() });
+                // Sooner or later as large a packet comes to each slot: no buffer is to be made twice for it.
+                let mut bytes = Vec::with_capacity(self.largest_bytes);
+                bytes.extend_from_slice(packet);
+                *slot = Some(StoredPacket { extended, received_at: now, header, bytes });
             }
         }
         true
@@ -150,6 +159,7 @@ impl PacketStore {
         if self.newest_at.is_some_and(|newest_at| now.saturating_duration_since(newest_at) > MAX_STORED_AGE) {
             self.slots = Vec::new();
             self.newest_at = None;
+            self.largest_bytes = 0;
         }
     }
 
@@ -273,6 +283,20 @@ mod tests {
         insert(&mut store, now, 1, &[0; 1000]);
         insert(&mut store, now, 2, &[0; 1001]);
         assert_eq!(store.get(now, 2).unwrap().bytes.capacity(), 1001);
+    }
+
+    /// Harm prevented: a stream's last packets of its frames are small, and for minutes each slot would be made anew when a large one
+    /// comes to it.
+    #[test]
+    fn a_small_packets_buffer_has_room_for_one_as_large_as_any_before() {
+        let now = origin();
+        let mut store = PacketStore::new(8);
+        for (extended, len) in [(0, 1200), (1, 100), (2, 1200)] {
+            insert(&mut store, now, extended, &vec![0; len]);
+        }
+        let before = store.get(now, 1).unwrap().bytes().as_ptr();
+        insert(&mut store, now, 9, &[0; 1200]);
+        assert_eq!(store.get(now, 9).unwrap().bytes().as_ptr(), before);
     }
 
     #[test]

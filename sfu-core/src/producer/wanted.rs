@@ -39,10 +39,11 @@ pub(crate) struct WantedLayers {
 }
 
 impl WantedLayers {
-    /// A sender that sends `count` layers until it is told otherwise. Nobody uses them yet.
+    /// A sender that sends `count` layers until it is told otherwise. Nobody uses them yet. Of one without layers, such as a voice,
+    /// there is never anything to tell.
     pub(crate) fn new(now: Instant, count: usize) -> Self {
         let all = (0..count.min(8)).fold(0, |bits, layer| bits | 1 << layer);
-        Self { all, told: all, used: 0, fewer_at: Some(now + UNUSED_AFTER) }
+        Self { all, told: all, used: 0, fewer_at: (all != 0).then(|| now + UNUSED_AFTER) }
     }
 
     /// Takes note of what is used, a bit for each layer. What is newly used is told at once, what is no longer used later.

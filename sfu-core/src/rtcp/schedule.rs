@@ -11,6 +11,18 @@ pub const VIDEO_REPORT_INTERVAL: Duration = Duration::from_millis(1000);
 /// own bitrate.
 pub const AUDIO_REPORT_INTERVAL: Duration = Duration::from_millis(5000);
 
+/// A report of a peer with many streams that is due within this time goes out with one that is due now: the peer would be served
+/// hundreds of times a second, each time looking at all of its streams.
+const TOGETHER: Duration = Duration::from_millis(100);
+
+/// So many streams are not many.
+const FEW_STREAMS: usize = 16;
+
+/// How much too early a report of one of so many streams may go out with others.
+pub fn slack(streams: usize) -> Duration {
+    if streams > FEW_STREAMS { TOGETHER } else { Duration::ZERO }
+}
+
 /// The timer of one stream's regular reports. Each interval is drawn from 0.5 to 1.5 times the mean, so that a
 /// room's streams do not report in step (RFC 3550 section 6.3.1). The first one is half as long (section 6.2), for a
 /// receiver cannot synchronise audio with video before the first sender report.
@@ -31,11 +43,11 @@ impl ReportSchedule {
         self.due_at
     }
 
-    /// Whether a report is due; if so the timer is set again, from `now`: reports missed while the worker was busy
-    /// are not made up for.
+    /// Whether a report is due, or will be within `slack`; if so the timer is set again, from `now`: reports missed while the
+    /// worker was busy are not made up for.
     #[must_use]
-    pub fn handle_timeout(&mut self, now: Instant, rng: &mut impl RngCore) -> bool {
-        if now < self.due_at {
+    pub fn handle_timeout(&mut self, now: Instant, slack: Duration, rng: &mut impl RngCore) -> bool {
+        if now + slack < self.due_at {
             return false;
         }
         self.due_at = now + jittered(self.mean_interval, rng);
@@ -72,13 +84,26 @@ mod tests {
         let mut total = Duration::ZERO;
         for _ in 0..200 {
             now = schedule.poll_timeout();
-            assert!(schedule.handle_timeout(now, &mut rng));
+            assert!(schedule.handle_timeout(now, Duration::ZERO, &mut rng));
             let interval = schedule.poll_timeout() - now;
             assert!((AUDIO_REPORT_INTERVAL / 2..AUDIO_REPORT_INTERVAL * 3 / 2).contains(&interval));
             total += interval;
         }
         assert!((Duration::from_millis(4700)..Duration::from_millis(5300)).contains(&(total / 200)));
-        assert!(!schedule.handle_timeout(now, &mut rng));
+        assert!(!schedule.handle_timeout(now, Duration::ZERO, &mut rng));
+    }
+
+    /// Harm prevented: a peer with hundreds of streams is served hundreds of times a second, each time looking at all of them.
+    #[test]
+    fn of_many_streams_what_is_nearly_due_goes_along() {
+        let (start, mut rng) = (origin(), StdRng::seed_from_u64(4));
+        for (streams, early) in [(FEW_STREAMS, Duration::ZERO), (FEW_STREAMS + 1, TOGETHER)] {
+            let mut schedule = ReportSchedule::new(VIDEO_REPORT_INTERVAL, start, &mut rng);
+            let at = schedule.poll_timeout() - early;
+            assert!(!schedule.handle_timeout(at - Duration::from_millis(1), slack(streams), &mut rng));
+            assert!(schedule.handle_timeout(at, slack(streams), &mut rng));
+            assert!(schedule.poll_timeout() >= at + VIDEO_REPORT_INTERVAL / 2);
+        }
     }
 
     #[test]
@@ -86,7 +111,10 @@ mod tests {
         let (start, mut rng) = (origin(), StdRng::seed_from_u64(3));
         let mut schedule = ReportSchedule::new(VIDEO_REPORT_INTERVAL, start, &mut rng);
         let late = start + Duration::from_secs(60);
-        assert!(schedule.handle_timeout(late, &mut rng));
-        assert!(!schedule.handle_timeout(late, &mut rng), "a stalled worker would send a burst of reports");
+        assert!(schedule.handle_timeout(late, Duration::ZERO, &mut rng));
+        assert!(
+            !schedule.handle_timeout(late, Duration::ZERO, &mut rng),
+            "a stalled worker would send a burst of reports"
+        );
     }
 }

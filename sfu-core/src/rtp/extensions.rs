@@ -138,6 +138,7 @@ impl ExtensionIds {
             let span = &mut values.spans[kind as usize];
             if span.len == 0 && kind.accepts(value.len()) {
                 *span = Span { start, len };
+                values.present |= bit_of(kind);
                 values.decode(kind, value);
             }
         }
@@ -149,6 +150,8 @@ impl ExtensionIds {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExtensionValues {
     spans: [Span; ExtensionKind::ALL.len()],
+    /// Which kinds there are: those of [`bit_of`].
+    present: u16,
     /// The audio level of the packet's sound.
     pub audio_level: Option<AudioLevel>,
     /// When the packet left its sender.
@@ -172,6 +175,11 @@ impl ExtensionValues {
         packet.get(self.range(kind)?)
     }
 
+    /// Which of some kinds there are, a bit for each ([`bit_of`]).
+    pub(super) fn present(&self, kinds: u16) -> u16 {
+        self.present & kinds
+    }
+
     fn decode(&mut self, kind: ExtensionKind, value: &[u8]) {
         match (kind, value) {
             (ExtensionKind::AudioLevel, &[byte]) => self.audio_level = Some(AudioLevel::from_byte(byte)),
@@ -186,6 +194,13 @@ impl ExtensionValues {
         }
     }
 }
+
+/// The bit of a kind in a set of them.
+pub(super) const fn bit_of(kind: ExtensionKind) -> u16 {
+    1 << kind as u16
+}
+
+const _: () = assert!(ExtensionKind::ALL.len() <= 16);
 
 /// A place in a packet. A datagram has less than 2^16 bytes, a value less than 2^8; a length of 0 means absent, for
 /// no kind has empty values.

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::extensions::{
     AbsSendTime, ExtensionIds, ExtensionKind, ExtensionValues, ONE_BYTE_ID_MAX, ONE_BYTE_LEN_MAX, ONE_BYTE_PROFILE,
-    TWO_BYTE_PROFILE,
+    TWO_BYTE_PROFILE, bit_of,
 };
 use super::header::{FIXED_HEADER_LEN, PADDING_BIT};
 use crate::ids::{PayloadType, Ssrc};
@@ -68,7 +68,24 @@ pub struct ExtensionPlan {
     copied: [Option<u8>; COPIED.len()],
     /// Length of what is in every block, as one-byte and as two-byte elements.
     reserved: [usize; 2],
+    /// Those of the copied kinds that the consumer takes.
+    taken: u16,
+    /// What every block of one-byte elements begins with. `None`: an id does not fit them.
+    beginning: Option<Beginning>,
 }
+
+/// The elements that are in every block of a consumer, written once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Beginning {
+    /// Zero behind `len`.
+    bytes: [u8; SHORT_BLOCK],
+    len: usize,
+    stamps: StampOffsets,
+}
+
+/// The longest block that is written by copying a whole [`Beginning`]: MID, both stamps, and the few bytes that most packets have
+/// beside them.
+const SHORT_BLOCK: usize = 32;
 
 /// A constant MID of at most [`MID_LEN_MAX`] bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +129,34 @@ impl ExtensionPlan {
                 + transport_cc.map_or(0, |_| head + 2)
                 + bytes_of_one.iter().filter(|&&kind| ids.get(kind).is_some()).count() * (head + 1)
         });
-        Ok(Self { mid, abs_send_time, transport_cc, copied, reserved })
+        let taken =
+            COPIED.iter().zip(copied).filter(|(_, id)| id.is_some()).fold(0, |set, (kind, _)| set | bit_of(*kind));
+        let mut plan = Self { mid, abs_send_time, transport_cc, copied, reserved, taken, beginning: None };
+        plan.beginning = plan.begin();
+        Ok(plan)
+    }
+
+    /// Writes what is in every block, for an imagined packet that has nothing to be copied.
+    fn begin(&self) -> Option<Beginning> {
+        let nothing = SourcePacket { packet: &[], extensions: &ExtensionValues::default(), payload: &[] };
+        let rewrite = HeaderRewrite {
+            ssrc: Ssrc(0),
+            payload_type: PayloadType(0),
+            sequence_number: 0,
+            timestamp: 0,
+            marker: false,
+        };
+        let mut header = [0; HEADER_LEN_MAX];
+        let (header_len, stamps) = write_any_header(&mut header, &rewrite, self, &nothing).ok()?;
+        let elements = || self.elements(&nothing);
+        if elements().any(|(id, ..)| id > ONE_BYTE_ID_MAX) {
+            return None;
+        }
+        let len = elements().map(|(_, value, _)| 1 + value.len()).sum();
+        let mut bytes = [0; SHORT_BLOCK];
+        let block = header.get(FIXED_HEADER_LEN + 4..header_len).unwrap_or_default();
+        bytes.get_mut(..block.len())?.copy_from_slice(block);
+        Some(Beginning { bytes, len, stamps })
     }
 
     /// The elements of one packet's block: id, value, and the stamp it is a slot for.
@@ -206,12 +250,72 @@ pub enum WriteError {
 }
 
 /// Writes the header of `source` as one consumer gets it to the start of `out`; returns its length and the stamps'
-/// places. CSRCs and padding are dropped. The block has one-byte elements when all of them fit, else two-byte elements
+/// places. What follows the header in `out` may be overwritten up to [`HEADER_LEN_MAX`]. CSRCs and padding are dropped. The block has one-byte elements when all of them fit, else two-byte elements
 /// (RFC 8285 section 4.1.2 lets a stream mix them when `extmap-allow-mixed` is negotiated), and is left out when empty.
 ///
 /// # Errors
 /// `out` is too small; it is then unchanged.
 pub fn write_header(
+    out: &mut [u8],
+    rewrite: &HeaderRewrite,
+    plan: &ExtensionPlan,
+    source: &SourcePacket<'_>,
+) -> Result<(usize, StampOffsets), WriteError> {
+    match write_short_header(out, rewrite, plan, source) {
+        Some(written) => Ok(written),
+        None => write_any_header(out, rewrite, plan, source),
+    }
+}
+
+/// The same for most packets: a block of a few one-byte elements, most of which are in every packet. `None`: it is another.
+fn write_short_header(
+    out: &mut [u8],
+    rewrite: &HeaderRewrite,
+    plan: &ExtensionPlan,
+    source: &SourcePacket<'_>,
+) -> Option<(usize, StampOffsets)> {
+    let Beginning { bytes, len, stamps } = plan.beginning.as_ref()?;
+    let (header, rest) = out.split_first_chunk_mut::<{ FIXED_HEADER_LEN + 4 }>()?;
+    let block = rest.first_chunk_mut::<SHORT_BLOCK>()?;
+    let mut end = *len;
+    let copied = source.extensions.present(plan.taken);
+    if copied != 0 {
+        let is_copied = |(kind, _): &(ExtensionKind, Option<u8>)| copied & bit_of(*kind) != 0;
+        let values = || COPIED.into_iter().zip(plan.copied).filter(is_copied);
+        let value = |kind| source.extensions.bytes(kind, source.packet);
+        for (kind, id) in values() {
+            let value = value(kind)?;
+            if id? > ONE_BYTE_ID_MAX || value.len() > ONE_BYTE_LEN_MAX || end + 1 + value.len() > SHORT_BLOCK {
+                return None;
+            }
+            end += 1 + value.len();
+        }
+        *block = *bytes;
+        let mut at = *len;
+        for (kind, id) in values() {
+            let value = value(kind)?;
+            block[at] = id? << 4 | (value.len() - 1) as u8;
+            block[at + 1..at + 1 + value.len()].copy_from_slice(value);
+            at += 1 + value.len();
+        }
+    } else {
+        *block = *bytes;
+    }
+    let block_len = end.max(plan.reserved[0]).next_multiple_of(4);
+    if end == 0 || block_len > SHORT_BLOCK {
+        return None;
+    }
+    let [s0, s1] = rewrite.sequence_number.to_be_bytes();
+    let [t0, t1, t2, t3] = rewrite.timestamp.to_be_bytes();
+    let [i0, i1, i2, i3] = rewrite.ssrc.0.to_be_bytes();
+    let [p0, p1] = ONE_BYTE_PROFILE.to_be_bytes();
+    let second = u8::from(rewrite.marker) << 7 | rewrite.payload_type.0 & 0x7f;
+    *header = [0x90, second, s0, s1, t0, t1, t2, t3, i0, i1, i2, i3, p0, p1, 0, (block_len / 4) as u8];
+    Some((FIXED_HEADER_LEN + 4 + block_len, *stamps))
+}
+
+/// The same for any packet.
+fn write_any_header(
     out: &mut [u8],
     rewrite: &HeaderRewrite,
     plan: &ExtensionPlan,

@@ -86,10 +86,11 @@ impl SealContext {
     ) -> Result<usize, SealError> {
         let packet = Unsealed::check(self.profile, stream, buf, header_len, plain_len)?;
         let index = packet.index;
-        stream.window.check(index).map_err(|refused| match refused {
-            Refused::Used => SealError::IndexReused { index },
-            Refused::TooOld => SealError::IndexTooOld { index },
-        })?;
+        match stream.window.check(index) {
+            Ok(()) => {}
+            Err(Refused::Used) => return Err(SealError::IndexReused { index }),
+            Err(Refused::TooOld) => return Err(SealError::IndexTooOld { index }),
+        }
         let sealed_len = self.apply(packet)?;
         stream.window.mark(index);
         Ok(sealed_len)
@@ -127,14 +128,17 @@ impl SealContext {
     }
 
     /// Encrypts and writes the tag. Returns the length of the sealed packet.
+    #[inline(always)]
     fn apply(&self, unsealed: Unsealed<'_>) -> Result<usize, SealError> {
-        let Unsealed { ssrc, index, header_len, packet, tag_room, bounds } = unsealed;
-        let sealed_len = packet.len() + tag_room.len();
-        let (header, payload) = packet.split_at_mut_checked(header_len).ok_or(bounds)?;
+        let Unsealed { ssrc, index, header_len, packet, tag_room } = unsealed;
+        let (plain_len, tag_len) = (packet.len(), tag_room.len());
+        let sealed_len = plain_len + tag_len;
+        let bounds = || SealError::Bounds { header_len, plain_len, buffer_len: sealed_len };
+        let (header, payload) = packet.split_at_mut_checked(header_len).ok_or_else(bounds)?;
         match &self.rtp {
             Cipher::Gcm(gcm) => {
-                let tag = gcm.seal(Iv::rtp(ssrc.0, index), header, payload).ok_or(bounds)?;
-                tag_room.copy_from_slice(&tag);
+                let tag = gcm.seal(Iv::rtp(ssrc.0, index), header, payload).ok_or_else(bounds)?;
+                *tag_room.first_chunk_mut().ok_or_else(bounds)? = tag;
             }
             Cipher::AesCm(aes_cm) => {
                 aes_cm.apply_keystream(ssrc.0, index, payload);
@@ -152,10 +156,10 @@ struct Unsealed<'a> {
     header_len: usize,
     packet: &'a mut [u8],
     tag_room: &'a mut [u8],
-    bounds: SealError,
 }
 
 impl<'a> Unsealed<'a> {
+    #[inline(always)]
     fn check(
         profile: ProtectionProfile,
         stream: &SealStream,
@@ -164,12 +168,12 @@ impl<'a> Unsealed<'a> {
         plain_len: usize,
     ) -> Result<Self, SealError> {
         let buffer_len = buf.len();
-        let bounds = SealError::Bounds { header_len, plain_len, buffer_len };
-        let needed = plain_len.checked_add(profile.tag_len()).ok_or(bounds)?;
-        let (packet, room) = buf.split_at_mut_checked(plain_len).ok_or(bounds)?;
+        let bounds = || SealError::Bounds { header_len, plain_len, buffer_len };
+        let needed = plain_len.checked_add(profile.tag_len()).ok_or_else(bounds)?;
+        let (packet, room) = buf.split_at_mut_checked(plain_len).ok_or_else(bounds)?;
         let tag_room = room.get_mut(..profile.tag_len()).ok_or(SealError::NoRoom { needed, buffer_len })?;
         let header_fits = (MIN_HEADER_LEN..=plain_len).contains(&header_len);
-        let id = PacketId::read(packet).filter(|_| header_fits).ok_or(bounds)?;
+        let id = PacketId::read(packet).filter(|_| header_fits).ok_or_else(bounds)?;
         if id.ssrc != stream.ssrc {
             return Err(SealError::WrongSsrc { expected: stream.ssrc, found: id.ssrc });
         }
@@ -180,7 +184,7 @@ impl<'a> Unsealed<'a> {
             }
             Estimate::Overflow => return Err(SealError::KeyExhausted),
         };
-        Ok(Self { ssrc: id.ssrc, index, header_len, packet, tag_room, bounds })
+        Ok(Self { ssrc: id.ssrc, index, header_len, packet, tag_room })
     }
 }
 

@@ -15,6 +15,7 @@ use crate::producer::KeyFrameFeedback;
 use crate::rtcp::incoming::{RtcpEvent, read_datagram};
 use crate::rtcp::ntp::NtpTime;
 use crate::rtcp::outgoing::{MAX_RTCP_DATAGRAM_BYTES, OutgoingError};
+use crate::rtcp::schedule::slack;
 use crate::stats::{SentKind, TraceDirection, TraceInfo};
 use crate::transport::WebRtcTransport;
 
@@ -170,6 +171,7 @@ impl Core {
         let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.media_path().is_some()) else {
             return;
         };
+        let slack = slack(transport.producers.len() + transport.consumers.len());
         let mut some_source = None;
         let mut sources = Vec::new();
         for producer in &transport.producers {
@@ -178,7 +180,7 @@ impl Core {
                 some_source = some_source.or(encoding.ssrc);
                 sources.extend(encoding.ssrc);
                 let Some(stream) = encoding.stream.as_mut() else { continue };
-                if !stream.reports.handle_timeout(now, &mut self.rng) {
+                if !stream.reports.handle_timeout(now, slack, &mut self.rng) {
                     continue;
                 }
                 for receive in std::iter::once(&mut stream.receive).chain(stream.rtx.as_mut()) {
@@ -196,7 +198,7 @@ impl Core {
         }
         for &key in &transport.consumers {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
-            if !consumer.reports.handle_timeout(now, &mut self.rng) {
+            if !consumer.reports.handle_timeout(now, slack, &mut self.rng) {
                 continue;
             }
             if let Some(producer) = self.producers.get(consumer.producer) {

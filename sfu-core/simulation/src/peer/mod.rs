@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use rtc_rtcp::packet::Packet as RtcpPacket;
-use rtc_rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
+use rtc_rtcp::payload_feedbacks::full_intra_request::{FirEntry, FullIntraRequest};
 use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc_rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
 use rtc_rtcp::receiver_report::ReceiverReport;
@@ -257,6 +257,13 @@ impl Peer {
     pub fn send_pli(&mut self, sink: usize) {
         let media_ssrc = self.sinks[sink].ssrc;
         self.send_rtcp(&[Box::new(PictureLossIndication { sender_ssrc: REPORTER, media_ssrc })]);
+    }
+
+    /// Asks the core for a key frame in the other way (RFC 5104), under this command number.
+    pub fn send_fir(&mut self, sink: usize, sequence_number: u8) {
+        let fir = vec![FirEntry { ssrc: self.sinks[sink].ssrc, sequence_number }];
+        let media_ssrc = self.sinks[sink].ssrc;
+        self.send_rtcp(&[Box::new(FullIntraRequest { sender_ssrc: REPORTER, media_ssrc, fir })]);
     }
 
     /// Asks the core for packets again.

@@ -20,6 +20,8 @@ pub struct PictureRewriter {
     tl0_offset: u8,
     /// The numbers handed out last, of the newest picture that was forwarded.
     last_output: Option<(u16, u8)>,
+    /// The source's TL0PICIDX of that picture.
+    newest_tl0: Option<u8>,
     /// Bit n is the picture n before `newest`: forwarded.
     sent: u64,
     /// Never to be forwarded: dropped, or from before the resync point.
@@ -66,6 +68,7 @@ impl PictureRewriter {
             offset: 0,
             tl0_offset: 0,
             last_output: None,
+            newest_tl0: None,
             sent: 0,
             refused: 0,
             skipped: 0,
@@ -93,6 +96,14 @@ impl PictureRewriter {
     /// The picture id and the TL0PICIDX of a packet; the latter counts for nothing where the packet has none. `is_newest`: no later
     /// packet of the source came before. `None` when the packet must be dropped: its picture was, or is forgotten.
     pub fn rewrite(&mut self, input: PictureNumbers, is_newest: bool) -> Option<(u16, u8)> {
+        // One more packet of the picture that flows.
+        if self.numbering == Numbering::Compact
+            && self.newest == (input.picture_id, input.is_long)
+            && self.sent & 1 != 0
+            && input.tl0_picture_index.map(|(index, _)| index) == self.newest_tl0
+        {
+            return self.last_output;
+        }
         let skipped_after = match self.numbering {
             Numbering::SourceDistances => 0,
             Numbering::Compact => {
@@ -114,6 +125,7 @@ impl PictureRewriter {
         let is_ahead = |(last, _): (u16, u8)| picture_id.wrapping_sub(last) & mask <= mask / 2;
         if is_newest || self.last_output.is_none_or(is_ahead) {
             self.last_output = Some((picture_id, tl0));
+            self.newest_tl0 = input.tl0_picture_index.map(|(index, _)| index);
         }
         Some((picture_id, tl0))
     }

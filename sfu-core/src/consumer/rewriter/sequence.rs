@@ -112,9 +112,14 @@ impl SequenceRewriter {
             self.resync(input);
         }
         let first = self.newest.wrapping_add(1);
-        self.spent.remove(first, input);
-        self.skipped.remove(first, input);
         self.newest = input;
+        if first == input {
+            self.spent.remove_one(input);
+            self.skipped.remove_one(input);
+        } else {
+            self.spent.remove(first, input);
+            self.skipped.remove(first, input);
+        }
     }
 
     /// How many of the inputs after `input` were skipped.
@@ -151,6 +156,10 @@ impl History {
 
     fn insert(&mut self, input: u16) {
         self.0[word(input)] |= 1 << (input % 64);
+    }
+
+    fn remove_one(&mut self, input: u16) {
+        self.0[word(input)] &= !(1 << (input % 64));
     }
 
     /// Removes the inputs from `first` to `last`, over the wrap; all when there are more than the ring holds.
