@@ -26,7 +26,7 @@ const IDLE_MAX: usize = 3;
 const SILENT_MAX: usize = 200;
 
 /// The same while they are sent: feedback to the publisher, twenty times a second, sharing out the path to a subscriber, and reports.
-const BUSY_MAX: usize = 500;
+const BUSY_MAX: usize = 700;
 
 /// Harm prevented: a server full of people who only listen spends its time on waking up.
 #[test]
