@@ -1,0 +1,85 @@
+//! A socket with keys: what every transport does.
+
+use std::io;
+use std::time::Instant;
+
+use mio::net::UdpSocket;
+use nix::sys::socket::{setsockopt, sockopt};
+use quinn_udp::{UdpSockRef, UdpSocketState};
+
+use crate::association::Association;
+use crate::dtls::SrtpKeys;
+use crate::ice::CONSENT_INTERVAL;
+use crate::source::Outgoing;
+use crate::stats::Recorder;
+
+/// The way to the server.
+#[derive(Debug)]
+pub struct Wire {
+    /// Connected, not blocking.
+    pub socket: UdpSocket,
+    /// What the kernel can do for this socket.
+    pub state: UdpSocketState,
+    /// Of both directions.
+    pub keys: SrtpKeys,
+    check: Vec<u8>,
+    consent_at: Instant,
+    rtcp_index: u32,
+}
+
+impl Wire {
+    /// Takes over a connected transport. `gro`: whether datagrams that were joined may arrive joined.
+    ///
+    /// # Errors
+    /// The kernel refuses what it must support, like telling addresses.
+    pub fn new(now: Instant, association: Association, gro: bool) -> io::Result<Self> {
+        let socket = UdpSocket::from_std(association.socket);
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        if !gro {
+            // A kernel without it joins nothing anyway.
+            let _ = setsockopt(&socket, sockopt::UdpGroSegment, &false);
+        }
+        Ok(Self {
+            socket,
+            state,
+            keys: association.keys,
+            check: association.check,
+            consent_at: now + CONSENT_INTERVAL,
+            rtcp_index: 0,
+        })
+    }
+
+    /// Seals and sends a packet.
+    pub fn send_rtp(&self, outgoing: Outgoing<'_>, recorder: &mut Recorder) {
+        self.keys.send.seal_rtp(outgoing.packet, outgoing.header_len, outgoing.ssrc, outgoing.index);
+        self.send(outgoing.packet, recorder);
+    }
+
+    /// Seals and sends a compound.
+    pub fn send_rtcp(&mut self, compound: &mut Vec<u8>, recorder: &mut Recorder) {
+        self.keys.send.seal_rtcp(compound, self.rtcp_index);
+        self.rtcp_index += 1;
+        self.send(compound, recorder);
+    }
+
+    /// Refreshes consent if it is time.
+    pub fn handle_timeout(&mut self, now: Instant, recorder: &mut Recorder) {
+        if self.consent_at <= now {
+            self.consent_at = now + CONSENT_INTERVAL;
+            self.send(&self.check, recorder);
+        }
+    }
+
+    /// When consent is to be refreshed.
+    pub fn poll_timeout(&self) -> Instant {
+        self.consent_at
+    }
+
+    /// A full buffer loses the datagram, as a full queue on the way would.
+    fn send(&self, datagram: &[u8], recorder: &mut Recorder) {
+        match self.socket.send(datagram) {
+            Ok(_) => recorder.totals.datagrams_out += 1,
+            Err(_) => recorder.totals.send_failed += 1,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What a run was, for scripts and for people.
+
+pub mod machine;
+pub mod text;
+
+use serde::Serialize;
+
+pub use machine::Machine;
+
+use crate::run::{Joins, Phase, Plan};
+
+/// Streams of audio and video that may be on their way at either end of what is measured, percent of what was published.
+const ON_THE_WAY_PERCENT: f64 = 2.0;
+
+/// A whole run.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunReport {
+    /// Where it ran.
+    pub machine: Machine,
+    /// How it was asked for.
+    pub command: String,
+    /// Peers.
+    pub peers: u32,
+    /// Streams from the server.
+    pub consumers: u32,
+    /// How long joining took.
+    pub joins: Joins,
+    /// Growth of the server's memory since before anybody joined, over the streams from it; the packets that it stores for
+    /// all of them included.
+    pub rss_bytes_per_consumer: Option<f64>,
+    /// What was measured, in order.
+    pub phases: Vec<Phase>,
+    /// Of the phases.
+    pub median: Median,
+    /// What kept newcomers from joining.
+    pub failed_joins: Vec<String>,
+    /// What must not stand for a measurement, in words.
+    pub problems: Vec<String>,
+}
+
+/// Medians over the phases.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Median {
+    /// CPU of the server for each packet forwarded, microseconds.
+    pub cpu_us_per_packet: Option<f64>,
+    /// Packets forwarded a second.
+    pub packets_per_second: f64,
+    /// Latency, microseconds: half are faster.
+    pub latency_p50_us: f64,
+    /// Latency, microseconds: one of a hundred is slower.
+    pub latency_p99_us: f64,
+    /// Latency, microseconds: one of a thousand is slower.
+    pub latency_p999_us: f64,
+    /// Packets missing.
+    pub loss_percent: f64,
+    /// CPU of the generator for each packet received, microseconds.
+    pub generator_cpu_us_per_packet: f64,
+}
+
+impl Median {
+    /// Of each figure by itself.
+    pub fn of(phases: &[Phase]) -> Self {
+        let of = |figure: fn(&Phase) -> f64| median(phases.iter().map(figure).collect()).unwrap_or_default();
+        Self {
+            cpu_us_per_packet: median(
+                phases.iter().filter_map(|phase| Some(phase.server.as_ref()?.cpu_us_per_packet)).collect(),
+            ),
+            packets_per_second: of(|phase| phase.packets_per_second),
+            latency_p50_us: of(|phase| phase.latency.p50_us),
+            latency_p99_us: of(|phase| phase.latency.p99_us),
+            latency_p999_us: of(|phase| phase.latency.p999_us),
+            loss_percent: of(|phase| phase.loss_percent),
+            generator_cpu_us_per_packet: of(|phase| phase.generator.cpu_us_per_packet),
+        }
+    }
+}
+
+/// The middle, or the mean of the two in the middle.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let half = values.len() / 2;
+    match values.len() {
+        0 => None,
+        len if len % 2 == 1 => values.get(half).copied(),
+        _ => Some((values.get(half - 1)? + values.get(half)?) / 2.0),
+    }
+}
+
+/// What keeps a phase from being a measurement. `max_loss_percent` of either kind may be missing.
+pub fn problems(plan: &Plan, phase: &Phase, max_loss_percent: f64) -> Vec<String> {
+    let mut problems = Vec::new();
+    let label = &phase.label;
+    if phase.packets_forwarded == 0 {
+        problems.push(format!("{label}: no media arrived at all"));
+        return problems;
+    }
+    for (kind, report) in [("audio", &phase.audio), ("video", &phase.video)] {
+        let wanted = if kind == "audio" { plan.audio } else { plan.video_bps.is_some() };
+        match report {
+            None if wanted => problems.push(format!("{label}: no {kind} arrived at all")),
+            Some(report) if report.loss_percent > max_loss_percent => problems.push(format!(
+                "{label}: {:.3} % of the {kind} is missing, more than --max-loss {max_loss_percent}",
+                report.loss_percent
+            )),
+            _ => {}
+        }
+    }
+    if phase.silent_streams > 0 {
+        problems.push(format!("{label}: of {} streams, {} got nothing", phase.streams, phase.silent_streams));
+    }
+    let delivered_min = 100.0 - max_loss_percent - ON_THE_WAY_PERCENT;
+    if let Some(delivered) = phase.delivered_percent.filter(|delivered| *delivered < delivered_min) {
+        problems.push(format!(
+            "{label}: only {delivered:.2} % of what was published was forwarded; the server left out the rest"
+        ));
+    }
+    if phase.feedback.not_opened > 0 {
+        problems.push(format!("{label}: {} packets did not open", phase.feedback.not_opened));
+    }
+    problems
+}
+
+/// What a reader must know of a phase that was measured.
+pub fn warnings(phase: &Phase) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let generator = &phase.generator;
+    if generator.is_saturated {
+        warnings.push(format!(
+            "{}: the generator was saturated ({:.0} % of a core): loss and latency may be its own",
+            phase.label, generator.busiest_thread_percent
+        ));
+    }
+    if generator.frames_left_out > 0 {
+        warnings.push(format!(
+            "{}: the generator had no CPU for {} pictures in time",
+            phase.label, generator.frames_left_out
+        ));
+    }
+    if let Some(server) = phase.server.as_ref().filter(|server| server.waited_percent > 10.0) {
+        warnings.push(format!(
+            "{}: the server's threads waited for a core {:.0} % of the time: others used the machine",
+            phase.label, server.waited_percent
+        ));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_the_middle() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median(Vec::new()), None);
+    }
+}
