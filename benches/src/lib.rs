@@ -6,6 +6,7 @@
 pub mod association;
 pub mod dtls;
 pub mod endpoint;
+pub mod floor;
 pub mod ice;
 pub mod media_thread;
 pub mod process;

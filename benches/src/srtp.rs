@@ -46,11 +46,18 @@ impl Keys {
     /// Seals the RTP packet in `packet`, whose header is `header_len` bytes long; the tag is added to its end. `index` is the
     /// sequence number with its rounds.
     pub fn seal_rtp(&self, packet: &mut Vec<u8>, header_len: usize, ssrc: u32, index: u64) {
+        packet.resize(packet.len() + RTP_OVERHEAD, 0);
+        self.seal_rtp_in_place(packet, header_len, ssrc, index);
+    }
+
+    /// Seals the RTP packet in `packet`, whose last [`RTP_OVERHEAD`] bytes are the tag's.
+    pub fn seal_rtp_in_place(&self, packet: &mut [u8], header_len: usize, ssrc: u32, index: u64) {
         let nonce = self.rtp.nonce(ssrc, index);
-        let (header, body) = packet.split_at_mut(header_len);
+        let Some((header, body)) = packet.split_at_mut_checked(header_len) else { return };
+        let Some((payload, place)) = body.split_last_chunk_mut::<RTP_OVERHEAD>() else { return };
         // It fails for more than 64 GB only.
-        if let Ok(tag) = self.rtp.key.seal_in_place_separate_tag(nonce, Aad::from(&*header), body) {
-            packet.extend_from_slice(tag.as_ref());
+        if let Ok(tag) = self.rtp.key.seal_in_place_separate_tag(nonce, Aad::from(&*header), payload) {
+            place.copy_from_slice(tag.as_ref());
         }
     }
 

@@ -1,12 +1,15 @@
 //! What a run was, for scripts and for people.
 
+pub mod html;
 pub mod machine;
+pub mod markdown;
 pub mod text;
 
 use serde::Serialize;
 
 pub use machine::Machine;
 
+use crate::floor::Floor;
 use crate::run::{Joins, Phase, Plan};
 
 /// Streams of audio and video that may be on their way at either end of what is measured, percent of what was published.
@@ -33,6 +36,10 @@ pub struct RunReport {
     pub phases: Vec<Phase>,
     /// Of the phases.
     pub median: Median,
+    /// What sealing and sending alone cost, right after: nothing joined first.
+    pub floor: Vec<Floor>,
+    /// The server's CPU per packet, as a multiple of the floor with nothing joined.
+    pub floor_multiple: Option<f64>,
     /// What kept newcomers from joining.
     pub failed_joins: Vec<String>,
     /// What must not stand for a measurement, in words.

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{RunReport, warnings};
+use crate::floor::Floor;
 use crate::run::Phase;
 use crate::run::phase::Latency;
 
@@ -29,6 +30,17 @@ pub fn write(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
         print(&phase_rows(phase), out)?;
         for warning in warnings(phase) {
             writeln!(out, "  ! {warning}")?;
+        }
+    }
+    if !report.floor.is_empty() {
+        writeln!(out, "\nfloor: sealing and sending alone, to as many sockets")?;
+        let row = |floor: &Floor| {
+            let name = if floor.joined == 1 { "nothing joined".to_owned() } else { format!("{} joined", floor.joined) };
+            (name, format!("{:.2} µs per packet", floor.cpu_us_per_packet))
+        };
+        print(&report.floor.iter().map(row).collect::<Vec<_>>(), out)?;
+        if let Some(multiple) = report.floor_multiple {
+            writeln!(out, "  the server takes {multiple:.2} times the floor with nothing joined")?;
         }
     }
     for problem in &report.problems {

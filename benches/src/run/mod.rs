@@ -30,7 +30,7 @@ use peer::Shared;
 const SAMPLED_RECEIVERS: u64 = 16;
 /// Files that are open besides a peer's own two or three.
 const FILES_MARGIN: u64 = 64;
-/// A peer's sockets: signalling, and one for each direction.
+/// A peer's sockets: signalling, and one for each direction. The floor has one more for each receiver.
 const FILES_PER_PEER: u64 = 3;
 
 /// Why there is no load.
@@ -380,7 +380,7 @@ async fn join_one(shared: Arc<Shared>, setup: PeerSetup) -> Result<Peer, (u64, P
 
 /// Up to the hard limit, if the peers need it.
 fn raise_file_limit(plan: &Plan) -> Result<(), LoadError> {
-    let needed = u64::from(plan.peers()) * FILES_PER_PEER + FILES_MARGIN;
+    let needed = u64::from(plan.peers()) * FILES_PER_PEER + u64::from(plan.receivers()) + FILES_MARGIN;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(std::io::Error::from)?;
     if needed > hard {
         return Err(LoadError::Files { peers: plan.peers(), needed, limit: hard });

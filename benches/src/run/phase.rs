@@ -49,6 +49,8 @@ pub struct Phase {
     pub packets_forwarded: u64,
     /// A second.
     pub packets_per_second: f64,
+    /// Of a datagram from the server, reports included.
+    pub mean_datagram_bytes: f64,
     /// Streams from the server.
     pub streams: usize,
     /// Streams of which nothing came, though their producers sent.
@@ -216,12 +218,14 @@ impl Phase {
         }
         let forwarded: u64 = received.iter().sum();
         let (streams, silent_streams, delivered_percent) = delivery(before, after);
+        let totals = totals(after).since(&totals(before));
         Self {
             label: label.to_owned(),
             seconds,
             packets_published: published.iter().sum(),
             packets_forwarded: forwarded,
             packets_per_second: forwarded as f64 / seconds.max(1e-9),
+            mean_datagram_bytes: totals.bytes_in as f64 / totals.datagrams_in.max(1) as f64,
             streams,
             silent_streams,
             audio,
@@ -235,7 +239,7 @@ impl Phase {
                 .zip(after.server.as_ref())
                 .map(|(before, after)| ServerCost::between(before, after, seconds, forwarded)),
             generator: GeneratorCost::between(before, after, seconds, forwarded),
-            feedback: Feedback::of(&totals(after).since(&totals(before))),
+            feedback: Feedback::of(&totals),
         }
     }
 

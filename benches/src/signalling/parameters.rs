@@ -67,9 +67,9 @@ pub struct IceParameters {
 
 #[derive(Debug, Clone, Deserialize)]
 struct IceCandidate {
-    /// Older servers say `ip`.
-    #[serde(alias = "ip")]
-    address: String,
+    address: Option<String>,
+    /// What older servers say, and newer ones too.
+    ip: Option<String>,
     port: u16,
     protocol: String,
 }
@@ -138,7 +138,10 @@ impl TransportParameters {
         self.ice_candidates
             .iter()
             .filter(|candidate| candidate.protocol == "udp")
-            .find_map(|candidate| Some(SocketAddr::new(candidate.address.parse::<IpAddr>().ok()?, candidate.port)))
+            .find_map(|candidate| {
+                let address: IpAddr = candidate.address.as_ref().or(candidate.ip.as_ref())?.parse().ok()?;
+                Some(SocketAddr::new(address, candidate.port))
+            })
     }
 }
 
@@ -323,7 +326,7 @@ mod tests {
         let transport: TransportParameters = serde_json::from_value(json!({
             "id": "t", "iceParameters": { "usernameFragment": "u", "password": "p", "iceLite": true },
             "iceCandidates": [
-                { "address": "127.0.0.1", "port": 1, "protocol": "tcp" },
+                { "address": "127.0.0.1", "ip": "127.0.0.1", "port": 1, "protocol": "tcp" },
                 { "address": "sfu.local", "port": 2, "protocol": "udp" },
                 { "ip": "127.0.0.1", "port": 3, "protocol": "udp" },
             ],

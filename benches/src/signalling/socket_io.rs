@@ -161,7 +161,14 @@ async fn open_namespace(socket: &mut WebSocketStream<TcpStream>, token: Option<&
     }
     let auth = token.map_or_else(String::new, |token| json!({ "token": token }).to_string());
     socket.send(Message::text(format!("40{auth}"))).await.map_err(|error| error.to_string())?;
-    let joined = text(socket.next().await).ok_or("the connection was closed when the namespace was joined")?;
+    let mut joined = String::from("2");
+    // A server may ask for a heartbeat at once.
+    while joined == "2" {
+        joined = text(socket.next().await).ok_or("the connection was closed when the namespace was joined")?;
+        if joined == "2" {
+            socket.send(Message::text("3")).await.map_err(|error| error.to_string())?;
+        }
+    }
     match joined.strip_prefix("44") {
         Some(refusal) => Err(format!("the server refused the connection: {refusal}")),
         None if joined.starts_with("40") => Ok(()),

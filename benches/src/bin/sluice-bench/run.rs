@@ -1,19 +1,29 @@
 //! One load, measured.
 
 use std::io::{Write, stdout};
+use std::path::Path;
 use std::time::Duration;
 
+use benches::floor::{self, Floor, FloorOptions};
 use benches::process::Process;
-use benches::report::{self, Machine, Median, RunReport, text};
-use benches::run::Load;
+use benches::report::{self, Machine, Median, RunReport, html, markdown, text};
+use benches::run::{Load, Phase, Plan};
+use benches::stats::Slice;
 
 use crate::Failure;
 use crate::options::RunOptions;
 use crate::progress::Progress;
 
+/// Between the last packet and the floor.
+const SETTLE: Duration = Duration::from_millis(300);
+/// Of each way of joining.
+const FLOOR_DURATION: Duration = Duration::from_millis(700);
+/// Datagrams joined, first none.
+const FLOOR_JOINED: [usize; 3] = [1, 4, 8];
+
 /// Runs and reports; whether media arrived as it should.
 pub(crate) fn run(options: &RunOptions) -> Result<bool, Failure> {
-    let report = measured(options)?;
+    let (report, course) = measured(options)?;
     let mut out = stdout().lock();
     if options.output.json {
         serde_json::to_writer_pretty(&mut out, &report)?;
@@ -21,13 +31,19 @@ pub(crate) fn run(options: &RunOptions) -> Result<bool, Failure> {
     } else {
         text::write(&report, &mut out)?;
     }
+    if let Some(path) = &options.output.markdown {
+        write_file(path, &markdown::render(&report))?;
+    }
+    if let Some(path) = &options.output.html {
+        write_file(path, &html::render(&report, &course))?;
+    }
     for problem in &report.problems {
         eprintln!("sluice-bench: {problem}");
     }
     Ok(report.problems.is_empty())
 }
 
-fn measured(options: &RunOptions) -> Result<RunReport, Failure> {
+fn measured(options: &RunOptions) -> Result<(RunReport, Vec<Slice>), Failure> {
     let plan = options.load.plan()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -43,6 +59,16 @@ fn measured(options: &RunOptions) -> Result<RunReport, Failure> {
             progress.say(&format!("measuring: {window} of {}", options.windows));
             phases.push(load.measure(&label, options.duration(), options.motion()).await?);
         }
+        let course = load.course().await?;
+        let floor = if options.no_floor {
+            Vec::new()
+        } else {
+            progress.say("measuring the floor");
+            load.set_active(0..plan.rooms, false);
+            // What is on its way arrives.
+            load.wait(SETTLE).await;
+            floor(&plan, &phases, options.load.server_pid)?
+        };
         progress.say("leaving");
         let (joins, failed_joins) = (load.joins(), load.failed_joins().to_vec());
         load.leave().await;
@@ -54,7 +80,9 @@ fn measured(options: &RunOptions) -> Result<RunReport, Failure> {
                 .first()
                 .map(|first| format!("{} newcomers did not join, the first because: {first}", failed_joins.len())),
         );
-        Ok(RunReport {
+        let median = Median::of(&phases);
+        let bare = floor.first().map(|floor| floor.cpu_us_per_packet);
+        let report = RunReport {
             machine: Machine::here(),
             command: std::env::args().collect::<Vec<_>>().join(" "),
             peers: plan.peers(),
@@ -62,10 +90,35 @@ fn measured(options: &RunOptions) -> Result<RunReport, Failure> {
             joins,
             rss_bytes_per_consumer: resident
                 .map(|(now, before)| now.saturating_sub(before) as f64 / f64::from(plan.consumers().max(1))),
-            median: Median::of(&phases),
+            floor_multiple: median.cpu_us_per_packet.zip(bare).map(|(cpu, bare)| cpu / bare),
+            floor,
+            median,
             phases,
             failed_joins,
             problems,
-        })
+        };
+        Ok((report, course))
     })
+}
+
+fn write_file(path: &Path, contents: &str) -> Result<(), Failure> {
+    std::fs::write(path, contents).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+/// As many receivers and as many bytes as there were, from the server's cores.
+fn floor(plan: &Plan, phases: &[Phase], beside: Option<u32>) -> Result<Vec<Floor>, Failure> {
+    let datagram_bytes = phases.last().map_or(1000.0, |phase| phase.mean_datagram_bytes).clamp(64.0, 1400.0) as usize;
+    let sockets = plan.receivers() as usize;
+    let measure = |joined| {
+        floor::measure(FloorOptions {
+            sockets,
+            datagram_bytes,
+            joined,
+            gro: plan.gro,
+            duration: FLOOR_DURATION,
+            beside,
+        })
+    };
+    let floors: Result<Vec<Floor>, _> = FLOOR_JOINED.into_iter().map(measure).collect();
+    Ok(floors.map_err(|error| format!("the floor: {error}"))?)
 }
