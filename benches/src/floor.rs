@@ -139,12 +139,7 @@ impl Drop for Drain {
     }
 }
 
-fn drain(
-    mut poll: Poll,
-    sockets: &[(mio::net::UdpSocket, UdpSocketState)],
-    drained: &AtomicU64,
-    stop: &AtomicBool,
-) {
+fn drain(mut poll: Poll, sockets: &[(mio::net::UdpSocket, UdpSocketState)], drained: &AtomicU64, stop: &AtomicBool) {
     let mut events = Events::with_capacity(64);
     let mut buffer = vec![0; RECEIVE_BATCH * MESSAGE_BYTES];
     while !stop.load(Ordering::Relaxed) {

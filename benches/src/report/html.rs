@@ -54,21 +54,30 @@ pub fn render(report: &RunReport, course: &[Slice]) -> String {
 fn rows(report: &RunReport) -> String {
     let mut rows = vec![
         ("peers, streams".to_owned(), format!("{}, {}", report.peers, report.consumers)),
-        ("joining".to_owned(), format!("{:.0} ms (p50), {:.0} ms (p99)", report.joins.join_p50_ms, report.joins.join_p99_ms)),
+        (
+            "joining".to_owned(),
+            format!("{:.0} ms (p50), {:.0} ms (p99)", report.joins.join_p50_ms, report.joins.join_p99_ms),
+        ),
     ];
     let median = &report.median;
     if let Some(cpu) = median.cpu_us_per_packet {
         rows.push(("server, CPU per packet".to_owned(), format!("{cpu:.2} µs")));
     }
-    rows.extend(report.floor.iter().map(|floor| {
-        (format!("floor, {} joined", floor.joined), format!("{:.2} µs", floor.cpu_us_per_packet))
-    }));
+    rows.extend(
+        report
+            .floor
+            .iter()
+            .map(|floor| (format!("floor, {} joined", floor.joined), format!("{:.2} µs", floor.cpu_us_per_packet))),
+    );
     rows.extend(report.floor_multiple.map(|multiple| ("times the floor".to_owned(), format!("{multiple:.2}"))));
     rows.extend(
-        report.rss_bytes_per_consumer.map(|bytes| ("memory per stream".to_owned(), format!("{:.1} KiB", bytes / 1024.0))),
+        report
+            .rss_bytes_per_consumer
+            .map(|bytes| ("memory per stream".to_owned(), format!("{:.1} KiB", bytes / 1024.0))),
     );
     rows.push(("packets forwarded".to_owned(), format!("{:.0}/s", median.packets_per_second)));
-    let ms = [median.latency_p50_us, median.latency_p99_us, median.latency_p999_us].map(|us| format!("{:.2}", us / 1e3));
+    let ms =
+        [median.latency_p50_us, median.latency_p99_us, median.latency_p999_us].map(|us| format!("{:.2}", us / 1e3));
     rows.push(("latency p50 · p99 · p99.9".to_owned(), format!("{} ms", ms.join(" · "))));
     rows.push(("missing".to_owned(), format!("{:.3} %", median.loss_percent)));
     rows.push(("generator, CPU per packet".to_owned(), format!("{:.2} µs", median.generator_cpu_us_per_packet)));

@@ -24,7 +24,8 @@ impl Machine {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         Self {
             processor: field(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown".to_owned()),
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            // All that there are, whatever this process is pinned to.
+            cores: read("/proc/cpuinfo").lines().filter(|line| line.starts_with("processor")).count(),
             memory_mib: field(&read("/proc/meminfo"), "MemTotal")
                 .and_then(|total| total.split(' ').next()?.parse::<u64>().ok())
                 .map_or(0, |kib| kib / 1024),

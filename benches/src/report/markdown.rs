@@ -31,15 +31,19 @@ pub fn render(report: &RunReport) -> String {
         ),
     ];
     lines.extend(
-        report.rss_bytes_per_consumer.map(|bytes| format!("memory of the server per stream: {:.1} KiB", bytes / 1024.0)),
+        report
+            .rss_bytes_per_consumer
+            .map(|bytes| format!("memory of the server per stream: {:.1} KiB", bytes / 1024.0)),
     );
     lines.extend(report.floor.iter().map(|floor| {
         let joined = if floor.joined == 1 { "nothing".to_owned() } else { floor.joined.to_string() };
         format!("floor (sealing and sending alone, {joined} joined): {:.2} µs per packet", floor.cpu_us_per_packet)
     }));
-    lines.extend(report.floor_multiple.map(|multiple| {
-        format!("the server takes **{multiple:.2} times** the floor with nothing joined")
-    }));
+    lines.extend(
+        report
+            .floor_multiple
+            .map(|multiple| format!("the server takes **{multiple:.2} times** the floor with nothing joined")),
+    );
     lines.extend(report.phases.iter().flat_map(warnings).map(|warning| format!("note: {warning}")));
     lines.extend(report.problems.iter().map(|problem| format!("**failed**: {problem}")));
     let rows: Vec<Vec<String>> = report.phases.iter().map(cells).collect();
@@ -77,14 +81,15 @@ fn cells(phase: &Phase) -> Vec<String> {
         kind.as_ref().map_or("–".to_owned(), |kind| format!("{:.3} %", kind.loss_percent))
     };
     let latency = &phase.latency;
-    let server = |figure: fn(&crate::run::phase::ServerCost) -> String| {
-        phase.server.as_ref().map_or("–".to_owned(), figure)
-    };
+    let server =
+        |figure: fn(&crate::run::phase::ServerCost) -> String| phase.server.as_ref().map_or("–".to_owned(), figure);
     vec![
         phase.label.clone(),
         format!("{:.0}", phase.packets_per_second),
         format!("{}, {}", missing(&phase.audio), missing(&phase.video)),
-        [latency.p50_us, latency.p90_us, latency.p99_us, latency.p999_us].map(|us| format!("{:.2}", us / 1e3)).join(" · "),
+        [latency.p50_us, latency.p90_us, latency.p99_us, latency.p999_us]
+            .map(|us| format!("{:.2}", us / 1e3))
+            .join(" · "),
         server(|server| {
             format!(
                 "{:.2} ({:.2} user, {:.2} system)",

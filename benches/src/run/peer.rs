@@ -55,8 +55,16 @@ pub struct Shared {
     pub begun: Instant,
     identity: IdentityOf,
     /// The server's ids of our producers.
-    producers: Mutex<HashMap<String, u32>>,
+    producers: Mutex<HashMap<String, KnownProducer>>,
     counters: Mutex<Counters>,
+}
+
+/// A producer of ours.
+#[derive(Debug, Clone, Copy)]
+struct KnownProducer {
+    number: u32,
+    /// The one that nobody wants a thumbnail of.
+    is_on_stage: bool,
 }
 
 /// A certificate has nothing to show.
@@ -145,14 +153,14 @@ impl Shared {
     }
 
     /// What a producer of ours is called in the run.
-    fn producer(&self, id: &str) -> Option<u32> {
+    fn producer(&self, id: &str) -> Option<KnownProducer> {
         self.producers.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied()
     }
 
-    fn name_producer(&self, id: String) -> u32 {
+    fn name_producer(&self, id: String, is_on_stage: bool) -> u32 {
         let mut producers = self.producers.lock().unwrap_or_else(PoisonError::into_inner);
         let number = producers.len() as u32;
-        producers.insert(id, number);
+        producers.insert(id, KnownProducer { number, is_on_stage });
         number
     }
 }
@@ -223,7 +231,8 @@ async fn publish(shared: &Shared, call: &Call, setup: PeerSetup, number: u32) ->
     if plan.audio {
         let ssrc = shared.next_ssrc();
         let parameters = parameters::audio_parameters("0", ssrc, &cname);
-        producers.audio = Some(shared.name_producer(call.produce(&transport.id, "audio", parameters).await?));
+        let id = call.produce(&transport.id, "audio", parameters).await?;
+        producers.audio = Some(shared.name_producer(id, false));
         let stream = OutgoingStream::new(ssrc, parameters::OPUS_PAYLOAD_TYPE, "0", None, None, random.random());
         let first_at = now + Duration::from_micros(random.random_range(0..20_000));
         audio = Some(AudioSource::new(stream, first_at, shared.begun, number, plan.senders()));
@@ -233,7 +242,8 @@ async fn publish(shared: &Shared, call: &Call, setup: PeerSetup, number: u32) ->
         let ssrcs: Vec<(u32, u32)> = bitrates_bps.iter().map(|_| (shared.next_ssrc(), shared.next_ssrc())).collect();
         let identity = VideoIdentity { mid: "1".to_owned(), ssrcs };
         let parameters = parameters::video_parameters(&identity, &cname);
-        producers.video = Some(shared.name_producer(call.produce(&transport.id, "video", parameters).await?));
+        let id = call.produce(&transport.id, "video", parameters).await?;
+        producers.video = Some(shared.name_producer(id, number == 0));
         let is_simulcast = identity.ssrcs.len() > 1;
         let layer = |(size, ((ssrc, rtx), bitrate_bps)): (usize, (&(u32, u32), &f64))| {
             let rid = is_simulcast.then(|| parameters::rid(size));
@@ -300,10 +310,15 @@ impl Receiver {
     async fn consume(&self, producer: RemoteProducer) -> Result<(), PeerError> {
         // What is neither audio nor video is none of ours.
         let Some(kind) = MediaKind::parse(&producer.kind) else { return Ok(()) };
-        let consumer = self.call.consume(&self.transport_id, &producer.producer_id, &self.capabilities).await?;
+        let known = self.shared.producer(&producer.producer_id);
+        let is_thumbnail = self.shared.plan.thumbnails
+            && kind == MediaKind::Video
+            && !known.is_some_and(|producer| producer.is_on_stage);
+        let size = is_thumbnail.then_some(0);
+        let consumer = self.call.consume(&self.transport_id, &producer.producer_id, &self.capabilities, size).await?;
         let stream = StreamSetup {
             id: self.shared.next_stream(),
-            producer: self.shared.producer(&producer.producer_id),
+            producer: known.map(|producer| producer.number),
             kind,
             ssrc: consumer.ssrc().ok_or(PeerError::NoSsrc)?,
             rtx_ssrc: consumer.rtx_ssrc(),

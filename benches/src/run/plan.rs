@@ -30,6 +30,8 @@ pub struct Plan {
     pub join_rate: f64,
     /// Whether what is missing is asked for.
     pub nack: bool,
+    /// Whether receivers ask for the smallest size of all cameras but one of each room.
+    pub thumbnails: bool,
     /// Whether datagrams that were joined arrive joined.
     pub gro: bool,
     /// Rooms that send from the beginning; the others when told.
@@ -93,6 +95,7 @@ pub(crate) mod tests {
             sizes: 1,
             join_rate: 100.0,
             nack: true,
+            thumbnails: false,
             gro: true,
             active_rooms: u32::MAX,
             seed: 1,

@@ -94,7 +94,7 @@ impl Call {
         self.ask_for("getProducers", json!({ "callId": self.room }), "producers").await
     }
 
-    /// `consume`: the consumer is paused until [`Self::resume`].
+    /// `consume`: the consumer is paused until [`Self::resume`]. `spatial_layer`: the size that is wanted, if not the best.
     ///
     /// # Errors
     /// [`SignalError`].
@@ -103,10 +103,14 @@ impl Call {
         transport_id: &str,
         producer_id: &str,
         rtp_capabilities: &Value,
+        spatial_layer: Option<u8>,
     ) -> Result<ConsumerParameters, SignalError> {
-        let payload = json!({
+        let mut payload = json!({
             "transportId": transport_id, "producerId": producer_id, "rtpCapabilities": rtp_capabilities,
         });
+        if let Some(spatial_layer) = spatial_layer {
+            payload["preferredLayers"] = json!({ "spatialLayer": spatial_layer });
+        }
         self.ask_for("consume", payload, "consumer").await
     }
 

@@ -135,13 +135,10 @@ impl MediaKind {
 impl TransportParameters {
     /// The first candidate that UDP can be sent to.
     pub fn udp_candidate(&self) -> Option<SocketAddr> {
-        self.ice_candidates
-            .iter()
-            .filter(|candidate| candidate.protocol == "udp")
-            .find_map(|candidate| {
-                let address: IpAddr = candidate.address.as_ref().or(candidate.ip.as_ref())?.parse().ok()?;
-                Some(SocketAddr::new(address, candidate.port))
-            })
+        self.ice_candidates.iter().filter(|candidate| candidate.protocol == "udp").find_map(|candidate| {
+            let address: IpAddr = candidate.address.as_ref().or(candidate.ip.as_ref())?.parse().ok()?;
+            Some(SocketAddr::new(address, candidate.port))
+        })
     }
 }
 

@@ -1,8 +1,13 @@
 //! Loads a server that speaks the call vocabulary, and reports what it costs; see `benches/README.md`.
 
+mod capacity;
+mod floor;
+mod memory;
 mod options;
+mod overload;
 mod progress;
 mod run;
+mod table;
 
 use std::process::ExitCode;
 
@@ -24,13 +29,28 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// What sealing and sending alone cost
+    Floor(floor::Options),
+    /// The most that a server carries
+    Capacity(capacity::Options),
+    /// What a server does with more than it carries
+    Overload(overload::Options),
+    /// What joining and leaving leaves behind
+    Memory(memory::Options),
+    /// The standard table, written to a page
+    Table(table::Options),
+}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         None => run::run(&cli.run),
-        Some(command) => match command {},
+        Some(Command::Floor(options)) => floor::run(&options),
+        Some(Command::Capacity(options)) => capacity::run(&options),
+        Some(Command::Overload(options)) => overload::run(&options),
+        Some(Command::Memory(options)) => memory::run(&options),
+        Some(Command::Table(options)) => table::run(&options),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -45,6 +45,9 @@ pub(crate) struct LoadOptions {
     /// Peers a second that begin to join.
     #[arg(long, default_value_t = 100.0, value_parser = positive)]
     pub(crate) join_rate: f64,
+    /// Ask for the smallest size of all cameras but one of each room (`preferredLayers` in `consume`).
+    #[arg(long)]
+    pub(crate) thumbnails: bool,
     /// Do not ask for what is missing. Browsers do.
     #[arg(long)]
     pub(crate) no_nack: bool,
@@ -76,8 +79,8 @@ pub(crate) struct RunOptions {
     /// Receivers a second that leave, and as many that join, while it is measured.
     #[arg(long, default_value_t = 0.0)]
     pub(crate) churn: f64,
-    /// Receivers that join while it is measured, at --join-rate, and stay.
-    #[arg(long, default_value_t = 0)]
+    /// Receivers that join, at --join-rate, and stay: measured before, meanwhile and after, --duration each.
+    #[arg(long, default_value_t = 0, conflicts_with = "windows")]
     pub(crate) late_joins: u32,
     /// Percent of audio or of video that may be missing; beyond it the exit code is 1.
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
@@ -119,6 +122,7 @@ impl LoadOptions {
             sizes: if self.simulcast { usize::from(self.layers) } else { 1 },
             join_rate: self.join_rate,
             nack: !self.no_nack,
+            thumbnails: self.thumbnails,
             gro: !self.no_gro,
             active_rooms: u32::MAX,
             seed: self.seed,
@@ -138,8 +142,19 @@ impl LoadOptions {
 }
 
 impl RunOptions {
-    pub(crate) fn motion(&self) -> Motion {
-        Motion { churn: self.churn, late_joins: self.late_joins }
+    /// What is measured, in order: its name, and who comes and goes.
+    pub(crate) fn phases(&self) -> Vec<(String, Motion)> {
+        let quiet = Motion { churn: self.churn, late_joins: 0 };
+        if self.late_joins > 0 {
+            let joining = Motion { late_joins: self.late_joins, ..quiet };
+            return [("before", quiet), ("joining", joining), ("after", quiet)]
+                .map(|(l, m)| (l.to_owned(), m))
+                .to_vec();
+        }
+        if self.windows == 1 {
+            return vec![("steady".to_owned(), quiet)];
+        }
+        (1..=self.windows).map(|window| (format!("window {window}"), quiet)).collect()
     }
 
     pub(crate) fn duration(&self) -> Duration {

@@ -23,7 +23,7 @@ const FLOOR_JOINED: [usize; 3] = [1, 4, 8];
 
 /// Runs and reports; whether media arrived as it should.
 pub(crate) fn run(options: &RunOptions) -> Result<bool, Failure> {
-    let (report, course) = measured(options)?;
+    let (report, course) = measured(options, std::env::args().collect::<Vec<_>>().join(" "))?;
     let mut out = stdout().lock();
     if options.output.json {
         serde_json::to_writer_pretty(&mut out, &report)?;
@@ -43,7 +43,8 @@ pub(crate) fn run(options: &RunOptions) -> Result<bool, Failure> {
     Ok(report.problems.is_empty())
 }
 
-fn measured(options: &RunOptions) -> Result<(RunReport, Vec<Slice>), Failure> {
+/// Runs. The course comes in tenths of a second.
+pub(crate) fn measured(options: &RunOptions, command: String) -> Result<(RunReport, Vec<Slice>), Failure> {
     let plan = options.load.plan()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -54,10 +55,9 @@ fn measured(options: &RunOptions) -> Result<(RunReport, Vec<Slice>), Failure> {
         load.wait(Duration::from_secs_f64(options.warm_up.max(0.0))).await;
         let resident = load.resident_bytes();
         let mut phases = Vec::new();
-        for window in 1..=options.windows {
-            let label = if options.windows == 1 { "steady".to_owned() } else { format!("window {window}") };
-            progress.say(&format!("measuring: {window} of {}", options.windows));
-            phases.push(load.measure(&label, options.duration(), options.motion()).await?);
+        for (label, motion) in options.phases() {
+            progress.say(&format!("measuring: {label}"));
+            phases.push(load.measure(&label, options.duration(), motion).await?);
         }
         let course = load.course().await?;
         let floor = if options.no_floor {
@@ -84,7 +84,7 @@ fn measured(options: &RunOptions) -> Result<(RunReport, Vec<Slice>), Failure> {
         let bare = floor.first().map(|floor| floor.cpu_us_per_packet);
         let report = RunReport {
             machine: Machine::here(),
-            command: std::env::args().collect::<Vec<_>>().join(" "),
+            command,
             peers: plan.peers(),
             consumers: plan.consumers(),
             joins,
