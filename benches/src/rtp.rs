@@ -133,7 +133,7 @@ impl<'a> HeaderWriter<'a> {
 
     /// Ends the header; returns its length.
     pub fn end(self) -> usize {
-        while self.packet.len() % 4 != 0 {
+        while !self.packet.len().is_multiple_of(4) {
             self.packet.push(0);
         }
         let words = (self.packet.len() - self.block_at) / 4;

@@ -118,7 +118,7 @@ impl FeedbackWriter {
                 Err(_) => out.extend_from_slice(&delta.to_be_bytes()),
             }
         }
-        while out.len() % 4 != 0 {
+        while !out.len().is_multiple_of(4) {
             out.push(0);
         }
         let words = (out.len() / 4 - 1) as u16;

@@ -208,7 +208,7 @@ impl Load {
     ///
     /// # Errors
     /// A thread died, or the server did.
-    pub async fn course(&mut self) -> Result<Vec<Slice>, LoadError> {
+    pub async fn course(&self) -> Result<Vec<Slice>, LoadError> {
         let moment = self.moment().await?;
         let mut course: Vec<Slice> = Vec::new();
         for thread in &moment.threads {
@@ -353,7 +353,7 @@ impl Load {
         everybody
     }
 
-    async fn moment(&mut self) -> Result<Moment, LoadError> {
+    async fn moment(&self) -> Result<Moment, LoadError> {
         let mut threads = Vec::new();
         for thread in &self.shared.threads {
             threads.push(thread.snapshot().await?);

@@ -1,12 +1,14 @@
 //! Loads a server that speaks the call vocabulary, and reports what it costs; see `benches/README.md`.
 
 mod capacity;
+mod check;
 mod floor;
 mod memory;
 mod options;
 mod overload;
 mod progress;
 mod run;
+mod server;
 mod table;
 
 use std::process::ExitCode;
@@ -38,6 +40,8 @@ enum Command {
     Overload(overload::Options),
     /// What joining and leaving leaves behind
     Memory(memory::Options),
+    /// That media of every kind arrives through a server that is started for it
+    Check(check::Options),
     /// The standard table, written to a page
     Table(table::Options),
 }
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         Some(Command::Capacity(options)) => capacity::run(&options),
         Some(Command::Overload(options)) => overload::run(&options),
         Some(Command::Memory(options)) => memory::run(&options),
+        Some(Command::Check(options)) => check::run(&options),
         Some(Command::Table(options)) => table::run(&options),
     };
     match result {

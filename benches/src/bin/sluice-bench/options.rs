@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use benches::run::{Motion, Plan};
-use clap::Args;
+use clap::{Args, Command};
+
+use crate::Failure;
 
 /// A load.
 #[derive(Debug, Clone, Args)]
@@ -162,6 +164,13 @@ impl RunOptions {
     }
 }
 
+/// Reads words as the command line would.
+pub(crate) fn parsed<T: Args>(words: &str) -> Result<T, Failure> {
+    let all = std::iter::once("sluice-bench").chain(words.split_whitespace());
+    let matches = T::augment_args(Command::new("sluice-bench")).try_get_matches_from(all)?;
+    Ok(T::from_arg_matches(&matches)?)
+}
+
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number > 0.0 && number <= 1e6 => Ok(number),
@@ -171,41 +180,32 @@ fn positive(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
 
-    #[derive(Debug, Parser)]
-    struct Cli {
-        #[command(flatten)]
-        run: RunOptions,
-    }
-
-    fn plan(arguments: &[&str]) -> Result<Plan, String> {
-        let all = std::iter::once("sluice-bench").chain(arguments.iter().copied());
-        Cli::try_parse_from(all).map_err(|error| error.to_string())?.run.load.plan()
+    fn plan(words: &str) -> Result<Plan, String> {
+        parsed::<RunOptions>(words).map_err(|error| error.to_string())?.load.plan()
     }
 
     #[test]
     fn one_publisher_is_the_default_unless_there_is_a_mesh() {
-        assert_eq!(plan(&["--subscribers", "5"]).unwrap().publishers, 1);
-        assert_eq!(plan(&["--mesh", "4"]).unwrap().publishers, 0);
-        assert_eq!(plan(&["--mesh", "4", "--simulcast"]).unwrap().sizes, 3);
+        assert_eq!(plan("--subscribers 5").unwrap().publishers, 1);
+        assert_eq!(plan("--mesh 4").unwrap().publishers, 0);
+        assert_eq!(plan("--mesh 4 --simulcast").unwrap().sizes, 3);
     }
 
     #[test]
     fn what_makes_no_sense_is_refused_with_its_name() {
-        let cases: [(&[&str], &str); 6] = [
-            (&[], "--subscribers"),
-            (&["--subscribers", "5", "--video-kbps", "0"], "--video-kbps"),
-            (&["--subscribers", "5", "--audio", "--video-kbps", "0", "--simulcast"], "--simulcast"),
-            (&["--subscribers", "5", "--join-rate", "0"], "--join-rate"),
-            (&["--subscribers", "5", "--layers", "4"], "--layers"),
-            (&["--subscribers", "five"], "--subscribers"),
+        let cases = [
+            ("", "--subscribers"),
+            ("--subscribers 5 --video-kbps 0", "--video-kbps"),
+            ("--subscribers 5 --audio --video-kbps 0 --simulcast", "--simulcast"),
+            ("--subscribers 5 --join-rate 0", "--join-rate"),
+            ("--subscribers 5 --layers 4", "--layers"),
+            ("--subscribers five", "--subscribers"),
         ];
         for (arguments, named) in cases {
             let problem = plan(arguments).unwrap_err();
-            assert!(problem.contains(named), "{arguments:?}: {problem}");
+            assert!(problem.contains(named), "{arguments}: {problem}");
         }
     }
 }

@@ -2,7 +2,6 @@
 
 mod page;
 mod rows;
-mod server;
 mod target;
 
 use std::path::PathBuf;
@@ -12,8 +11,8 @@ use clap::Args;
 
 use crate::Failure;
 use crate::progress::Progress;
+use crate::server::{Cores, Server};
 use page::Page;
-use server::{Cores, Server};
 use target::Target;
 
 /// Runs the standard table against a server that it starts itself, and writes a page of results. Nothing else should run on

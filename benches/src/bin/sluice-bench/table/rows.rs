@@ -1,12 +1,12 @@
 //! The loads of the table.
 
 use benches::report::RunReport;
-use clap::{Args, Command};
+use clap::Args;
 
-use super::server::Server;
 use super::target::{MEDIASOUP_AUDIO, MEDIASOUP_FAN_OUT, MEDIASOUP_MESH, Reference, Target, short};
 use super::{Bench, Row};
-use crate::options::RunOptions;
+use crate::options::{RunOptions, parsed};
+use crate::server::Server;
 use crate::{Failure, capacity, memory, overload, run};
 
 /// In the order in which they run.
@@ -281,10 +281,7 @@ fn load(bench: &mut Bench, name: &str, server: &Server, words: &str) -> Result<R
 fn command<T: Args>(bench: &mut Bench, subcommand: &str, server: &Server, words: &str) -> Result<T, Failure> {
     let noted = format!("sluice-bench {subcommand} {words}").split_whitespace().collect::<Vec<_>>().join(" ");
     bench.page.commands.push(noted);
-    let (url, pid) = (server.url(), server.pid().to_string());
-    let all = ["sluice-bench", "--url", &url, "--server-pid", &pid].into_iter().chain(words.split_whitespace());
-    let matches = T::augment_args(Command::new("sluice-bench")).try_get_matches_from(all)?;
-    Ok(T::from_arg_matches(&matches)?)
+    parsed(&format!("--url {} --server-pid {} {words}", server.url(), server.pid()))
 }
 
 /// A part of mediasoup's CPU.
@@ -307,15 +304,7 @@ fn latency_against_mediasoup(bench: &mut Bench, name: &str, report: &RunReport, 
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Debug, Parser)]
-    struct Cli {
-        #[command(flatten)]
-        run: RunOptions,
-    }
 
     #[test]
     fn rooms_follow_the_rate_within_limits() {
@@ -327,7 +316,7 @@ mod tests {
 
     #[test]
     fn what_every_row_asks_for_is_an_option() {
-        let all = ["sluice-bench", "--subscribers", "1"].into_iter().chain(WINDOWS.split_whitespace());
-        assert!(Cli::try_parse_from(all).unwrap().run.load.plan().is_ok());
+        let options: RunOptions = parsed(&format!("--subscribers 1 {WINDOWS}")).unwrap();
+        assert!(options.load.plan().is_ok());
     }
 }

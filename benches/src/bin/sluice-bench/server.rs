@@ -1,4 +1,4 @@
-//! The server under test: started for each row, on free ports, on its own cores.
+//! The server under test: on free ports, on its own cores.
 
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
