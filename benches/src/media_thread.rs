@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::association::Association;
 use crate::endpoint::subscriber::StreamSetup;
-use crate::endpoint::{Endpoint, Publisher, Role, Subscriber, Wire};
+use crate::endpoint::{Endpoint, Publisher, Reception, Role, Subscriber, Wire};
 use crate::signalling::parameters::MediaKind;
 use crate::stamp;
 use crate::stats::{Recorder, Snapshot};
@@ -37,7 +37,7 @@ pub type EndpointId = u64;
 #[derive(Debug)]
 enum Command {
     Publish { id: EndpointId, producer: Producers, association: Box<Association>, publisher: Box<Publisher> },
-    Subscribe { id: EndpointId, association: Box<Association>, ssrc: u32, gro: bool },
+    Subscribe { id: EndpointId, association: Box<Association>, ssrc: u32, reception: Reception },
     AddStream { id: EndpointId, stream: StreamSetup },
     SetActive { id: EndpointId, is_active: bool },
     Remove { id: EndpointId },
@@ -91,10 +91,9 @@ impl MediaThread {
         });
     }
 
-    /// Hands over a transport from the server. `ssrc`: who it is in RTCP; `gro`: whether datagrams that were joined may arrive
-    /// joined.
-    pub fn subscribe(&self, id: EndpointId, association: Association, ssrc: u32, gro: bool) {
-        self.tell(Command::Subscribe { id, association: Box::new(association), ssrc, gro });
+    /// Hands over a transport from the server. `ssrc`: who it is in RTCP.
+    pub fn subscribe(&self, id: EndpointId, association: Association, ssrc: u32, reception: Reception) {
+        self.tell(Command::Subscribe { id, association: Box::new(association), ssrc, reception });
     }
 
     /// Announces a stream of a transport.
@@ -257,11 +256,12 @@ impl Loop {
     fn carry_out(&mut self, command: Command) {
         match command {
             Command::Publish { id, producer, association, publisher } => {
-                self.add(id, *association, true, Role::Publisher(*publisher), producer);
+                let reception = Reception { gro: true, time_stamps: false };
+                self.add(id, *association, reception, Role::Publisher(*publisher), producer);
             }
-            Command::Subscribe { id, association, ssrc, gro } => {
+            Command::Subscribe { id, association, ssrc, reception } => {
                 let role = Role::Subscriber(Subscriber::new(Instant::now(), ssrc));
-                self.add(id, *association, gro, role, Producers::default());
+                self.add(id, *association, reception, role, Producers::default());
             }
             Command::AddStream { id, stream } => {
                 if let Some(Role::Subscriber(subscriber)) = self.role(id) {
@@ -284,9 +284,16 @@ impl Loop {
         self.endpoints.get_mut(place)?.as_mut().map(|entry| &mut entry.endpoint.role)
     }
 
-    fn add(&mut self, id: EndpointId, association: Association, gro: bool, role: Role, producers: Producers) {
+    fn add(
+        &mut self,
+        id: EndpointId,
+        association: Association,
+        reception: Reception,
+        role: Role,
+        producers: Producers,
+    ) {
         let now = Instant::now();
-        let Ok(mut wire) = Wire::new(now, association, gro) else {
+        let Ok(mut wire) = Wire::new(now, association, reception) else {
             self.recorder.totals.send_failed += 1;
             return;
         };

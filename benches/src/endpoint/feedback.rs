@@ -78,7 +78,9 @@ impl FeedbackWriter {
         self.arrivals.sort_unstable();
         self.arrivals.dedup_by_key(|(number, _)| *number);
         let Some(&(first, first_tick)) = self.arrivals.first() else { return false };
-        let mut base = self.next.map_or(first, |next| next.min(first));
+        // What comes late is told by itself: the others around it were told already.
+        let late = self.next.filter(|next| first < *next);
+        let mut base = self.next.filter(|_| late.is_none()).unwrap_or(first);
         // A hole that no message holds is left out: it is a path that was dead.
         if first - base >= STATUSES_MAX {
             base = first;
@@ -90,7 +92,8 @@ impl FeedbackWriter {
         let mut taken = 0;
         for &(number, tick) in &self.arrivals {
             let Ok(delta) = i16::try_from(tick - last) else { break };
-            if number - base >= STATUSES_MAX {
+            let is_told_apart = late.is_some_and(|next| number >= next || number != base + taken as u64);
+            if number - base >= STATUSES_MAX || is_told_apart {
                 break;
             }
             self.symbols.resize((number - base) as usize, 0);
@@ -100,7 +103,7 @@ impl FeedbackWriter {
             taken += 1;
         }
         self.arrivals.drain(..taken);
-        self.next = Some(base + self.symbols.len() as u64);
+        self.next = Some(late.unwrap_or(base + self.symbols.len() as u64));
 
         out.clear();
         out.extend_from_slice(&[0x80 | TRANSPORT_CC, RTPFB, 0, 0]);
@@ -205,6 +208,22 @@ mod tests {
         assert!(writer.write(&mut out, 1, 2));
         let message = TransportLayerCc::unmarshal(&mut bytes::Bytes::from(out)).unwrap();
         assert_eq!((message.base_sequence_number, message.packet_status_count), (11, 3));
+    }
+
+    /// Harm prevented: packets that were told as received would be told as lost, and a server would take the path for bad.
+    #[test]
+    fn what_comes_late_takes_nothing_back() {
+        let mut writer = FeedbackWriter::new(Instant::now());
+        let mut out = Vec::new();
+        feed(&mut writer, &[(10, 0), (11, 0), (14, 0), (15, 0)]);
+        assert_eq!(told(&mut writer).len(), 4);
+        feed(&mut writer, &[(13, 5000), (16, 5250), (18, 5500)]);
+        let mut spans = Vec::new();
+        while writer.write(&mut out, 1, 2) {
+            let message = TransportLayerCc::unmarshal(&mut bytes::Bytes::from(out.clone())).unwrap();
+            spans.push((message.base_sequence_number, message.packet_status_count));
+        }
+        assert_eq!(spans, [(13, 1), (16, 3)]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 pub use publisher::Publisher;
 pub use subscriber::{Stream, Subscriber};
-pub use wire::Wire;
+pub use wire::{Reception, Wire};
 
 use crate::rtp::Datagram;
 use crate::stats::Recorder;

@@ -13,6 +13,15 @@ use crate::ice::CONSENT_INTERVAL;
 use crate::source::Outgoing;
 use crate::stats::Recorder;
 
+/// What the kernel is asked for with what arrives.
+#[derive(Debug, Clone, Copy)]
+pub struct Reception {
+    /// Datagrams that were joined may arrive joined.
+    pub gro: bool,
+    /// Each says when it arrived.
+    pub time_stamps: bool,
+}
+
 /// The way to the server.
 #[derive(Debug)]
 pub struct Wire {
@@ -28,16 +37,20 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Takes over a connected transport. `gro`: whether datagrams that were joined may arrive joined.
+    /// Takes over a connected transport.
     ///
     /// # Errors
     /// The kernel refuses what it must support, like telling addresses.
-    pub fn new(now: Instant, association: Association, gro: bool) -> io::Result<Self> {
+    pub fn new(now: Instant, association: Association, reception: Reception) -> io::Result<Self> {
         let socket = UdpSocket::from_std(association.socket);
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-        if !gro {
-            // A kernel without it joins nothing anyway.
+        // What is not needed costs nothing. A kernel that does not know it does not do it.
+        let _ = setsockopt(&socket, sockopt::Ipv4PacketInfo, &false);
+        if !reception.gro {
             let _ = setsockopt(&socket, sockopt::UdpGroSegment, &false);
+        }
+        if !reception.time_stamps {
+            let _ = setsockopt(&socket, sockopt::ReceiveTimestampns, &false);
         }
         Ok(Self {
             socket,

@@ -12,7 +12,7 @@ pub use machine::Machine;
 use crate::floor::Floor;
 use crate::run::{Joins, Phase, Plan};
 
-/// Streams of audio and video that may be on their way at either end of what is measured, percent of what was published.
+/// What may be on its way at either end of what is measured, percent of what was published.
 const ON_THE_WAY_PERCENT: f64 = 2.0;
 
 /// A whole run.
@@ -95,8 +95,9 @@ pub fn median(mut values: Vec<f64>) -> Option<f64> {
     }
 }
 
-/// What keeps a phase from being a measurement. `max_loss_percent` of either kind may be missing.
-pub fn problems(plan: &Plan, phase: &Phase, max_loss_percent: f64) -> Vec<String> {
+/// What keeps a phase from being a measurement. `max_loss_percent` of either kind may be missing; `may_be_silent`: streams of
+/// which nothing comes are no problem.
+pub fn problems(plan: &Plan, phase: &Phase, max_loss_percent: f64, may_be_silent: bool) -> Vec<String> {
     let mut problems = Vec::new();
     let label = &phase.label;
     if phase.packets_forwarded == 0 {
@@ -114,7 +115,7 @@ pub fn problems(plan: &Plan, phase: &Phase, max_loss_percent: f64) -> Vec<String
             _ => {}
         }
     }
-    if phase.silent_streams > 0 {
+    if phase.silent_streams > 0 && !may_be_silent {
         problems.push(format!("{label}: of {} streams, {} got nothing", phase.streams, phase.silent_streams));
     }
     let delivered_min = 100.0 - max_loss_percent - ON_THE_WAY_PERCENT;
@@ -157,6 +158,90 @@ pub fn warnings(phase: &Phase) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::phase::{Feedback, GeneratorCost, KindReport, Latency};
+
+    /// A second in which nothing went wrong.
+    fn sound() -> (Plan, Phase) {
+        let plan = Plan { audio: true, ..crate::run::plan::tests::plan() };
+        let kind = KindReport { expected: 100, received: 100, loss_percent: 0.0, latency: Latency::default() };
+        let phase = Phase {
+            label: "test".to_owned(),
+            seconds: 1.0,
+            packets_published: 2,
+            packets_forwarded: 200,
+            packets_per_second: 200.0,
+            mean_datagram_bytes: 600.0,
+            streams: 100,
+            silent_streams: 0,
+            audio: Some(kind.clone()),
+            video: Some(kind),
+            loss_percent: 0.0,
+            delivered_percent: Some(99.0),
+            latency: Latency::default(),
+            server: None,
+            generator: GeneratorCost {
+                busiest_thread_percent: 10.0,
+                cpu_percent: 10.0,
+                cpu_us_per_packet: 1.0,
+                is_saturated: false,
+                frames_left_out: 0,
+                send_failed: 0,
+            },
+            feedback: Feedback {
+                transport_feedback_sent: 1,
+                nacks_sent: 0,
+                plis_sent: 0,
+                key_frames_asked: 0,
+                repeats_received: 0,
+                repeats_sent: 0,
+                duplicates: 0,
+                unknown: 0,
+                not_opened: 0,
+            },
+        };
+        (plan, phase)
+    }
+
+    /// What is said of a phase that `change` has spoilt.
+    fn said(change: impl FnOnce(&mut Phase)) -> String {
+        let (plan, mut phase) = sound();
+        change(&mut phase);
+        problems(&plan, &phase, 1.0, false).join("; ")
+    }
+
+    fn lossy(phase: &mut Phase) {
+        if let Some(audio) = &mut phase.audio {
+            audio.loss_percent = 1.5;
+        }
+    }
+
+    /// Harm prevented: a figure that stands for media that did not arrive.
+    #[test]
+    fn whatever_keeps_media_from_arriving_is_a_problem() {
+        assert_eq!(said(|_| ()), "");
+        assert!(said(|phase| phase.packets_forwarded = 0).contains("no media arrived"));
+        assert!(said(|phase| phase.video = None).contains("no video arrived"));
+        assert!(said(lossy).contains("1.500 % of the audio"));
+        assert!(said(|phase| phase.silent_streams = 3).contains("3 got nothing"));
+        assert!(said(|phase| phase.delivered_percent = Some(90.0)).contains("only 90.00 %"));
+        assert!(said(|phase| phase.feedback.not_opened = 4).contains("4 packets did not open"));
+    }
+
+    #[test]
+    fn where_the_server_chooses_who_is_seen_silence_is_no_problem() {
+        let (plan, mut phase) = sound();
+        phase.silent_streams = 3;
+        assert!(problems(&plan, &phase, 1.0, true).is_empty());
+    }
+
+    #[test]
+    fn what_distorts_a_figure_is_told_beside_it() {
+        let (_, mut phase) = sound();
+        assert!(warnings(&phase).is_empty());
+        phase.generator.is_saturated = true;
+        phase.generator.frames_left_out = 2;
+        assert_eq!(warnings(&phase).len(), 2);
+    }
 
     #[test]
     fn a_median_is_the_middle() {

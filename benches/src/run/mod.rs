@@ -28,6 +28,8 @@ use peer::Shared;
 
 /// Receivers whose packets are opened, spread over all; one in each room at least.
 const SAMPLED_RECEIVERS: u64 = 16;
+/// Leaving is as many times faster than joining.
+const LEAVE_SPEED: f64 = 4.0;
 /// Files that are open besides a peer's own two or three.
 const FILES_MARGIN: u64 = 64;
 /// A peer's sockets: signalling, and one for each direction. The floor has one more for each receiver.
@@ -257,10 +259,10 @@ impl Load {
         &self.shared.plan
     }
 
-    /// All leave, at the rate at which they came.
+    /// All leave, faster than they came.
     pub async fn leave(&mut self) {
         let mut leaving = JoinSet::new();
-        let mut pace = interval(Duration::from_secs_f64(1.0 / self.plan().join_rate));
+        let mut pace = interval(Duration::from_secs_f64(1.0 / (LEAVE_SPEED * self.plan().join_rate)));
         for peer in std::mem::take(&mut self.peers) {
             pace.tick().await;
             let shared = Arc::clone(&self.shared);

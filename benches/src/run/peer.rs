@@ -14,13 +14,14 @@ use tokio::task::JoinHandle;
 use super::plan::Plan;
 use crate::association::{Association, AssociationError};
 use crate::dtls::Identity;
-use crate::endpoint::Publisher;
 use crate::endpoint::subscriber::StreamSetup;
+use crate::endpoint::{Publisher, Reception};
 use crate::media_thread::{EndpointId, MediaThread, Producers};
 use crate::signalling::call::{Direction, RemoteProducer};
 use crate::signalling::parameters::{self, MediaKind, VideoIdentity};
 use crate::signalling::{Call, Event, SignalError, SocketIo};
 use crate::source::{AudioSource, OutgoingStream, VideoLayer, VideoSource};
+use crate::stamp;
 
 /// Consumers that one peer asks for at once.
 const CONCURRENT_CONSUMES: usize = 8;
@@ -53,6 +54,8 @@ pub struct Shared {
     pub threads: Vec<MediaThread>,
     /// When the run began.
     pub begun: Instant,
+    /// What its rooms are called: whoever else loads the server is in others.
+    name: String,
     identity: IdentityOf,
     /// The server's ids of our producers.
     producers: Mutex<HashMap<String, KnownProducer>>,
@@ -118,6 +121,7 @@ impl Shared {
             plan,
             threads,
             begun,
+            name: format!("bench-{}-{}", std::process::id(), stamp::wall_ns()),
             identity: IdentityOf(identity),
             producers: Mutex::default(),
             counters: Mutex::default(),
@@ -174,7 +178,7 @@ impl Peer {
         let since = Instant::now();
         let plan = &shared.plan;
         let (socket, events) = SocketIo::connect(&plan.url, plan.token.as_deref()).await?;
-        let call = Call::new(socket, &format!("bench-{}-{}", plan.seed, setup.room));
+        let call = Call::new(socket, &format!("{}-{}", shared.name, setup.room));
         let router = call.create_room().await?;
         let capabilities = parameters::receive_capabilities(&router, plan.nack).map_err(PeerError::NoCodec)?;
         call.join(&format!("peer-{}", setup.number), &capabilities).await?;
@@ -285,7 +289,8 @@ impl Receiver {
         call.connect_transport(&transport.id, &shared.identity.0.fingerprint).await?;
         let association = Association::connect(&transport, &shared.identity.0, !setup.number).await?;
         let endpoint = shared.next_endpoint();
-        shared.thread(endpoint).subscribe(endpoint, association, shared.next_ssrc(), shared.plan.gro);
+        let reception = Reception { gro: shared.plan.gro, time_stamps: setup.is_sampled };
+        shared.thread(endpoint).subscribe(endpoint, association, shared.next_ssrc(), reception);
         Ok(Self {
             shared: Arc::clone(shared),
             call,

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use benches::process::Process;
-use benches::run::{Load, Motion, Phase};
+use benches::run::{Motion, Phase};
 use clap::Args;
 use serde::Serialize;
 
 use crate::Failure;
+use crate::load;
 use crate::options::LoadOptions;
-use crate::progress::Progress;
 
 /// Between a change of the load and measuring: estimates of paths climb.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -107,11 +106,7 @@ pub(crate) fn measured(options: &Options) -> Result<Report, Failure> {
     plan.active_rooms = 0;
     let all = plan.rooms;
     let duration = Duration::try_from_secs_f64(options.duration)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let progress = Progress::new();
-        let mut load = Load::start(plan, options.load.server_pid.map(Process))?;
-        load.join(|joined, all| progress.say(&format!("joined: {joined} of {all}"))).await?;
+    load::with(plan, options.load.server_pid, async |load, progress| {
         let (mut known, mut fails, mut tries, mut capacity) = (0, None, Vec::new(), None);
         let mut generator_ended_it = false;
         while let Some(rooms) = next_try(known, fails, all, &tries).filter(|_| tries.len() < STEPS_MAX) {
@@ -150,8 +145,6 @@ pub(crate) fn measured(options: &Options) -> Result<Report, Failure> {
             load.wait(SETTLE).await;
             half = Some(load.measure("half load", 2 * duration, Motion::default()).await?);
         }
-        load.leave().await;
-        progress.done();
         let is_lower_bound = generator_ended_it || fails.is_none();
         Ok(Report { rooms: known, rooms_joined: all, capacity, half, tries, is_lower_bound })
     })

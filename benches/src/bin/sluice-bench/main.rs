@@ -3,6 +3,7 @@
 mod capacity;
 mod check;
 mod floor;
+mod load;
 mod memory;
 mod options;
 mod overload;
@@ -18,7 +19,7 @@ use clap::{Parser, Subcommand};
 use options::RunOptions;
 
 /// Why there is no result.
-type Failure = Box<dyn std::error::Error>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Loads a server that speaks the call vocabulary over Socket.IO, and reports what it costs.
 #[derive(Debug, Parser)]

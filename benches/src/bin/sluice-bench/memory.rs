@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use benches::process::Process;
-use benches::run::Load;
 use clap::Args;
 use serde::Serialize;
 
 use crate::Failure;
+use crate::load;
 use crate::options::LoadOptions;
-use crate::progress::Progress;
 
 /// Between the last leave and looking: a server may tidy up.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -50,22 +49,14 @@ pub(crate) fn measured(options: &Options) -> Result<Report, Failure> {
     let at_start = server.resident_bytes().map_err(|error| format!("--server-pid {pid}: {error}"))?;
     let transports = f64::from(plan.receivers() + plan.rooms * plan.senders());
     let peers = plan.peers();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let progress = Progress::new();
-        let (mut after, mut per_idle_transport) = (Vec::new(), f64::NAN);
-        for cycle in 1..=options.cycles {
-            let mut load = Load::start(plan.clone(), Some(server))?;
-            load.join(|joined, all| progress.say(&format!("cycle {cycle}: {joined} of {all}"))).await?;
-            per_idle_transport = server.resident_bytes()?.saturating_sub(at_start) as f64 / transports;
-            load.leave().await;
-            drop(load);
-            tokio::time::sleep(SETTLE).await;
-            after.push(server.resident_bytes()?);
-        }
-        progress.done();
-        Ok(Report { joins: u64::from(peers) * u64::from(options.cycles), at_start, after, per_idle_transport })
-    })
+    let (mut after, mut per_idle_transport) = (Vec::new(), f64::NAN);
+    for _ in 0..options.cycles {
+        let with_all = load::with(plan.clone(), Some(pid), async |_, _| Ok(server.resident_bytes()?))?;
+        per_idle_transport = with_all.saturating_sub(at_start) as f64 / transports;
+        std::thread::sleep(SETTLE);
+        after.push(server.resident_bytes()?);
+    }
+    Ok(Report { joins: u64::from(peers) * u64::from(options.cycles), at_start, after, per_idle_transport })
 }
 
 /// Joins, leaves and prints.

@@ -56,7 +56,7 @@ pub(crate) struct LoadOptions {
     /// Let the kernel hand over each datagram by itself, even those that were sent joined (UDP GSO): as a browser receives.
     #[arg(long)]
     pub(crate) no_gro: bool,
-    /// What is left to chance: the same seed, the same choices. It also names the rooms.
+    /// What is left to chance: the same seed, the same choices.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// Threads that carry media.
@@ -87,6 +87,9 @@ pub(crate) struct RunOptions {
     /// Percent of audio or of video that may be missing; beyond it the exit code is 1.
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     pub(crate) max_loss: f64,
+    /// Streams of which nothing comes are no failure: the server chooses who is seen (last-N).
+    #[arg(long)]
+    pub(crate) allow_silent: bool,
     /// Leave out the floor.
     #[arg(long)]
     pub(crate) no_floor: bool,

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use benches::process::Process;
-use benches::run::{Load, Motion, Phase};
+use benches::run::{Motion, Phase};
 use benches::stats::{SLICE, Slice};
 use clap::Args;
 use serde::Serialize;
 
 use crate::Failure;
+use crate::load;
 use crate::options::LoadOptions;
-use crate::progress::Progress;
 
 /// Between a join and measuring.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -55,11 +54,7 @@ pub(crate) fn measured(options: &Options) -> Result<Report, Failure> {
     }
     plan.active_rooms = base;
     let duration = Duration::try_from_secs_f64(options.duration)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let progress = Progress::new();
-        let mut load = Load::start(plan, options.load.server_pid.map(Process))?;
-        load.join(|joined, all| progress.say(&format!("joined: {joined} of {all}"))).await?;
+    load::with(plan, options.load.server_pid, async |load, progress| {
         load.wait(SETTLE).await;
         progress.say("before");
         let mut phases = vec![load.measure("before", duration, Motion::default()).await?];
@@ -72,8 +67,6 @@ pub(crate) fn measured(options: &Options) -> Result<Report, Failure> {
         phases.push(load.measure("after", duration, Motion::default()).await?);
         let course = load.course().await?;
         let recovery = recovery(&course, ended_at, phases[0].packets_per_second);
-        load.leave().await;
-        progress.done();
         Ok(Report { phases, recovery_ms: recovery.map(|time| time.as_secs_f64() * 1e3) })
     })
 }

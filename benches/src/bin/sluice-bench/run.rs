@@ -5,14 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use benches::floor::{self, Floor, FloorOptions};
-use benches::process::Process;
 use benches::report::{self, Machine, Median, RunReport, html, markdown, text};
-use benches::run::{Load, Phase, Plan};
+use benches::run::{Phase, Plan};
 use benches::stats::Slice;
 
 use crate::Failure;
+use crate::load;
 use crate::options::RunOptions;
-use crate::progress::Progress;
 
 /// Between the last packet and the floor.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -46,11 +45,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<bool, Failure> {
 /// Runs. The course comes in tenths of a second.
 pub(crate) fn measured(options: &RunOptions, command: String) -> Result<(RunReport, Vec<Slice>), Failure> {
     let plan = options.load.plan()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let progress = Progress::new();
-        let mut load = Load::start(plan.clone(), options.load.server_pid.map(Process))?;
-        load.join(|joined, all| progress.say(&format!("joined: {joined} of {all}"))).await?;
+    load::with(plan.clone(), options.load.server_pid, async |load, progress| {
         progress.say("warming up");
         load.wait(Duration::from_secs_f64(options.warm_up.max(0.0))).await;
         let resident = load.resident_bytes();
@@ -69,12 +64,11 @@ pub(crate) fn measured(options: &RunOptions, command: String) -> Result<(RunRepo
             load.wait(SETTLE).await;
             floor(&plan, &phases, options.load.server_pid)?
         };
-        progress.say("leaving");
         let (joins, failed_joins) = (load.joins(), load.failed_joins().to_vec());
-        load.leave().await;
-        progress.done();
-        let mut problems: Vec<String> =
-            phases.iter().flat_map(|phase| report::problems(&plan, phase, options.max_loss)).collect();
+        let mut problems: Vec<String> = phases
+            .iter()
+            .flat_map(|phase| report::problems(&plan, phase, options.max_loss, options.allow_silent))
+            .collect();
         problems.extend(
             failed_joins
                 .first()

@@ -115,7 +115,7 @@ fn most(bench: &mut Bench) -> Result<(), Failure> {
         report
             .tries
             .iter()
-            .map(|this| format!("{:.0} ({:.2} % missing)", this.packets_per_second, this.loss_percent))
+            .map(|this| format!("to {} {:.2} % missing", this.rooms * ROOM, this.loss_percent))
             .collect::<Vec<_>>()
             .join(", ")
     ));
@@ -225,7 +225,7 @@ fn meeting(bench: &mut Bench) -> Result<(), Failure> {
     let name = "150 × 150, last-N 25, loudest 3";
     let server = bench.server(&[("LAST_N", "25"), ("LOUDEST_N", "3")])?;
     let words = "--mesh 150 --audio --video-kbps 600 --simulcast --layers 2 --thumbnails --join-rate 10 --duration 5 --warm-up 5 \
-                 --no-floor --max-loss 100";
+                 --no-floor --max-loss 100 --allow-silent";
     let options: RunOptions = command(bench, "", &server, words)?;
     let (report, _) = run::measured(&options, words.to_owned())?;
     bench.page.load(name, &report);
@@ -286,7 +286,7 @@ fn command<T: Args>(bench: &mut Bench, subcommand: &str, server: &Server, words:
 
 /// A part of mediasoup's CPU.
 fn against_mediasoup(bench: &mut Bench, name: &str, cpu_us: f64, reference: &Reference, part: f64) {
-    let what = format!("CPU per packet (1/{part:.0} of mediasoup's {})", reference.cpu_us_per_packet);
+    let what = format!("CPU per packet ({} {})", part_of_mediasoup(part), reference.cpu_us_per_packet);
     bench.target(Target::at_most(name, &what, cpu_us, reference.cpu_us_per_packet / part, "µs"));
 }
 
@@ -297,9 +297,13 @@ fn latency_against_mediasoup(bench: &mut Bench, name: &str, report: &RunReport, 
         ("p50", median.latency_p50_us, reference.latency_p50_us),
         ("p99", median.latency_p99_us, reference.latency_p99_us),
     ] {
-        let what = format!("{quantile} (1/{part:.0} of mediasoup's {})", short(theirs / 1e3));
+        let what = format!("{quantile} ({} {})", part_of_mediasoup(part), short(theirs / 1e3));
         bench.target(Target::at_most(name, &what, value / 1e3, theirs / part / 1e3, "ms"));
     }
+}
+
+fn part_of_mediasoup(part: f64) -> String {
+    if part > 1.0 { format!("1/{part:.0} of mediasoup's") } else { "mediasoup's".to_owned() }
 }
 
 #[cfg(test)]
