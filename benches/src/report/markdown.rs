@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use super::{RunReport, warnings};
 use crate::run::Phase;
+use crate::run::cost::ServerCost;
+use crate::run::phase::KindReport;
 
 /// One cell for each figure of a phase, in the order of [`HEADINGS`].
 const HEADINGS: [&str; 9] = [
@@ -77,12 +79,11 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 fn cells(phase: &Phase) -> Vec<String> {
-    let missing = |kind: &Option<crate::run::phase::KindReport>| {
+    let missing = |kind: &Option<KindReport>| {
         kind.as_ref().map_or("–".to_owned(), |kind| format!("{:.3} %", kind.loss_percent))
     };
     let latency = &phase.latency;
-    let server =
-        |figure: fn(&crate::run::phase::ServerCost) -> String| phase.server.as_ref().map_or("–".to_owned(), figure);
+    let server = |figure: fn(&ServerCost) -> String| phase.server.as_ref().map_or("–".to_owned(), figure);
     vec![
         phase.label.clone(),
         format!("{:.0}", phase.packets_per_second),

@@ -158,7 +158,8 @@ pub fn warnings(phase: &Phase) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::phase::{Feedback, GeneratorCost, KindReport, Latency};
+    use crate::run::cost::GeneratorCost;
+    use crate::run::phase::{Feedback, KindReport, Latency};
 
     /// A second in which nothing went wrong.
     fn sound() -> (Plan, Phase) {

@@ -1,5 +1,6 @@
 //! A load: peers that join, send, are measured, come and go.
 
+pub mod cost;
 pub mod peer;
 pub mod phase;
 pub mod plan;
@@ -17,13 +18,14 @@ use tokio::task::JoinSet;
 use tokio::time::{interval, sleep_until};
 
 pub use peer::{Peer, PeerError, PeerSetup};
-pub use phase::{Moment, Phase, ServerMoment};
+pub use phase::{Moment, Phase};
 pub use plan::Plan;
 
 use crate::dtls::{DtlsError, Identity};
 use crate::media_thread::{MediaThread, ThreadDied};
 use crate::process::Process;
 use crate::stats::Slice;
+use cost::ServerMoment;
 use peer::Shared;
 
 /// Receivers whose packets are opened, spread over all; one in each room at least.
