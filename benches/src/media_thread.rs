@@ -184,15 +184,7 @@ impl Loop {
             if self.poll.poll(&mut events, timeout).is_err_and(|error| error.kind() != ErrorKind::Interrupted) {
                 return;
             }
-            std::mem::swap(&mut unfinished, &mut again);
-            let ready = events.iter().map(|event| event.token()).filter(|token| *token != WAKER).map(|token| token.0);
-            for at in ready.chain(again.drain(..)) {
-                if self.receive(at) {
-                    unfinished.push(at);
-                }
-            }
-            let now = Instant::now();
-            self.run_timers(now);
+            // First: a stream is announced before its packets come.
             loop {
                 match self.commands.try_recv() {
                     Ok(command) => self.carry_out(command),
@@ -200,6 +192,14 @@ impl Loop {
                     Err(mpsc::TryRecvError::Disconnected) => return,
                 }
             }
+            std::mem::swap(&mut unfinished, &mut again);
+            let ready = events.iter().map(|event| event.token()).filter(|token| *token != WAKER).map(|token| token.0);
+            for at in ready.chain(again.drain(..)) {
+                if self.receive(at) {
+                    unfinished.push(at);
+                }
+            }
+            self.run_timers(Instant::now());
         }
     }
 
