@@ -147,6 +147,14 @@ impl LoadOptions {
 }
 
 impl RunOptions {
+    /// The plan, or what is wrong with it.
+    pub(crate) fn plan(&self) -> Result<Plan, String> {
+        if self.churn > 0.0 && self.load.subscribers == 0 {
+            return Err("--churn: those who come and go are receivers; give --subscribers".to_owned());
+        }
+        self.load.plan()
+    }
+
     /// What is measured, in order: its name, and who comes and goes.
     pub(crate) fn phases(&self) -> Vec<(String, Motion)> {
         let quiet = Motion { churn: self.churn, late_joins: 0 };
@@ -186,7 +194,7 @@ mod tests {
     use super::*;
 
     fn plan(words: &str) -> Result<Plan, String> {
-        parsed::<RunOptions>(words).map_err(|error| error.to_string())?.load.plan()
+        parsed::<RunOptions>(words).map_err(|error| error.to_string())?.plan()
     }
 
     #[test]
@@ -205,6 +213,7 @@ mod tests {
             ("--subscribers 5 --join-rate 0", "--join-rate"),
             ("--subscribers 5 --layers 4", "--layers"),
             ("--subscribers five", "--subscribers"),
+            ("--mesh 3 --churn 1", "--churn"),
         ];
         for (arguments, named) in cases {
             let problem = plan(arguments).unwrap_err();

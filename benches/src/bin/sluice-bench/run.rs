@@ -44,7 +44,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<bool, Failure> {
 
 /// Runs. The course comes in tenths of a second.
 pub(crate) fn measured(options: &RunOptions, command: String) -> Result<(RunReport, Vec<Slice>), Failure> {
-    let plan = options.load.plan()?;
+    let plan = options.plan()?;
     load::with(plan.clone(), options.load.server_pid, async |load, progress| {
         progress.say("warming up");
         load.wait(Duration::from_secs_f64(options.warm_up.max(0.0))).await;

@@ -321,6 +321,6 @@ mod tests {
     #[test]
     fn what_every_row_asks_for_is_an_option() {
         let options: RunOptions = parsed(&format!("--subscribers 1 {WINDOWS}")).unwrap();
-        assert!(options.load.plan().is_ok());
+        assert!(options.plan().is_ok());
     }
 }
