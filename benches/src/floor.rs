@@ -32,8 +32,8 @@ const BURST: usize = 1600;
 const HEADER_BYTES: usize = 28;
 /// Holds a burst.
 const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
-/// When a burst counts as lost. The drainer has a core, or it has not.
-const DRAIN_MAX: Duration = Duration::from_millis(200);
+/// When what did not arrive counts as lost: longer than others may keep the drainer from its core.
+const DRAIN_MAX: Duration = Duration::from_secs(1);
 const DRAIN_POLL: Duration = Duration::from_micros(200);
 /// As the generator's threads.
 const RECEIVE_BATCH: usize = 8;
@@ -80,8 +80,7 @@ pub fn measure(options: FloorOptions) -> io::Result<Floor> {
         let thread = thread::Builder::new().name("bench-floor".to_owned());
         thread.spawn_scoped(scope, || Sender::new(options, &drain)?.run(&drain)).map(|thread| thread.join())
     })?;
-    let (packets, cpu) = sender.map_err(|_| io::Error::other("the sending thread died"))??;
-    let drained = drain.count();
+    let Sent { packets, cpu, drained } = sender.map_err(|_| io::Error::other("the sending thread died"))??;
     Ok(Floor {
         joined: options.joined,
         cpu_us_per_packet: cpu.as_secs_f64() * 1e6 / packets.max(1) as f64,
@@ -128,6 +127,14 @@ impl Drain {
     fn count(&self) -> u64 {
         self.drained.load(Ordering::Relaxed)
     }
+
+    /// Waits until so many packets were drained, or the rest must be lost.
+    fn wait_for(&self, count: u64) {
+        let until = Instant::now() + DRAIN_MAX;
+        while self.count() < count && Instant::now() < until {
+            thread::sleep(DRAIN_POLL);
+        }
+    }
 }
 
 impl Drop for Drain {
@@ -161,6 +168,13 @@ fn drain(mut poll: Poll, sockets: &[(mio::net::UdpSocket, UdpSocketState)], drai
             }
         }
     }
+}
+
+/// What was sent, at what cost, and what of it arrived.
+struct Sent {
+    packets: u64,
+    cpu: Duration,
+    drained: u64,
 }
 
 struct Sender {
@@ -203,34 +217,31 @@ impl Sender {
         })
     }
 
-    /// Sends bursts until it is time; packets sent, and the CPU time that took.
-    fn run(mut self, drain: &Drain) -> io::Result<(u64, Duration)> {
+    /// Sends bursts until it is time, one at least; packets sent, and the CPU time that took.
+    fn run(mut self, drain: &Drain) -> io::Result<Sent> {
+        // The first burst meets cold caches and routes: it does not count.
+        self.burst()?;
+        drain.wait_for(BURST as u64);
         let begun = Instant::now();
-        let (mut sent, mut cpu) = (0, Duration::ZERO);
-        // The first burst meets cold caches and routes.
-        let mut is_warm = false;
-        let mut uncounted = 0;
-        while begun.elapsed() < self.options.duration {
-            let before = Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?);
-            let mut burst = 0;
-            while burst < BURST {
-                burst += self.send_to_all()?;
-            }
-            let after = Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?);
-            if is_warm {
-                sent += burst as u64;
-                cpu += after - before;
-            } else {
-                uncounted += burst as u64;
-            }
-            is_warm = true;
-            let until = Instant::now() + DRAIN_MAX;
-            while drain.count() < sent + uncounted && Instant::now() < until {
-                thread::sleep(DRAIN_POLL);
-            }
+        let (before, mut packets, mut cpu) = (drain.count(), 0, Duration::ZERO);
+        while packets == 0 || begun.elapsed() < self.options.duration {
+            let (burst, time) = self.burst()?;
+            packets += burst;
+            cpu += time;
+            drain.wait_for(before + packets);
         }
-        drain.drained.fetch_sub(uncounted.min(drain.count()), Ordering::Relaxed);
-        Ok((sent, cpu))
+        Ok(Sent { packets, cpu, drained: drain.count() - before })
+    }
+
+    /// Packets sent, and the CPU time that took.
+    fn burst(&mut self) -> io::Result<(u64, Duration)> {
+        let before = Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?);
+        let mut packets = 0;
+        while packets < BURST {
+            packets += self.send_to_all()?;
+        }
+        let after = Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?);
+        Ok((packets as u64, after - before))
     }
 
     /// A picture for each receiver.
@@ -286,7 +297,7 @@ mod tests {
     fn every_datagram_reaches_a_socket_joined_or_not() {
         for joined in [1, 4] {
             let floor = measure(FloorOptions {
-                sockets: 5,
+                sockets: 50,
                 datagram_bytes: 600,
                 joined,
                 gro: true,
