@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{RunReport, warnings};
+use super::RunReport;
 use crate::stats::{SLICE, Slice};
 
 /// Of a picture, in pixels.
@@ -31,8 +31,8 @@ pub fn render(report: &RunReport, course: &[Slice]) -> String {
     for problem in &report.problems {
         let _ = write!(out, "<p class=\"bad\">Failed: {}", escaped(problem));
     }
-    for warning in report.phases.iter().flat_map(warnings) {
-        let _ = write!(out, "<p class=\"bad\">{}", escaped(&warning));
+    for warning in &report.warnings {
+        let _ = write!(out, "<p class=\"bad\">{}", escaped(warning));
     }
     let _ = write!(out, "<table>{}</table>", rows(report));
     let seconds = SLICE.as_secs_f64();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{RunReport, warnings};
+use super::RunReport;
 use crate::run::Phase;
 use crate::run::cost::ServerCost;
 use crate::run::phase::KindReport;
@@ -46,7 +46,7 @@ pub fn render(report: &RunReport) -> String {
             .floor_multiple
             .map(|multiple| format!("the server takes **{multiple:.2} times** the floor with nothing joined")),
     );
-    lines.extend(report.phases.iter().flat_map(warnings).map(|warning| format!("note: {warning}")));
+    lines.extend(report.warnings.iter().map(|warning| format!("note: {warning}")));
     lines.extend(report.problems.iter().map(|problem| format!("**failed**: {problem}")));
     let rows: Vec<Vec<String>> = report.phases.iter().map(cells).collect();
     // Writing to a string does not fail.

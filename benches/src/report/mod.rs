@@ -15,6 +15,9 @@ use crate::run::{Joins, Phase, Plan};
 /// What may be on its way at either end of what is measured, percent of what was published.
 const ON_THE_WAY_PERCENT: f64 = 2.0;
 
+/// Ready and not run for longer than this, a server was not measured alone.
+const WAITED_MAX_PERCENT: f64 = 10.0;
+
 /// A whole run.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,6 +47,8 @@ pub struct RunReport {
     pub failed_joins: Vec<String>,
     /// What must not stand for a measurement, in words.
     pub problems: Vec<String>,
+    /// What distorts the figures, in words.
+    pub warnings: Vec<String>,
 }
 
 /// Medians over the phases.
@@ -130,26 +135,23 @@ pub fn problems(plan: &Plan, phase: &Phase, max_loss_percent: f64, may_be_silent
     problems
 }
 
-/// What a reader must know of a phase that was measured.
-pub fn warnings(phase: &Phase) -> Vec<String> {
+/// What a reader must know of what was measured.
+pub fn warnings(phases: &[Phase]) -> Vec<String> {
     let mut warnings = Vec::new();
-    let generator = &phase.generator;
-    if generator.is_saturated {
-        warnings.push(format!(
-            "{}: the generator was saturated ({:.0} % of a core): loss and latency may be its own",
-            phase.label, generator.busiest_thread_percent
-        ));
+    let most = |of: fn(&Phase) -> f64| phases.iter().map(of).fold(0.0, f64::max);
+    if phases.iter().any(|phase| phase.generator.is_saturated) {
+        let busiest = most(|phase| phase.generator.busiest_thread_percent);
+        warnings
+            .push(format!("the generator was saturated ({busiest:.0} % of a core): loss and latency may be its own"));
     }
-    if generator.frames_left_out > 0 {
-        warnings.push(format!(
-            "{}: the generator had no CPU for {} pictures in time",
-            phase.label, generator.frames_left_out
-        ));
+    let left_out: u64 = phases.iter().map(|phase| phase.generator.frames_left_out).sum();
+    if left_out > 0 {
+        warnings.push(format!("the generator had no CPU for {left_out} pictures in time"));
     }
-    if let Some(server) = phase.server.as_ref().filter(|server| server.waited_percent > 10.0) {
+    let waited = most(|phase| phase.server.as_ref().map_or(0.0, |server| server.waited_percent));
+    if waited > WAITED_MAX_PERCENT {
         warnings.push(format!(
-            "{}: the server's threads waited for a core {:.0} % of the time: others used the machine",
-            phase.label, server.waited_percent
+            "the server's threads waited for a core up to {waited:.0} % of the time: others used the machine"
         ));
     }
     warnings
@@ -164,7 +166,13 @@ mod tests {
     /// A second in which nothing went wrong.
     fn sound() -> (Plan, Phase) {
         let plan = Plan { audio: true, ..crate::run::plan::tests::plan() };
-        let kind = KindReport { expected: 100, received: 100, loss_percent: 0.0, latency: Latency::default() };
+        let kind = KindReport {
+            expected: 100,
+            received: 100,
+            loss_percent: 0.0,
+            delivered_percent: None,
+            latency: Latency::default(),
+        };
         let phase = Phase {
             label: "test".to_owned(),
             seconds: 1.0,
@@ -238,10 +246,11 @@ mod tests {
     #[test]
     fn what_distorts_a_figure_is_told_beside_it() {
         let (_, mut phase) = sound();
-        assert!(warnings(&phase).is_empty());
+        let quiet = phase.clone();
+        assert!(warnings(std::slice::from_ref(&quiet)).is_empty());
         phase.generator.is_saturated = true;
         phase.generator.frames_left_out = 2;
-        assert_eq!(warnings(&phase).len(), 2);
+        assert_eq!(warnings(&[phase.clone(), quiet, phase]).len(), 2, "each once, however many phases");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{RunReport, warnings};
+use super::RunReport;
 use crate::floor::Floor;
 use crate::run::Phase;
 use crate::run::phase::Latency;
@@ -28,9 +28,9 @@ pub fn write(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     for phase in &report.phases {
         writeln!(out, "\n{} ({:.1} s)", phase.label, phase.seconds)?;
         print(&phase_rows(phase), out)?;
-        for warning in warnings(phase) {
-            writeln!(out, "  ! {warning}")?;
-        }
+    }
+    for warning in &report.warnings {
+        writeln!(out, "\n! {warning}")?;
     }
     if !report.floor.is_empty() {
         writeln!(out, "\nfloor: sealing and sending alone, to as many sockets")?;

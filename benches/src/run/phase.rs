@@ -69,6 +69,8 @@ pub struct KindReport {
     pub received: u64,
     /// Missing.
     pub loss_percent: f64,
+    /// Of what was published for them, what came; `None` where sizes are chosen.
+    pub delivered_percent: Option<f64>,
     /// One way.
     pub latency: Latency,
 }
@@ -138,12 +140,15 @@ impl Phase {
                 let _ = sum.add(part);
             }
         }
+        let delivery = Delivery::between(before, after);
         let kind = |kind: MediaKind| {
+            let is_chosen = has_sizes && kind == MediaKind::Video;
             let (expected, received) = (expected[kind as usize], received[kind as usize]);
             (expected > 0).then(|| KindReport {
                 expected,
                 received,
                 loss_percent: loss_percent(expected, received),
+                delivered_percent: delivery.percent(&[kind as usize]).filter(|_| !is_chosen),
                 latency: Latency::of(&latency[kind as usize]),
             })
         };
@@ -153,7 +158,6 @@ impl Phase {
             let _ = both.add(part);
         }
         let forwarded: u64 = received.iter().sum();
-        let (streams, silent_streams, delivered_percent) = delivery(before, after);
         let totals = totals(after).since(&totals(before));
         Self {
             label: label.to_owned(),
@@ -162,12 +166,12 @@ impl Phase {
             packets_forwarded: forwarded,
             packets_per_second: forwarded as f64 / seconds.max(1e-9),
             mean_datagram_bytes: totals.bytes_in as f64 / totals.datagrams_in.max(1) as f64,
-            streams,
-            silent_streams,
+            streams: delivery.streams,
+            silent_streams: delivery.silent,
             audio,
             video,
             loss_percent: loss_percent(expected.iter().sum(), forwarded),
-            delivered_percent: delivered_percent.filter(|_| !has_sizes),
+            delivered_percent: delivery.percent(&[0, 1]).filter(|_| !has_sizes),
             latency: Latency::of(&both),
             server: before
                 .server
@@ -178,10 +182,12 @@ impl Phase {
             feedback: Feedback::of(&totals),
         }
     }
+}
 
-    /// Of the kinds that there are, the greater loss.
-    pub fn worst_loss_percent(&self) -> f64 {
-        [&self.audio, &self.video].into_iter().flatten().map(|kind| kind.loss_percent).fold(0.0, f64::max)
+impl KindReport {
+    /// What did not come, whether by the numbers or because the server left it out.
+    pub fn missed_percent(&self) -> f64 {
+        self.loss_percent.max(100.0 - self.delivered_percent.unwrap_or(100.0))
     }
 }
 
@@ -223,29 +229,48 @@ fn loss_percent(expected: u64, received: u64) -> f64 {
     expected.saturating_sub(received) as f64 * 100.0 / expected.max(1) as f64
 }
 
-/// Of the streams that were there all the time: how many, of how many nothing came, and what came of what their producers
-/// sent. What is on its way at either moment counts for one or the other.
-fn delivery(before: &Moment, after: &Moment) -> (usize, usize, Option<f64>) {
-    let published: HashMap<u32, u64> = {
-        let earlier: HashMap<u32, u64> =
-            before.threads.iter().flat_map(|thread| thread.producers.iter().copied()).collect();
-        let now = after.threads.iter().flat_map(|thread| thread.producers.iter());
-        now.map(|(producer, count)| (*producer, count.saturating_sub(earlier.get(producer).copied().unwrap_or(0))))
-            .collect()
-    };
-    let earlier: HashMap<u64, &StreamCount> =
-        before.threads.iter().flat_map(|thread| &thread.streams).map(|stream| (stream.id, stream)).collect();
-    let (mut count, mut silent, mut sent, mut came) = (0, 0, 0, 0);
-    for stream in after.threads.iter().flat_map(|thread| &thread.streams) {
-        count += 1;
-        let Some(then) = earlier.get(&stream.id) else { continue };
-        let Some(published) = stream.producer.and_then(|producer| published.get(&producer)) else { continue };
-        let received = stream.received - then.received;
-        sent += published;
-        came += received;
-        silent += usize::from(received == 0 && *published > 0);
+/// What became of what was published for the streams that were there all the time. What is on its way at either moment counts
+/// for one or the other.
+#[derive(Debug, Default)]
+struct Delivery {
+    /// At the end, newcomers too.
+    streams: usize,
+    /// Of which nothing came, though their producers sent.
+    silent: usize,
+    /// By [`MediaKind`]: what producers sent for them, and what came.
+    sent: [u64; 2],
+    came: [u64; 2],
+}
+
+impl Delivery {
+    fn between(before: &Moment, after: &Moment) -> Self {
+        let producers = |moment: &Moment| -> HashMap<u32, u64> {
+            moment.threads.iter().flat_map(|thread| thread.producers.iter().copied()).collect()
+        };
+        let (published_then, published_now) = (producers(before), producers(after));
+        let earlier: HashMap<u64, &StreamCount> =
+            before.threads.iter().flat_map(|thread| &thread.streams).map(|stream| (stream.id, stream)).collect();
+        let mut delivery = Self::default();
+        for stream in after.threads.iter().flat_map(|thread| &thread.streams) {
+            delivery.streams += 1;
+            let Some(then) = earlier.get(&stream.id) else { continue };
+            let Some(producer) = stream.producer else { continue };
+            let Some(now) = published_now.get(&producer) else { continue };
+            let sent = now.saturating_sub(published_then.get(&producer).copied().unwrap_or(0));
+            let came = stream.received - then.received;
+            delivery.sent[stream.kind as usize] += sent;
+            delivery.came[stream.kind as usize] += came;
+            delivery.silent += usize::from(came == 0 && sent > 0);
+        }
+        delivery
     }
-    (count, silent, (sent > 0).then(|| came as f64 * 100.0 / sent as f64))
+
+    /// Of what was sent for kinds of these numbers, what came.
+    fn percent(&self, kinds: &[usize]) -> Option<f64> {
+        let sum = |counts: &[u64; 2]| kinds.iter().map(|kind| counts[*kind]).sum::<u64>();
+        let (sent, came) = (sum(&self.sent), sum(&self.came));
+        (sent > 0).then(|| came as f64 * 100.0 / sent as f64)
+    }
 }
 
 #[cfg(test)]
@@ -293,7 +318,8 @@ mod tests {
         let video = phase.video.as_ref().unwrap();
         assert_eq!((video.expected, video.received), (92, 90));
         assert!(phase.audio.is_none());
-        assert!((phase.worst_loss_percent() - 200.0 / 92.0).abs() < 1e-9);
+        assert!((video.loss_percent - 200.0 / 92.0).abs() < 1e-9);
+        assert!((video.missed_percent() - 55.0).abs() < 1e-9, "the server left more out than was lost");
         assert!((phase.delivered_percent.unwrap() - 45.0).abs() < 1e-9, "90 of 200, the newcomer aside");
         assert!((phase.latency.p50_us - 1000.0).abs() < 2.0);
         let server = phase.server.unwrap();

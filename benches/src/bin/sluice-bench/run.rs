@@ -87,6 +87,7 @@ pub(crate) fn measured(options: &RunOptions, command: String) -> Result<(RunRepo
             floor_multiple: median.cpu_us_per_packet.zip(bare).map(|(cpu, bare)| cpu / bare),
             floor,
             median,
+            warnings: report::warnings(&phases),
             phases,
             failed_joins,
             problems,

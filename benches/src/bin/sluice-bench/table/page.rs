@@ -78,8 +78,21 @@ impl Page {
             report.rss_bytes_per_consumer.map_or("–".to_owned(), |bytes| short(bytes / 1024.0)),
             format!("{:.2} ({generator:.0})", median.generator_cpu_us_per_packet),
         ]);
-        self.warnings.extend(report.phases.iter().flat_map(benches::report::warnings).map(|w| format!("{name}: {w}")));
-        self.warnings.extend(report.problems.iter().map(|problem| format!("{name}: {problem}")));
+        self.care(name, report);
+    }
+
+    /// Adds what distorts a row's figures.
+    pub(super) fn distorted(&mut self, name: &str, warnings: &[String]) {
+        self.warnings.extend(warnings.iter().map(|warning| format!("{name}: {warning}")));
+    }
+
+    /// Adds what is to be known of a row's figures.
+    pub(super) fn care(&mut self, name: &str, report: &RunReport) {
+        self.distorted(name, &report.warnings);
+        if let [first, others @ ..] = report.problems.as_slice() {
+            let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
+            self.warnings.push(format!("{name}: {first}{more}"));
+        }
     }
 
     pub(super) fn render(&self) -> String {

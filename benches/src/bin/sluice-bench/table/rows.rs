@@ -1,6 +1,8 @@
 //! The loads of the table.
 
 use benches::report::RunReport;
+use benches::run::Phase;
+use benches::run::phase::KindReport;
 use clap::Args;
 
 use super::target::{MEDIASOUP_AUDIO, MEDIASOUP_FAN_OUT, MEDIASOUP_MESH, Reference, Target, short};
@@ -119,6 +121,8 @@ fn most(bench: &mut Bench) -> Result<(), Failure> {
             .collect::<Vec<_>>()
             .join(", ")
     ));
+    let measured: Vec<Phase> = report.capacity.iter().chain(&report.half).cloned().collect();
+    bench.page.distorted(name, &benches::report::warnings(&measured));
     bench.target(Target::at_least(name, "rate", phase.packets_per_second, 250_000.0, "packets/s"));
     bench.target(Target::at_most(name, "p99", phase.latency.p99_us / 1e3, 20.0, "ms"));
     if let Some(half) = &report.half {
@@ -150,25 +154,22 @@ fn too_much(bench: &mut Bench) -> Result<(), Failure> {
     let report = overload::measured(&options)?;
     let name = "twice the capacity, audio + video";
     let [before, overload, ..] = report.phases.as_slice() else { return Err("nothing was measured".into()) };
-    let missing =
-        |kind: &Option<benches::run::phase::KindReport>| kind.as_ref().map_or(f64::NAN, |kind| kind.loss_percent);
+    let missed = |kind: &Option<KindReport>| kind.as_ref().map_or(f64::NAN, KindReport::missed_percent);
     bench.page.notes.push(format!(
-        "{name}: {:.0} packets/s before, {:.0} of {:.0} during; missing of audio {} %, of video {} %; p99 of audio {} ms, of both \
-         {} ms",
+        "{name}: {:.0} packets/s before, {:.0} of {:.0} during; of audio {} % missing or left out, of video {} %; p99 of audio {} ms, \
+         of both {} ms",
         before.packets_per_second,
         overload.packets_per_second,
         f64::from(rooms * ROOM) * (VIDEO_PPS + AUDIO_PPS),
-        short(missing(&overload.audio)),
-        short(missing(&overload.video)),
+        short(missed(&overload.audio)),
+        short(missed(&overload.video)),
         short(overload.audio.as_ref().map_or(f64::NAN, |audio| audio.latency.p99_us / 1e3)),
         short(overload.latency.p99_us / 1e3),
     ));
-    bench.target(Target::at_most(name, "audio missing", missing(&overload.audio), 1.0, "%"));
+    bench.target(Target::at_most(name, "audio missing or left out", missed(&overload.audio), 1.0, "%"));
     bench.target(Target::at_most(name, "p99", overload.latency.p99_us / 1e3, 50.0, "ms"));
     bench.target(Target::at_most(name, "recovery", report.recovery_ms.unwrap_or(f64::NAN), 2_000.0, "ms"));
-    if overload.generator.is_saturated {
-        bench.page.warnings.push(format!("{name}: the generator was saturated"));
-    }
+    bench.page.distorted(name, &benches::report::warnings(&report.phases));
     Ok(())
 }
 
@@ -189,7 +190,7 @@ fn joins(bench: &mut Bench) -> Result<(), Failure> {
         report.joins.join_p50_ms,
         report.joins.join_p99_ms
     ));
-    bench.page.warnings.extend(report.problems.iter().map(|problem| format!("{name}: {problem}")));
+    bench.page.care(name, &report);
     bench.target(Target::at_most(name, "p99 meanwhile", p99_ms[1] - p99_ms[0], 5.0, "ms more than before"));
     Ok(())
 }
