@@ -16,6 +16,7 @@ for (const { mimeType, layering } of LAYERED) {
     test.setTimeout(300_000);
     const { publisher, subscriber, producerId } = await openLayered(joinAs, mimeType, layering);
     const samples = new Map<string, number[]>();
+    const frozenBefore = await frozenMs(subscriber, producerId);
     for (let run = 0; run < RUNS; run += 1) {
       let from = 2;
       for (const to of WALK) {
@@ -34,12 +35,14 @@ for (const { mimeType, layering } of LAYERED) {
       }
     }
     const columns = ['2→0', '2→1', '1→0', '0→1', '1→2', '0→2'].map((way) => cell(samples.get(way) ?? []));
-    rows.push(`| ${mimeType.replace('video/', '')} ${layering} | ${columns.join(' | ')} |`);
+    const frozen = (await frozenMs(subscriber, producerId)) - frozenBefore;
+    rows.push(`| ${mimeType.replace('video/', '')} ${layering} | ${columns.join(' | ')} | ${Math.round(frozen)} |`);
   });
 }
 
 test.afterAll(() => {
-  const head = '| median (least–most), ms | 2→0 | 2→1 | 1→0 | 0→1 | 1→2 | 0→2 |\n|---|---|---|---|---|---|---|';
+  const head =
+    '| median (least–most), ms | 2→0 | 2→1 | 1→0 | 0→1 | 1→2 | 0→2 | frozen, all |\n|---|---|---|---|---|---|---|---|';
   console.warn(`\n${head}\n${rows.join('\n')}`);
 });
 
@@ -53,6 +56,12 @@ async function sentWhole(publisher: Page, producerId: string): Promise<Sent[]> {
     })
     .toBe(CAMERA_WIDTH);
   return encodings;
+}
+
+/** How long the viewer's picture has stood still, as Chromium counts, in milliseconds. */
+async function frozenMs(subscriber: Page, producerId: string): Promise<number> {
+  const { totalFreezesDuration } = await subscriber.evaluate((id) => window.harness.received(id), producerId);
+  return totalFreezesDuration * 1_000;
 }
 
 function cell(samples: readonly number[]): string {

@@ -13,9 +13,11 @@ const TEMPORAL_PARTS = [
 ];
 /** Pictures to count for the above: what is on its way between the two pages is little beside them. */
 const PICTURES_COUNTED = 40;
-/** A busy machine makes pictures late. A switch that is at fault freezes for longer each time: until a key frame is asked for. */
-const WALKS_MAX = 3;
-const FROZEN_MAX_MS = 1_000;
+/**
+ * Of all six changes together: a second's pictures. A switch at fault costs as many each time, or a key frame that the viewer has to
+ * ask for. Counted when they come, for on a busy machine some are decoded late or not at all.
+ */
+const MISSING_MAX = 20;
 /** How often is looked; longer and longer, as is the default, would be most of the time. */
 const intervals = [100];
 
@@ -27,12 +29,9 @@ for (const { mimeType, layering } of LAYERED) {
     const call = await openLayered(joinAs, mimeType, layering);
 
     await test.step('sizes', async () => {
-      const walks: Walk[] = [];
-      while (walks.length < WALKS_MAX && !walks.some(isSmooth)) {
-        // oxlint-disable-next-line no-await-in-loop
-        walks.push(await walkSizes(call));
-      }
-      expect(walks.some(isSmooth), `sizes change smoothly: ${JSON.stringify(walks)}`).toBe(true);
+      const { missing, keyFrameRequests } = await walkSizes(call);
+      expect(keyFrameRequests, 'times that the viewer could not go on').toBe(0);
+      expect(missing, 'pictures that did not come').toBeLessThan(MISSING_MAX);
     });
 
     await test.step('frame rates', async () => {
@@ -50,26 +49,29 @@ for (const { mimeType, layering } of LAYERED) {
 
 /** What a viewer saw of six changes of size. */
 interface Walk {
-  frozenMs: number;
+  /** Pictures that were sent and did not come. */
+  missing: number;
   /** How often the viewer's browser could not go on, and asked for a key frame. */
   keyFrameRequests: number;
 }
 
-function isSmooth({ frozenMs, keyFrameRequests }: Walk): boolean {
-  return frozenMs < FROZEN_MAX_MS && keyFrameRequests === 0;
-}
-
 async function walkSizes(call: Layered): Promise<Walk> {
   const before = await received(call);
+  const sentBefore = await sent(call.publisher, call.producerId);
   for (const spatial of SPATIAL_WALK) {
     // oxlint-disable-next-line no-await-in-loop
     await prefer(call, spatial, 2);
     // oxlint-disable-next-line no-await-in-loop
     await expectSize(call, spatial);
   }
+  const sentAfter = await sent(call.publisher, call.producerId);
   const after = await received(call);
+  const encoded = sentAfter.map(
+    ({ picturesEncoded }, index) => picturesEncoded - (sentBefore[index]?.picturesEncoded ?? 0),
+  );
   return {
-    frozenMs: Math.round((after.totalFreezesDuration - before.totalFreezesDuration) * 1000),
+    // Each size is made of every picture of the camera, unless the machine is too busy for one of them.
+    missing: Math.round(Math.min(...encoded) - (after.framesReceived - before.framesReceived)),
     keyFrameRequests: after.pliCount - before.pliCount,
   };
 }
@@ -109,12 +111,12 @@ async function expectSize(call: Layered, spatial: number): Promise<void> {
     .toBeGreaterThan(5);
 }
 
-/** Which part of the pictures that are sent is decoded. */
+/** Which part of the pictures that are sent comes. */
 async function partReceived(call: Layered): Promise<number> {
   const count = async () => {
     const encodings = await sent(call.publisher, call.producerId);
-    const { framesDecoded } = await received(call);
-    return { sent: encodings.at(-1)?.picturesEncoded ?? 0, decoded: framesDecoded };
+    const { framesReceived } = await received(call);
+    return { sent: encodings.at(-1)?.picturesEncoded ?? 0, received: framesReceived };
   };
   const first = await count();
   let last = first;
@@ -127,7 +129,7 @@ async function partReceived(call: Layered): Promise<number> {
       { message: 'pictures sent', intervals },
     )
     .toBeGreaterThan(PICTURES_COUNTED);
-  return (last.decoded - first.decoded) / (last.sent - first.sent);
+  return (last.received - first.received) / (last.sent - first.sent);
 }
 
 function sent(page: Page, producerId: string) {

@@ -16,16 +16,21 @@ interface Speaker {
   camera: string;
 }
 
+/** Each of the two speaks while the other listens, and the first once more. */
+function alternately(first: Speaker, second: Speaker) {
+  return [
+    [first, second],
+    [second, first],
+    [first, second],
+  ] as const;
+}
+
 test('the camera of who spoke last is seen, and each change is told', async ({ joinAs, startServer }) => {
   const at = await startServer({ LAST_N: '1' });
   const ann = await join(joinAs, at, 'ann');
   const bob = await join(joinAs, at, 'bob');
   const cat = await joinAs('cat', 'room by direction', { at });
-  for (const [speaks, listens] of [
-    [ann, bob],
-    [bob, ann],
-    [ann, bob],
-  ] as const) {
+  for (const [speaks, listens] of alternately(ann, bob)) {
     // oxlint-disable-next-line no-await-in-loop
     await takeTurns(listens, speaks);
     // oxlint-disable-next-line no-await-in-loop
@@ -55,11 +60,7 @@ test('the loudest voice alone is forwarded, and how loud it is is told', async (
   const ann = await join(joinAs, at, 'ann', false);
   const bob = await join(joinAs, at, 'bob', false);
   const cat = await joinAs('cat', 'room by direction', { at });
-  for (const [speaks, listens] of [
-    [ann, bob],
-    [bob, ann],
-    [ann, bob],
-  ] as const) {
+  for (const [speaks, listens] of alternately(ann, bob)) {
     // oxlint-disable-next-line no-await-in-loop
     await takeTurns(listens, speaks);
     // oxlint-disable-next-line no-await-in-loop

@@ -386,7 +386,16 @@ impl World {
     /// Carries out what the core wants after a call from outside.
     pub fn settle(&mut self) {
         let (network, now) = (&mut self.network, self.now);
-        self.core.transmits().drain(|tuple, bytes| network.send_down(now, tuple, bytes));
+        while self.core.next_handshake().is_some() {
+            self.core.handle_handshake(now);
+        }
+        loop {
+            let is_more = self.core.forward_gathered(now);
+            self.core.transmits().drain(|tuple, bytes| network.send_down(now, tuple, bytes));
+            if !is_more {
+                break;
+            }
+        }
         while let Some((router, event)) = self.core.poll_event() {
             self.events.push((now, router, event));
         }

@@ -1,6 +1,7 @@
 //! One source as a peer sends it: loss, jitter, NACK, key frame requests, the packet store.
 
 mod encoding;
+mod gathered;
 pub mod key_frame_requester;
 mod liveness;
 pub mod nack;
@@ -13,6 +14,7 @@ mod wanted;
 use std::time::Instant;
 
 pub(crate) use encoding::{Encoding, SourceStream};
+pub(crate) use gathered::{Arrived, Gathered, MAX_GATHERED, Progress};
 pub(crate) use liveness::Liveness;
 pub(crate) use payloads::{MediaPayload, PayloadEntry, PayloadTable, RedPacket};
 
@@ -73,7 +75,9 @@ pub(crate) struct Producer {
     /// Which of them its owner was told to send.
     pub(crate) wanted: WantedLayers,
     pub(crate) traces: Traces,
-    /// When the worker looks next for packets of it that consumers hold.
+    /// What has come and is not forwarded yet.
+    pub(crate) gathered: Gathered,
+    /// When the worker looks next for packets of it that were gathered, or that consumers hold.
     pub(crate) armed: Option<Instant>,
 }
 
@@ -165,6 +169,7 @@ impl Producer {
             wanted: WantedLayers::new(now, spatial_layers),
             encodings,
             traces: Traces::default(),
+            gathered: Gathered::default(),
             armed: None,
         }
     }

@@ -30,6 +30,9 @@ pub struct StoredHeader {
     pub frame: FrameInfo,
     /// Where the payload without its padding is in the packet.
     pub payload: Range<usize>,
+    /// Bytes of padding that consumers get with it, so that a picture's packets are equally long: every one the same, for a
+    /// packet that is sent again must be the very same.
+    pub padding: u8,
 }
 
 /// A packet as it was received, decrypted, from the first byte of its RTP header.
@@ -131,6 +134,16 @@ impl PacketStore {
         }
     }
 
+    /// Says how much padding a packet gets. To be called before any consumer has it.
+    pub(crate) fn set_padding(&mut self, extended: u64, padding: u8) {
+        let index = self.index(extended);
+        if let Some(Some(packet)) = self.slots.get_mut(index)
+            && packet.extended == extended
+        {
+            packet.header.padding = padding;
+        }
+    }
+
     /// Frees the memory of a stream that has been silent for [`MAX_STORED_AGE`] (paused, muted, ended): nothing in it
     /// would be sent again. To be called now and then, e.g. with each report.
     pub fn release_if_idle(&mut self, now: Instant) {
@@ -153,7 +166,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn header(len: usize) -> StoredHeader {
-        StoredHeader { timestamp: 1, marker: true, frame: FrameInfo::NONE, payload: 12..len }
+        StoredHeader { timestamp: 1, marker: true, frame: FrameInfo::NONE, payload: 12..len, padding: 0 }
     }
 
     fn insert(store: &mut PacketStore, now: Instant, extended: u64, packet: &[u8]) -> bool {

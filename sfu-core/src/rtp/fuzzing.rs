@@ -74,15 +74,17 @@ pub fn fuzz_rtp_forward(data: &[u8]) {
     for first_id in [1, u8::MAX - 20] {
         let ids = every_kind(first_id);
         let plan = ExtensionPlan::new(&ids, Some("mid")).expect("the MID is short");
-        let mut out = vec![0xff; HEADER_LEN_MAX + source.payload.len()];
-        let written = write_packet(&mut out, &rewrite(), &plan, &source).expect("there is room for the longest header");
+        let padding = data[0];
+        let mut out = vec![0xff; HEADER_LEN_MAX + source.payload.len() + usize::from(padding)];
+        let written =
+            write_packet(&mut out, &rewrite(), &plan, &source, padding).expect("there is room for the longest header");
         written.stamps.stamp_abs_send_time(&mut out, AbsSendTime::from_ntp(NtpTime(u64::MAX)));
         written.stamps.stamp_transport_cc(&mut out, 0x1234);
 
         let out = &out[..written.len];
         let view = RtpHeader::parse(out).expect("we wrote a header");
         assert_eq!((view.ssrc, view.sequence_number, view.header_len), (Ssrc(1), 3, written.header_len));
-        assert_eq!(&out[view.payload_range(out).expect("we wrote no padding")], source.payload);
+        assert_eq!(&out[view.payload_range(out).expect("the padding is whole")], source.payload);
         let copy = ids.parse(out, &view);
         assert_eq!(copy.bytes(ExtensionKind::Mid, out), Some(&b"mid"[..]));
         assert_eq!(copy.transport_cc, Some(0x1234));
@@ -106,7 +108,7 @@ pub fn fuzz_rtx(data: &[u8]) {
         .expect("there is room for the longest header");
     let out = &out[..written.len];
     let view = RtpHeader::parse(out).expect("we wrote a header");
-    let again = unwrap_rtx(out, &view).expect("we wrote no padding").expect("we wrote a sequence number");
+    let again = unwrap_rtx(out, &view).expect("the padding is whole").expect("we wrote a sequence number");
     assert_eq!(again.original_sequence_number, rtx.original_sequence_number);
     assert_eq!(&out[again.payload], source.payload);
 }

@@ -8,6 +8,9 @@ use crate::ids::{PayloadType, Ssrc};
 /// Length in bytes of the fixed header, up to and with the SSRC (RFC 3550 section 5.1).
 pub const FIXED_HEADER_LEN: usize = 12;
 
+/// The P bit of a header's first byte (RFC 3550 section 5.1).
+pub(super) const PADDING_BIT: u8 = 0x20;
+
 /// Where a packet's header extension block is (RFC 3550 section 5.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtensionBlock {

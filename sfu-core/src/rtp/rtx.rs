@@ -4,14 +4,11 @@ use std::ops::Range;
 
 use super::RtpError;
 use super::extensions::ExtensionValues;
-use super::header::RtpHeader;
+use super::header::{PADDING_BIT, RtpHeader};
 use super::writer::{ExtensionPlan, HeaderRewrite, SourcePacket, WriteError, WrittenPacket, write_header};
 
 /// Length in bytes of the original sequence number.
 const OSN_LEN: usize = 2;
-
-/// The P bit of a header's first byte (RFC 3550 section 5.1).
-const PADDING_BIT: u8 = 0x20;
 
 /// What a retransmission carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +59,7 @@ pub fn write_rtx_packet(
     };
     *osn = original_sequence_number.to_be_bytes();
     payload.copy_from_slice(source.payload);
-    Ok(WrittenPacket { header_len, len, stamps })
+    Ok(WrittenPacket { header_len, payload_start: header_len + OSN_LEN, len, stamps })
 }
 
 /// Writes a packet of `padding` bytes of padding alone, at least 1, in the retransmission stream that `rewrite` names: it
@@ -91,7 +88,7 @@ pub fn write_padding_packet(
     if let Some(first) = out.first_mut() {
         *first |= PADDING_BIT;
     }
-    Ok(WrittenPacket { header_len, len, stamps })
+    Ok(WrittenPacket { header_len, payload_start: header_len, len, stamps })
 }
 
 #[cfg(test)]

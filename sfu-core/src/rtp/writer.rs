@@ -6,7 +6,7 @@ use super::extensions::{
     AbsSendTime, ExtensionIds, ExtensionKind, ExtensionValues, ONE_BYTE_ID_MAX, ONE_BYTE_LEN_MAX, ONE_BYTE_PROFILE,
     TWO_BYTE_PROFILE,
 };
-use super::header::FIXED_HEADER_LEN;
+use super::header::{FIXED_HEADER_LEN, PADDING_BIT};
 use crate::ids::{PayloadType, Ssrc};
 
 /// The longest MID, in bytes: what a one-byte element holds, and what browsers accept. A longer one would push every
@@ -184,6 +184,8 @@ impl StampOffsets {
 pub struct WrittenPacket {
     /// Length of the header in bytes.
     pub header_len: usize,
+    /// Where the payload begins: behind the header, and behind the original sequence number of a retransmission.
+    pub payload_start: usize,
     /// Length of the whole packet in bytes.
     pub len: usize,
     /// Where the stamps go.
@@ -264,7 +266,8 @@ pub fn write_header(
     Ok((header_len, stamps))
 }
 
-/// Writes the whole of `source` as one consumer gets it to the start of `out`: [`write_header`], then the payload.
+/// Writes the whole of `source` as one consumer gets it to the start of `out`: [`write_header`], then the payload, then
+/// `padding` bytes of padding (RFC 3550 section 5.1), if that is not 0.
 ///
 /// # Errors
 /// `out` is too small.
@@ -273,15 +276,22 @@ pub fn write_packet(
     rewrite: &HeaderRewrite,
     plan: &ExtensionPlan,
     source: &SourcePacket<'_>,
+    padding: u8,
 ) -> Result<WrittenPacket, WriteError> {
     let (header_len, stamps) = write_header(out, rewrite, plan, source)?;
-    let len = header_len + source.payload.len();
+    let len = header_len + source.payload.len() + usize::from(padding);
     let available = out.len();
     let Some(place) = out.get_mut(header_len..len) else {
         return Err(WriteError::BufferTooSmall { needed: len, available });
     };
-    place.copy_from_slice(source.payload);
-    Ok(WrittenPacket { header_len, len, stamps })
+    let (payload, pad) = place.split_at_mut(source.payload.len());
+    payload.copy_from_slice(source.payload);
+    if let Some((count, zeros)) = pad.split_last_mut() {
+        zeros.fill(0);
+        *count = padding;
+        out[0] |= PADDING_BIT;
+    }
+    Ok(WrittenPacket { header_len, payload_start: header_len, len, stamps })
 }
 
 #[cfg(test)]

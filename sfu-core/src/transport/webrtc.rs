@@ -36,6 +36,8 @@ pub(crate) struct WebRtcTransport {
     pub(crate) ice: IceLite,
     pub(crate) dtls: Dtls,
     pub(crate) srtp: Option<SrtpSession>,
+    /// Datagrams of its handshake that wait for the worker.
+    pub(crate) waiting_handshakes: u8,
     /// Our role, once the owner has connected the transport. Until then we are a server to whoever begins.
     pub(crate) dtls_role: Role,
     pub(crate) connected_by_owner: bool,
@@ -89,6 +91,7 @@ impl WebRtcTransport {
             ice: IceLite::new(rng),
             dtls: Dtls::new(certificate.clone()),
             srtp: None,
+            waiting_handshakes: 0,
             dtls_role: Role::Server,
             connected_by_owner: false,
             tuples: Vec::new(),

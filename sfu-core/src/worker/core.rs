@@ -7,6 +7,8 @@ use std::time::Instant;
 use rand::rngs::StdRng;
 use slotmap::{SlotMap, new_key_type};
 
+use super::gather::Joining;
+use super::handshakes::Handshakes;
 use super::info::{LocalAddress, WorkerStats};
 use super::timers::{Timers, Wake};
 use super::transmit::TransmitQueue;
@@ -56,13 +58,14 @@ pub enum TimeoutReason {
     Transport,
     /// A router has something due: who speaks, and how loud.
     Router,
-    /// A producer has fallen silent in the midst of a picture, which is sent on as it is.
+    /// A picture of a producer has been waited for long enough, and is sent on as it is.
     Producer,
 }
 
 /// The state machine of a worker.
 ///
-/// Contract: after any call, drain [`Core::transmits`], [`Core::poll_event`], [`Core::poll_closed_tuple`] and
+/// Contract: after any call, or some datagrams, call [`Core::forward_gathered`] until it says that there is no more, and drain
+/// [`Core::transmits`] each time; go on with handshakes by [`Core::handle_handshake`], media going first; drain [`Core::poll_event`], [`Core::poll_closed_tuple`] and
 /// [`Core::poll_closed_transport`]; then call [`Core::handle_timeout`] no later than [`Core::poll_timeout`] says. Late calls
 /// delay, and break nothing.
 pub struct Core {
@@ -88,6 +91,13 @@ pub struct Core {
 
     pub(super) timers: Timers<Wake>,
     pub(super) transmits: TransmitQueue,
+    pub(super) handshakes: Handshakes,
+    pub(super) joining: Joining,
+    /// Producers with packets that are not forwarded yet, each once.
+    pub(super) gathering: Vec<ProducerKey>,
+    pub(super) has_full: bool,
+    /// Whose packets are being given out.
+    pub(super) giving_out: Option<ProducerKey>,
     // Drained after every call; a call makes at most one entry per object that it touches.
     pub(super) events: VecDeque<(RouterId, RouterEvent)>,
     pub(super) traces: TraceQueue,
@@ -118,6 +128,11 @@ impl Core {
             tuples: HashMap::new(),
             timers: Timers::new(),
             transmits: TransmitQueue::default(),
+            handshakes: Handshakes::default(),
+            joining: Joining::default(),
+            gathering: Vec::new(),
+            has_full: false,
+            giving_out: None,
             events: VecDeque::new(),
             traces: TraceQueue::default(),
             closed_tuples: VecDeque::new(),
@@ -138,7 +153,7 @@ impl Core {
             return;
         };
         match kind {
-            PacketKind::Dtls => self.handle_dtls(now, key, datagram),
+            PacketKind::Dtls => self.handle_dtls(now, key, tuple, datagram),
             PacketKind::Rtp => self.handle_rtp(now, key, datagram),
             PacketKind::Rtcp => self.handle_rtcp(now, key, datagram),
             PacketKind::Stun | PacketKind::Unknown => self.stats.packets_refused += 1,
@@ -157,13 +172,6 @@ impl Core {
             self.transmits.push(tuple, &reply);
         }
         self.after_ice(now, key);
-    }
-
-    fn handle_dtls(&mut self, now: Instant, key: TransportKey, datagram: &[u8]) {
-        let Some(transport) = self.transports.get_mut(key) else { return };
-        transport.counters.handle_received(datagram.len());
-        transport.dtls.handle_datagram(now, datagram);
-        self.after_dtls(now, key);
     }
 
     /// A TCP connection ended.
@@ -194,7 +202,7 @@ impl Core {
         self.timers.next().map(|(at, wake)| match wake {
             Wake::Transport(_) => (at, TimeoutReason::Transport),
             Wake::Router(_) => (at, TimeoutReason::Router),
-            Wake::Held(_) => (at, TimeoutReason::Producer),
+            Wake::Producer(_) => (at, TimeoutReason::Producer),
         })
     }
 

@@ -2,22 +2,27 @@
 //!
 //! No allocation, lock or reference count per consumer.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::core::{ConsumerKey, Core, ProducerKey};
+use slotmap::SlotMap;
+
+use super::core::{ConsumerKey, Core, ProducerKey, TransportKey};
 use super::media::{Incoming, Route};
 use super::outlet::Outlet;
 use super::service::TIMER_STEP;
-use super::timers::Wake;
+use super::timers::{Timers, Wake};
 use crate::congestion::pacer::Class;
 use crate::consumer::{Candidate, Consumer, Held, Verdict};
-use crate::ids::Ssrc;
+use crate::ids::{RouterId, Ssrc};
 use crate::parameters::MediaKind;
-use crate::producer::Producer;
 use crate::producer::nack::DEFAULT_RTT;
 use crate::producer::packet_store::StoredPacket;
 use crate::producer::receive_stream::SourceReport;
+use crate::producer::{Arrived, Producer, Progress, RedPacket};
 use crate::router::RouterEvent;
+use crate::rtp::codecs::FrameInfo;
+use crate::rtp::extensions::ExtensionValues;
 use crate::rtp::header::RtpHeader;
 use crate::rtp::writer::SourcePacket;
 use crate::transport::{Paced, WebRtcTransport};
@@ -32,49 +37,90 @@ const CATCH_UP_GAP: u64 = 16;
 /// What a packet has beside its payload, about: for the pacer, which must know before it is written.
 pub(super) const OVERHEAD_BYTES: usize = 50;
 
+/// A packet for the consumers of its producer.
+#[derive(Clone, Copy)]
+pub(super) struct Piece<'a> {
+    pub(super) encoding: usize,
+    pub(super) incoming: Incoming<'a>,
+}
+
+/// A stored packet as it was when it came.
+pub(super) struct StoredPiece<'a> {
+    arrived: Arrived,
+    /// Padding is in no store.
+    stored: Option<&'a StoredPacket>,
+    red: Option<RedPacket>,
+    extensions: ExtensionValues,
+}
+
+/// What giving packets out needs of a core beside its producers.
+pub(super) struct Fan<'a> {
+    outlet: Outlet<'a>,
+    consumers: &'a mut SlotMap<ConsumerKey, Consumer>,
+    transports: &'a mut SlotMap<TransportKey, WebRtcTransport>,
+    timers: &'a mut Timers<Wake>,
+    events: &'a mut VecDeque<(RouterId, RouterEvent)>,
+    packets_sent: &'a mut u64,
+}
+
+/// Whether packets that were given out leave somebody without a key frame.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct KeyFrameNeeds {
+    /// Encodings that a key frame came of, a bit for each.
+    key_frames: u128,
+    is_lost: bool,
+}
+
 impl Core {
-    /// Gives a packet to every consumer that takes it.
+    /// Gives a packet to every consumer that takes it, at once.
     pub(super) fn forward(&mut self, now: Instant, route: Route, incoming: &Incoming<'_>) {
-        let Some(producer) = self.producers.get(route.producer) else { return };
+        let (producers, mut fan) = self.fan(now);
+        let Some(producer) = producers.get(route.producer) else { return };
         if producer.paused || !producer.is_selected {
             return;
         }
-        let reports = |encoding: usize| source_report(producer, encoding);
-        let candidate = candidate(route.encoding, incoming, &reports);
-        let mut outlet = Outlet::new(&mut self.transmits, &mut self.traces, now, self.clock.ntp(now));
-        let (mut held_until, mut lacks_layer) = (None, false);
-        for &key in &producer.consumers {
-            let Some(consumer) = self.consumers.get_mut(key) else { continue };
-            let Some(transport) = self.transports.get_mut(consumer.transport) else { continue };
-            // Nothing is admitted before it could be sent: the first packet must be the start of a key frame.
-            if transport.media_path().is_none() {
-                continue;
-            }
-            let starts = offer(&mut outlet, producer, transport, (key, &mut *consumer), &candidate, incoming);
-            if (starts || incoming.reveals) && producer.kind == MediaKind::Video {
-                catch_up(&mut outlet, producer, transport, (key, &mut *consumer), route.encoding, incoming.extended);
-            }
-            if let Some(layers) = consumer.poll_layers_changed() {
-                let event = RouterEvent::ConsumerLayersChanged { consumer_id: consumer.id, layers };
-                self.events.push_back((producer.router, event));
-                lacks_layer |= consumer.wanted_key_frame() == Some(route.encoding);
-            }
-            held_until = held_until.into_iter().chain(consumer.held_until()).min();
-            if let Some(at) = transport.downlink.pacer.poll_timeout() {
-                self.timers.arm(Wake::Transport(consumer.transport), &mut transport.armed, at.max(now));
-            }
+        let pieces = [Piece { encoding: route.encoding, incoming: *incoming }];
+        let mut progress = Progress::default();
+        while progress.consumers < producer.consumers.len() {
+            fan.give(producer, &pieces, &mut progress);
         }
-        self.stats.packets_sent += outlet.sent;
+        self.after_giving(now, route.producer, KeyFrameNeeds::of(&pieces, &progress), progress.held_until);
+    }
+
+    /// The producers, and what else is needed to give out packets of them.
+    pub(super) fn fan(&mut self, now: Instant) -> (&SlotMap<ProducerKey, Producer>, Fan<'_>) {
+        let fan = Fan {
+            outlet: Outlet::new(&mut self.transmits, &mut self.traces, now, self.clock.ntp(now)),
+            consumers: &mut self.consumers,
+            transports: &mut self.transports,
+            timers: &mut self.timers,
+            events: &mut self.events,
+            packets_sent: &mut self.stats.packets_sent,
+        };
+        (&self.producers, fan)
+    }
+
+    /// What is to be done when all consumers have some packets.
+    pub(super) fn after_giving(
+        &mut self,
+        now: Instant,
+        key: ProducerKey,
+        needs: KeyFrameNeeds,
+        held_until: Option<Instant>,
+    ) {
+        self.arm_held(now, key, held_until);
+        let Some(producer) = self.producers.get(key) else { return };
         // A key frame the first packet of which is late begins no higher layer: whoever waited for it waits for another.
-        let serves_all = !incoming.frame.key_frame
-            || producer.kind != MediaKind::Video
-            || producer.consumers.iter().all(|key| {
-                self.consumers.get(*key).is_none_or(|consumer| consumer.wanted_key_frame() != Some(route.encoding))
-            });
-        self.arm_held(now, route.producer, held_until);
+        let lacks_key_frame = || {
+            producer
+                .consumers
+                .iter()
+                .filter_map(|key| self.consumers.get(*key)?.wanted_key_frame())
+                .any(|wanted| needs.key_frames & encoding_bit(wanted) != 0)
+        };
         // Nothing of an old run helps a decoder with a new one, and a layer that was lost does not come back by itself.
-        if incoming.restarted || !serves_all || lacks_layer {
-            self.want_key_frame(now, route.producer);
+        if needs.is_lost || (producer.kind == MediaKind::Video && needs.key_frames != 0 && lacks_key_frame()) {
+            self.want_key_frame(now, key);
         }
     }
 
@@ -104,7 +150,7 @@ impl Core {
 
     fn arm_held(&mut self, now: Instant, key: ProducerKey, until: Option<Instant>) {
         if let (Some(until), Some(producer)) = (until, self.producers.get_mut(key)) {
-            self.timers.arm(Wake::Held(key), &mut producer.armed, until.max(now + TIMER_STEP));
+            self.timers.arm(Wake::Producer(key), &mut producer.armed, until.max(now + TIMER_STEP));
         }
     }
 
@@ -141,6 +187,115 @@ impl Core {
         self.stats.packets_sent += outlet.sent;
         self.arm_downlink(now, transport_key);
     }
+}
+
+impl Fan<'_> {
+    /// Gives packets to the consumers that do not have them yet, until the queue of transmits is full.
+    pub(super) fn give(&mut self, producer: &Producer, pieces: &[Piece<'_>], progress: &mut Progress) {
+        let reports = |encoding: usize| source_report(producer, encoding);
+        for &key in producer.consumers.iter().skip(progress.consumers) {
+            if self.outlet.is_full() {
+                break;
+            }
+            progress.consumers += 1;
+            let Some(consumer) = self.consumers.get_mut(key) else { continue };
+            let Some(transport) = self.transports.get_mut(consumer.transport) else { continue };
+            // Nothing is admitted before it could be sent: the first packet must be the start of a key frame.
+            if transport.media_path().is_none() {
+                continue;
+            }
+            for (index, piece) in pieces.iter().enumerate() {
+                let Piece { encoding, incoming } = piece;
+                let candidate = candidate(*encoding, incoming, &reports);
+                let starts = offer(&mut self.outlet, producer, transport, (key, &mut *consumer), &candidate, incoming);
+                if (starts || incoming.reveals) && producer.kind == MediaKind::Video {
+                    let later = pieces.get(index + 1..).unwrap_or_default();
+                    catch_up(&mut self.outlet, producer, transport, (key, &mut *consumer), piece, later);
+                }
+                if let Some(layers) = consumer.poll_layers_changed() {
+                    let event = RouterEvent::ConsumerLayersChanged { consumer_id: consumer.id, layers };
+                    self.events.push_back((producer.router, event));
+                    progress.lacks_layer |= consumer.wanted_key_frame() == Some(*encoding);
+                }
+            }
+            progress.held_until = progress.held_until.into_iter().chain(consumer.held_until()).min();
+            if let Some(at) = transport.downlink.pacer.poll_timeout() {
+                let now = self.outlet.now;
+                self.timers.arm(Wake::Transport(consumer.transport), &mut transport.armed, at.max(now));
+            }
+        }
+        *self.packets_sent += std::mem::take(&mut self.outlet.sent);
+    }
+}
+
+impl KeyFrameNeeds {
+    pub(super) fn of(pieces: &[Piece<'_>], progress: &Progress) -> Self {
+        let key_frames = pieces
+            .iter()
+            .filter(|piece| piece.incoming.frame.key_frame)
+            .fold(0, |bits, piece| bits | encoding_bit(piece.encoding));
+        let is_lost = progress.lacks_layer || pieces.iter().any(|piece| piece.incoming.restarted);
+        Self { key_frames, is_lost }
+    }
+}
+
+impl<'a> StoredPiece<'a> {
+    /// None: it is gone.
+    pub(super) fn read(now: Instant, producer: &'a Producer, arrived: &Arrived) -> Option<Self> {
+        if arrived.is_empty {
+            let extensions = ExtensionValues::default();
+            return Some(Self { arrived: *arrived, stored: None, red: None, extensions });
+        }
+        let stream = producer.encodings.get(arrived.encoding)?.stream.as_ref()?;
+        Self::of_stored(producer, stream.store.get(now, arrived.extended)?, arrived.encoding).map(|piece| {
+            let Arrived { restarted, reveals, .. } = *arrived;
+            Self { arrived: Arrived { restarted, reveals, ..piece.arrived }, ..piece }
+        })
+    }
+
+    /// A packet that came some time ago.
+    fn of_stored(producer: &Producer, stored: &'a StoredPacket, encoding: usize) -> Option<Self> {
+        let header = RtpHeader::parse(stored.bytes()).ok()?;
+        let arrived = Arrived {
+            encoding,
+            media: producer.payloads.media(header.payload_type)?,
+            extended: stored.extended(),
+            timestamp: stored.header().timestamp,
+            is_empty: false,
+            restarted: false,
+            reveals: false,
+        };
+        let red = producer.payloads.red(header.payload_type, stored.payload()).ok().flatten();
+        let extensions = producer.extension_ids.parse(stored.bytes(), &header);
+        Some(Self { arrived, stored: Some(stored), red, extensions })
+    }
+
+    pub(super) fn piece(&self) -> Piece<'_> {
+        Piece { encoding: self.arrived.encoding, incoming: self.incoming() }
+    }
+
+    fn incoming(&self) -> Incoming<'_> {
+        let Self { arrived, stored, red, extensions } = self;
+        let (bytes, payload) = stored.map_or((&[][..], &[][..]), |stored| (stored.bytes(), stored.payload()));
+        let header = stored.map(StoredPacket::header);
+        Incoming {
+            extended: arrived.extended,
+            timestamp: arrived.timestamp,
+            marker: header.is_some_and(|header| header.marker),
+            restarted: arrived.restarted,
+            media: arrived.media,
+            red: *red,
+            frame: header.map_or(FrameInfo::NONE, |header| header.frame),
+            reveals: arrived.reveals,
+            padding: header.map_or(0, |header| header.padding),
+            source: SourcePacket { packet: bytes, extensions, payload },
+        }
+    }
+}
+
+/// Producers have no more encodings than a transport may, which is fewer.
+fn encoding_bit(encoding: usize) -> u128 {
+    1 << (encoding % 128)
 }
 
 /// Offers a packet to one consumer, after what the consumer held back for want of knowing what follows. Whether the stream
@@ -212,15 +367,17 @@ fn send_paced(
     }
 }
 
-/// Sends what overtook the first packet of a stream: it was refused a moment ago, and would be missing for good.
+/// Sends what overtook the first packet of a stream: it was refused a moment ago, and would be missing for good. What is in
+/// `later` comes by itself.
 fn catch_up(
     outlet: &mut Outlet<'_>,
     producer: &Producer,
     transport: &mut WebRtcTransport,
     (key, consumer): (ConsumerKey, &mut Consumer),
-    encoding: usize,
-    first: u64,
+    first: &Piece<'_>,
+    later: &[Piece<'_>],
 ) {
+    let Piece { encoding, incoming: Incoming { extended: first, .. } } = *first;
     let Some(stream) = producer.encodings.get(encoding).and_then(|encoding| encoding.stream.as_ref()) else { return };
     let reports = |encoding: usize| source_report(producer, encoding);
     let mut latest = first;
@@ -230,6 +387,9 @@ fn catch_up(
         }
         if let Some(stored) = stream.store.get(outlet.now, extended) {
             latest = extended;
+            if later.iter().any(|piece| piece.encoding == encoding && piece.incoming.extended == extended) {
+                continue;
+            }
             with_stored(producer, stored, |incoming| {
                 let candidate = candidate(encoding, incoming, &reports);
                 offer(outlet, producer, transport, (key, &mut *consumer), &candidate, incoming);
@@ -238,22 +398,12 @@ fn catch_up(
     }
 }
 
-/// A stored packet as it was when it came.
+/// Does something with a stored packet as it was when it came.
 pub(super) fn with_stored(producer: &Producer, stored: &StoredPacket, act: impl FnOnce(&Incoming<'_>)) {
-    let Ok(header) = RtpHeader::parse(stored.bytes()) else { return };
-    let Some(media) = producer.payloads.media(header.payload_type) else { return };
-    let extensions = producer.extension_ids.parse(stored.bytes(), &header);
-    act(&Incoming {
-        extended: stored.extended(),
-        timestamp: stored.header().timestamp,
-        marker: stored.header().marker,
-        restarted: false,
-        media,
-        red: producer.payloads.red(header.payload_type, stored.payload()).ok().flatten(),
-        frame: stored.header().frame,
-        reveals: false,
-        source: SourcePacket { packet: stored.bytes(), extensions: &extensions, payload: stored.payload() },
-    });
+    // Which encoding it is of only matters to who gives it out.
+    if let Some(piece) = StoredPiece::of_stored(producer, stored, 0) {
+        act(&piece.incoming());
+    }
 }
 
 fn source_report(producer: &Producer, encoding: usize) -> Option<SourceReport> {

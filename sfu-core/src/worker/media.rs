@@ -44,6 +44,8 @@ pub(super) struct Incoming<'a> {
     pub(super) frame: FrameInfo,
     /// What frames some packets behind it are of was known with this one only: they wait in the store.
     pub(super) reveals: bool,
+    /// Bytes of padding that consumers get with it.
+    pub(super) padding: u8,
     pub(super) source: SourcePacket<'a>,
 }
 
@@ -84,7 +86,10 @@ impl Core {
         let Some(packet) = datagram.get(..len) else { return };
         if let Some(incoming) = self.receive(now, route, packet, header, &extensions) {
             self.observe(now, route, &incoming);
-            self.forward(now, route, &incoming);
+            match self.producers.get(route.producer).map(|producer| producer.kind) {
+                Some(MediaKind::Video) => self.gather(now, route, &incoming),
+                Some(MediaKind::Audio) | None => self.forward(now, route, &incoming),
+            }
         }
         self.serve_after_packet(now, key, route.producer, route.encoding);
     }
@@ -253,7 +258,8 @@ impl Core {
             }
         }
         if !bytes.is_empty() {
-            let stored = StoredHeader { timestamp: header.timestamp, marker: header.marker, frame, payload };
+            let stored =
+                StoredHeader { timestamp: header.timestamp, marker: header.marker, frame, payload, padding: 0 };
             stream.store.insert(now, extended, stored, packet);
         }
         let reveals =
@@ -277,6 +283,7 @@ impl Core {
             red,
             frame,
             reveals,
+            padding: 0,
             source: SourcePacket { packet, extensions, payload: bytes },
         };
         if producer.traces.wants_packets() {

@@ -8,7 +8,10 @@ mod control;
 mod core;
 mod errors;
 mod forward;
+mod gather;
+mod handshakes;
 mod info;
+mod join_wait;
 mod layers;
 pub mod limits;
 mod load;
@@ -27,14 +30,17 @@ mod subscribe;
 mod tcp;
 mod timers;
 mod transmit;
+mod udp;
 
 pub use self::core::{Core, CoreOptions, TimeoutReason};
 pub use errors::{ConnectError, ConsumeError, ObjectClosed, ProduceError, TransportRefused};
+pub use gather::Joining;
+pub use handshakes::{MAX_WAITING_HANDSHAKES, MAX_WAITING_HANDSHAKES_PER_TRANSPORT};
 pub use info::{
     ConsumerInfo, ConsumerOptions, LocalAddress, ProducerInfo, ProducerOptions, TransportInfo, WebRtcTransportOptions,
     WorkerStats,
 };
-pub use transmit::{MAX_DATAGRAM_BYTES, TransmitQueue};
+pub use transmit::{MAX_DATAGRAM_BYTES, MAX_JOINED, Run, TransmitClass, TransmitQueue};
 
 pub(crate) use self::core::{ConsumerKey, ProducerKey, RouterKey, TransportKey};
 pub(crate) use load::{ExpectedRouter, Load};

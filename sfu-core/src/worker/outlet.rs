@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use super::media::{Incoming, Taken};
 use super::stats::sent_packet;
-use super::transmit::TransmitQueue;
+use super::transmit::{TransmitClass, TransmitQueue};
 use crate::congestion::estimator::ProbeId;
 use crate::consumer::send_history::Sent;
 use crate::consumer::{Admission, Consumer, RtxTarget};
+use crate::parameters::MediaKind;
 use crate::rtcp::ntp::NtpTime;
 use crate::rtp::extensions::AbsSendTime;
 use crate::rtp::rtx::{write_padding_packet, write_rtx_packet};
@@ -47,6 +48,11 @@ impl<'a> Outlet<'a> {
         Self { transmits, traces, now, ntp, probe: None, sent: 0 }
     }
 
+    /// Whether so much waits that it is to be sent before more is written.
+    pub(super) fn is_full(&self) -> bool {
+        self.transmits.is_full()
+    }
+
     /// Sends a packet for the first time, under the numbers that it was admitted with.
     pub(super) fn send(
         &mut self,
@@ -67,11 +73,11 @@ impl<'a> Outlet<'a> {
         let stamps = self.fresh_stamps(transport);
         let Some((tuple, srtp)) = transport.media_path() else { return };
         let slot = self.transmits.slot();
-        let Ok(written) = write_packet(slot, &rewrite, &consumer.plan, &taken.source) else { return };
+        let Ok(written) = write_packet(slot, &rewrite, &consumer.plan, &taken.source, incoming.padding) else { return };
         stamps.write(&written.stamps, slot);
         number_payload(slot, &written, incoming, &taken, admission.numbers);
         let Ok(len) = srtp.seal.seal_rtp(&mut consumer.seal, slot, written.header_len, written.len) else { return };
-        let left = self.leave(transport, tuple, written, len, SentKind::Rtp);
+        let left = self.leave(transport, (tuple, class(consumer.kind)), written, len, SentKind::Rtp);
         let sent = Sent {
             source_extended: incoming.extended,
             timestamp: admission.timestamp,
@@ -153,7 +159,7 @@ impl<'a> Outlet<'a> {
         stamps.write(&written.stamps, slot);
         let Ok(len) = srtp.seal.seal_rtp(&mut rtx.seal, slot, written.header_len, written.len) else { return 0 };
         rtx.next_sequence = rtx.next_sequence.wrapping_add(1);
-        self.leave(transport, tuple, written, len, SentKind::Probation).len
+        self.leave(transport, (tuple, TransmitClass::Video), written, len, SentKind::Probation).len
     }
 
     fn resend_in_rtx(
@@ -175,7 +181,7 @@ impl<'a> Outlet<'a> {
         number_payload(slot, &written, incoming, taken, sent.numbers);
         let len = srtp.seal.seal_rtp(&mut rtx.seal, slot, written.header_len, written.len).ok()?;
         rtx.next_sequence = rtx.next_sequence.wrapping_add(1);
-        Some(self.leave(transport, tuple, written, len, kind))
+        Some(self.leave(transport, (tuple, TransmitClass::Video), written, len, kind))
     }
 
     fn repeat(
@@ -189,11 +195,11 @@ impl<'a> Outlet<'a> {
         let stamps = Stamps { abs_send_time: sent.abs_send_time, wide_sequence: sent.wide_sequence };
         let (tuple, srtp) = transport.media_path()?;
         let slot = self.transmits.slot();
-        let written = write_packet(slot, original, &consumer.plan, &taken.source).ok()?;
+        let written = write_packet(slot, original, &consumer.plan, &taken.source, incoming.padding).ok()?;
         stamps.write(&written.stamps, slot);
         number_payload(slot, &written, incoming, taken, sent.numbers);
         let len = srtp.seal.repeat_rtp(&consumer.seal, slot, written.header_len, written.len).ok()?;
-        self.transmits.commit(tuple, len);
+        self.transmits.commit(tuple, class(consumer.kind), len);
         self.sent += 1;
         transport.counters.handle_sent(len, SentKind::Rtp);
         let wide_sequence = written.stamps.transport_cc.map(|_| sent.wide_sequence);
@@ -209,12 +215,12 @@ impl<'a> Outlet<'a> {
     fn leave(
         &mut self,
         transport: &mut WebRtcTransport,
-        tuple: Tuple,
+        (tuple, class): (Tuple, TransmitClass),
         written: WrittenPacket,
         len: usize,
         kind: SentKind,
     ) -> Left {
-        self.transmits.commit(tuple, len);
+        self.transmits.commit(tuple, class, len);
         self.sent += 1;
         transport.counters.handle_sent(len, kind);
         let used = transport.downlink.next_wide_sequence;
@@ -244,6 +250,13 @@ impl<'a> Outlet<'a> {
     }
 }
 
+fn class(kind: MediaKind) -> TransmitClass {
+    match kind {
+        MediaKind::Audio => TransmitClass::Audio,
+        MediaKind::Video => TransmitClass::Video,
+    }
+}
+
 /// The header that a packet was first sent with.
 fn original(consumer: &Consumer, sequence_number: u16, sent: &Sent, taken: &Taken<'_>) -> HeaderRewrite {
     HeaderRewrite {
@@ -255,8 +268,7 @@ fn original(consumer: &Consumer, sequence_number: u16, sent: &Sent, taken: &Take
     }
 }
 
-/// Writes the consumer's own numbers into the payload, which is the last of the packet: picture id and TL0PICIDX, or the
-/// payload type of redundant blocks.
+/// Writes the consumer's own numbers into the payload: picture id and TL0PICIDX, or the payload type of redundant blocks.
 fn number_payload(
     packet: &mut [u8],
     written: &WrittenPacket,
@@ -264,8 +276,8 @@ fn number_payload(
     taken: &Taken<'_>,
     numbers: Option<(u16, u8)>,
 ) {
-    let payload_at = written.len - taken.source.payload.len();
-    let Some(payload) = packet.get_mut(payload_at..written.len) else { return };
+    let payload_end = written.payload_start + taken.source.payload.len();
+    let Some(payload) = packet.get_mut(written.payload_start..payload_end) else { return };
     if let (Some(places), Some((picture_id, tl0_picture_index))) = (incoming.frame.numbers, numbers) {
         places.write(payload, picture_id, tl0_picture_index);
     }

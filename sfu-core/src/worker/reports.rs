@@ -9,6 +9,7 @@ use rtc_rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 
 use super::core::{ConsumerKey, Core, TransportKey};
 use super::stats::score_news;
+use super::transmit::TransmitClass;
 use crate::ids::Ssrc;
 use crate::producer::KeyFrameFeedback;
 use crate::rtcp::incoming::{RtcpEvent, read_datagram};
@@ -249,7 +250,7 @@ impl Core {
             match written {
                 Some(Ok(Some(len))) => {
                     if let Ok(len) = srtp.seal.seal_rtcp(slot, len) {
-                        self.transmits.commit(tuple, len);
+                        self.transmits.commit(tuple, TransmitClass::Control, len);
                         counters.handle_sent(len, SentKind::Other);
                     }
                 }

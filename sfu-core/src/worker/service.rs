@@ -26,7 +26,7 @@ impl Core {
             match wake {
                 Wake::Transport(key) => self.serve(now, key),
                 Wake::Router(key) => self.serve_router(now, key),
-                Wake::Held(key) => self.send_overdue(now, key),
+                Wake::Producer(key) => self.send_overdue(now, key),
             }
         }
         if self.timers.len() > STALE_MIN + STALE_PER_TRANSPORT * self.transports.len() + self.producers.len() {
@@ -35,7 +35,7 @@ impl Core {
                 let armed = match wake {
                     Wake::Transport(key) => transports.get(key).and_then(|transport| transport.armed),
                     Wake::Router(key) => routers.get(key).and_then(|router| router.armed),
-                    Wake::Held(key) => producers.get(key).and_then(|producer| producer.armed),
+                    Wake::Producer(key) => producers.get(key).and_then(|producer| producer.armed),
                 };
                 armed == Some(at)
             });
@@ -46,7 +46,7 @@ impl Core {
         match wake {
             Wake::Transport(key) => self.transports.get_mut(key).map(|transport| &mut transport.armed),
             Wake::Router(key) => self.routers.get_mut(key).map(|router| &mut router.armed),
-            Wake::Held(key) => self.producers.get_mut(key).map(|producer| &mut producer.armed),
+            Wake::Producer(key) => self.producers.get_mut(key).map(|producer| &mut producer.armed),
         }
     }
 

@@ -17,22 +17,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::Core;
+use super::join_wait::JoinWait;
 use super::load::Load;
 use super::own_port::{OwnPort, PortLease, PortReleased, holding};
 use super::tcp::{self, TcpWriter};
-use super::transmit::{MAX_DATAGRAM_BYTES, TransmitQueue};
+use super::transmit::MAX_DATAGRAM_BYTES;
+use super::udp::{Receiver, Sender, UdpPort};
+use super::{Core, Joining};
 use crate::ids::{RouterId, TransportId};
 use crate::router::{RouterCloseReason, RouterEvent};
 use crate::transport::tuple::{Protocol, Tuple};
 
-/// Datagrams taken from one socket before the others get their turn.
-const RECEIVE_BATCH: usize = 64;
+/// Batches of datagrams taken from one socket before the others get their turn.
+const RECEIVE_BATCHES: usize = 4;
 /// Asked of the kernel for each UDP socket's buffers: a burst of key frames to a large room must fit. The kernel may give less.
 pub(crate) const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// What waits at most for a socket that takes no more: as much as its own buffer holds.
+const SHARED_PORT_BACKLOG_BYTES: usize = SOCKET_BUFFER_BYTES;
+/// The same for the socket of one transport: half a second of 4 Mbit/s. Later is too late.
+const OWN_PORT_BACKLOG_BYTES: usize = 256 * 1024;
 /// Commands that may wait for a worker; more senders wait their turn.
 pub(crate) const COMMAND_QUEUE: usize = 4096;
 /// Events that may wait for a router's owner. At the limit the router is closed: its owner is not reading, and losing a
@@ -87,13 +93,18 @@ pub(crate) struct BoundSockets {
 /// A worker's thread-local half. See the module's page.
 pub(crate) struct Shell {
     pub(crate) core: RefCell<Core>,
-    udp: RefCell<HashMap<SocketAddr, Rc<UdpSocket>>>,
+    udp: RefCell<HashMap<SocketAddr, Rc<UdpPort>>>,
+    receiver: RefCell<Receiver>,
+    sender: RefCell<Sender>,
+    join_wait: RefCell<JoinWait>,
     pub(crate) tcp: RefCell<HashMap<Tuple, Rc<TcpWriter>>>,
     sinks: RefCell<HashMap<RouterId, EventSink>>,
     own_ports: RefCell<HashMap<TransportId, OwnPort>>,
     /// What the timer task waits for; it is woken when an earlier deadline comes up.
     armed: Cell<Option<Instant>>,
     rearm: Notify,
+    /// Told when handshakes wait.
+    handshakes: Notify,
     /// Told when a task of the worker has panicked.
     crashed: Notify,
     load: Arc<Load>,
@@ -116,11 +127,15 @@ pub(crate) fn run(
         let shell = Rc::new(Shell {
             core: RefCell::new(core),
             udp: RefCell::default(),
+            receiver: RefCell::new(Receiver::new()),
+            sender: RefCell::new(Sender::new()),
+            join_wait: RefCell::default(),
             tcp: RefCell::default(),
             sinks: RefCell::default(),
             own_ports: RefCell::default(),
             armed: Cell::new(None),
             rearm: Notify::new(),
+            handshakes: Notify::new(),
             crashed: Notify::new(),
             load,
         });
@@ -128,6 +143,7 @@ pub(crate) fn run(
             drop(task); // a worker's own sockets live as long as it does
         }
         shell.spawn(run_timer(Rc::clone(&shell)));
+        shell.spawn(run_handshakes(Rc::clone(&shell)));
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
@@ -171,9 +187,14 @@ impl Shell {
     ) -> std::io::Result<Vec<tokio::task::AbortHandle>> {
         let mut tasks = Vec::with_capacity(sockets.udp.len() + sockets.tcp.len());
         for (local, socket) in sockets.udp {
-            let socket = Rc::new(UdpSocket::from_std(socket)?);
-            self.udp.borrow_mut().insert(local, Rc::clone(&socket));
-            tasks.push(self.spawn(holding(serve_udp(Rc::clone(self), socket, local), lease.cloned())));
+            let backlog_bytes = if lease.is_some() { OWN_PORT_BACKLOG_BYTES } else { SHARED_PORT_BACKLOG_BYTES };
+            let port = Rc::new(UdpPort::new(socket, backlog_bytes)?);
+            let mut core = self.core.borrow_mut();
+            let joining = Joining { pads: port.joins(), ..core.joining() };
+            core.set_joining(joining);
+            self.udp.borrow_mut().insert(local, Rc::clone(&port));
+            tasks.push(self.spawn(holding(serve_udp(Rc::clone(self), Rc::clone(&port), local), lease.cloned())));
+            tasks.push(self.spawn(holding(send_waiting(Rc::clone(self), port), lease.cloned())));
         }
         for (local, listener) in sockets.tcp {
             let listener = TcpListener::from_std(listener)?;
@@ -214,12 +235,33 @@ impl Shell {
     }
 
     /// Gives one datagram to the core.
-    pub(crate) fn handle_datagram(&self, tuple: Tuple, datagram: &mut [u8]) {
+    pub(crate) fn handle_datagram(&self, now: Instant, tuple: Tuple, datagram: &mut [u8]) {
         let mut core = self.core.borrow_mut();
-        let now = Instant::now();
         contain(&mut core, now, tuple, |core| core.handle_datagram(now, tuple, datagram));
-        if core.transmits().waiting_bytes() > TransmitQueue::DRAIN_BYTES {
+        if core.has_full() {
+            self.forward(&mut core);
+        }
+        if core.transmits().is_full() {
             self.flush(&mut core);
+        }
+    }
+
+    /// Forwards what the core has gathered, and sends it.
+    fn forward(&self, core: &mut Core) {
+        loop {
+            let now = Instant::now();
+            let is_more = match catch_unwind(AssertUnwindSafe(|| core.forward_gathered(now))) {
+                Ok(is_more) => is_more,
+                Err(_) => {
+                    tracing::error!("forwarding panicked; the transport that the packets came from is closed");
+                    core.handle_forward_fault(now);
+                    false
+                }
+            };
+            self.flush(core);
+            if !is_more {
+                break;
+            }
         }
     }
 
@@ -228,6 +270,7 @@ impl Shell {
     pub(crate) fn settle(&self) -> Vec<PortReleased> {
         let mut released = Vec::new();
         let mut core = self.core.borrow_mut();
+        self.forward(&mut core);
         loop {
             while let Some((router, event)) = core.poll_event() {
                 self.deliver(&mut core, router, event);
@@ -249,6 +292,9 @@ impl Shell {
             }
         }
         self.load.set(core.router_count(), core.stream_count());
+        if core.next_handshake().is_some() {
+            self.handshakes.notify_one();
+        }
         let next = core.poll_timeout().map(|(at, _)| at);
         if let Some(next) = next
             && self.armed.get().is_none_or(|armed| next < armed)
@@ -256,6 +302,15 @@ impl Shell {
             self.rearm.notify_one();
         }
         released
+    }
+
+    /// After a turn of packets or timers: how busy the worker is decides how long packets wait for each other.
+    fn end_turn(&self, began: Instant) {
+        if let Some(wait) = self.join_wait.borrow_mut().handle_turn(began, Instant::now()) {
+            let mut core = self.core.borrow_mut();
+            let joining = Joining { wait, ..core.joining() };
+            core.set_joining(joining);
+        }
     }
 
     fn deliver(&self, core: &mut Core, router: RouterId, event: RouterEvent) {
@@ -275,18 +330,34 @@ impl Shell {
     }
 
     fn flush(&self, core: &mut Core) {
-        let udp = self.udp.borrow();
-        let tcp = self.tcp.borrow();
+        let (udp, tcp) = (self.udp.borrow(), self.tcp.borrow());
+        let mut sender = self.sender.borrow_mut();
         let mut unsent = 0_u64;
-        core.transmits().drain(|tuple, datagram| {
-            let sent = match tuple.protocol {
+        let transmits = core.transmits();
+        let mut runs = transmits.runs().peekable();
+        while let Some(&first) = runs.peek() {
+            match first.tuple.protocol {
                 Protocol::Udp => {
-                    udp.get(&tuple.local).is_some_and(|socket| socket.try_send_to(datagram, tuple.remote).is_ok())
+                    let local = first.tuple.local;
+                    let same = std::iter::from_fn(|| {
+                        runs.next_if(|run| run.tuple.protocol == Protocol::Udp && run.tuple.local == local)
+                    });
+                    unsent += match udp.get(&local) {
+                        Some(port) => port.send(&mut sender, same).unsent,
+                        None => same.map(|run| run.len() as u64).sum(),
+                    };
                 }
-                Protocol::Tcp => tcp.get(&tuple).is_some_and(|writer| writer.send(datagram)),
-            };
-            unsent += u64::from(!sent);
-        });
+                Protocol::Tcp => {
+                    runs.next();
+                    for datagram in first.datagrams() {
+                        let is_sent = tcp.get(&first.tuple).is_some_and(|writer| writer.send(datagram));
+                        unsent += u64::from(!is_sent);
+                    }
+                }
+            }
+        }
+        drop(runs);
+        transmits.clear();
         if unsent > 0 {
             core.count_unsent(unsent);
         }
@@ -313,27 +384,61 @@ impl Drop for CrashWatch {
 }
 
 /// Reads one UDP socket for as long as it lives.
-async fn serve_udp(shell: Rc<Shell>, socket: Rc<UdpSocket>, local: SocketAddr) {
-    // One byte more than we take: what fills it was longer and is dropped whole.
-    let mut buffer = vec![0; MAX_DATAGRAM_BYTES + 1];
+async fn serve_udp(shell: Rc<Shell>, port: Rc<UdpPort>, local: SocketAddr) {
     loop {
-        if let Err(error) = socket.readable().await {
+        if let Err(error) = port.readable().await {
             tracing::error!(%local, %error, "a UDP socket failed");
             return;
         }
-        for _ in 0..RECEIVE_BATCH {
-            match socket.try_recv_from(&mut buffer) {
-                Ok((len, remote)) if len <= MAX_DATAGRAM_BYTES => {
-                    shell.handle_datagram(Tuple { protocol: Protocol::Udp, local, remote }, &mut buffer[..len]);
+        let began = Instant::now();
+        for _ in 0..RECEIVE_BATCHES {
+            let mut receiver = shell.receiver.borrow_mut();
+            let now = Instant::now();
+            let received = port.receive(&mut receiver, |remote, datagram| {
+                // A longer one is no media packet of a browser.
+                if datagram.len() <= MAX_DATAGRAM_BYTES {
+                    shell.handle_datagram(now, Tuple { protocol: Protocol::Udp, local, remote }, datagram);
                 }
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                // An ICMP error for something sent earlier: says nothing about this socket.
-                Err(_) => {}
+            });
+            if received == 0 {
+                break;
             }
         }
         shell.settle();
+        shell.end_turn(began);
         tokio::task::yield_now().await;
+    }
+}
+
+/// Sends what waits for one UDP socket, whenever it takes more.
+async fn send_waiting(shell: Rc<Shell>, port: Rc<UdpPort>) {
+    loop {
+        port.backlogged().await;
+        if port.writable().await.is_err() {
+            return;
+        }
+        let outcome = port.send_waiting(&mut shell.sender.borrow_mut());
+        if outcome.unsent > 0 {
+            shell.core.borrow_mut().count_unsent(outcome.unsent);
+        }
+    }
+}
+
+/// Goes on with handshakes, by one datagram at a time: sockets and timers have their turn between any two.
+async fn run_handshakes(shell: Rc<Shell>) {
+    loop {
+        shell.handshakes.notified().await;
+        loop {
+            let began = Instant::now();
+            {
+                let mut core = shell.core.borrow_mut();
+                let Some(tuple) = core.next_handshake() else { break };
+                contain(&mut core, began, tuple, |core| core.handle_handshake(began));
+            }
+            shell.settle();
+            shell.end_turn(began);
+            tokio::task::yield_now().await;
+        }
     }
 }
 
@@ -350,6 +455,7 @@ async fn run_timer(shell: Rc<Shell>) {
                         let now = Instant::now();
                         shell.core.borrow_mut().handle_timeout(now);
                         shell.settle();
+                        shell.end_turn(now);
                     }
                     () = shell.rearm.notified() => {}
                 }

@@ -137,7 +137,7 @@ async fn exchange(shell: &Shell, stream: &TcpStream, writer: &TcpWriter, tuple: 
                         deframer.commit(count);
                         loop {
                             match deframer.next_frame() {
-                                Ok(Some(frame)) => shell.handle_datagram(tuple, frame),
+                                Ok(Some(frame)) => shell.handle_datagram(Instant::now(), tuple, frame),
                                 Ok(None) => break,
                                 Err(_) => return "not RFC 4571 frames of ours",
                             }

@@ -11,8 +11,8 @@ use super::core::{ProducerKey, RouterKey, TransportKey};
 pub(super) enum Wake {
     Transport(TransportKey),
     Router(RouterKey),
-    /// Packets of this producer that consumers hold.
-    Held(ProducerKey),
+    /// Packets of this producer that were gathered, or that consumers hold.
+    Producer(ProducerKey),
 }
 
 /// Deadlines by key. A key has at most one that counts, kept by its owner as `armed`; earlier ones left in the heap are

@@ -10,26 +10,76 @@ pub const MAX_DATAGRAM_BYTES: usize = 1500;
 /// the original sequence number of a retransmission, an SRTP tag.
 const HEADROOM_BYTES: usize = 256;
 
+/// Datagrams that are joined at most: the kernel takes 64 in one call, and beyond 16 there is little to save.
+pub const MAX_JOINED: usize = 16;
+
+/// What is lost first when a socket takes no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransmitClass {
+    /// Pictures, first or again, and probes of the path.
+    Video,
+    /// Sound.
+    Audio,
+    /// What keeps associations and streams going: ICE, DTLS, RTCP.
+    Control,
+}
+
 /// Datagrams waiting to be sent, in order. Nothing is allocated in steady state: the slab keeps its high-water size,
-/// which is bounded by the largest batch (the shell drains the queue after every inbound datagram that filled more than
-/// [`TransmitQueue::DRAIN_BYTES`]).
+/// which is bounded by what one call of the core writes (see [`TransmitQueue::DRAIN_BYTES`]).
+///
+/// Datagrams of one destination that come one after the other and are equally long, but for a shorter last one, form a
+/// [`Run`]: the kernel takes such a run as one (UDP GSO).
 #[derive(Debug, Default)]
 pub struct TransmitQueue {
     slab: Vec<u8>,
     used: usize,
-    entries: Vec<Transmit>,
+    runs: Vec<Entry>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Transmit {
+struct Entry {
     tuple: Tuple,
+    class: TransmitClass,
     start: usize,
     len: usize,
+    segment_len: usize,
+    count: usize,
+}
+
+/// Datagrams of one destination, one behind the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    /// Where they go.
+    pub tuple: Tuple,
+    /// What they are.
+    pub class: TransmitClass,
+    /// All of them.
+    pub bytes: &'a [u8],
+    /// Each one's length but the last one's, which may be less.
+    pub segment_len: usize,
+}
+
+impl<'a> Run<'a> {
+    /// Each of them.
+    pub fn datagrams(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.bytes.chunks(self.segment_len.max(1))
+    }
+
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.bytes.len().div_ceil(self.segment_len.max(1))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
 }
 
 impl TransmitQueue {
-    /// Beyond this much waiting the shell drains the queue before it reads another datagram.
-    pub const DRAIN_BYTES: usize = 512 * 1024;
+    /// Beyond this much waiting the core stops forwarding, and the shell drains the queue before anything else: what was just
+    /// written is still in the processor's cache when it is sent.
+    pub const DRAIN_BYTES: usize = 256 * 1024;
 
     /// A slot at the end of the slab to write a packet into: at least [`MAX_DATAGRAM_BYTES`] long. What it holds is
     /// unspecified; it becomes a datagram by [`Self::commit`].
@@ -42,9 +92,18 @@ impl TransmitQueue {
     }
 
     /// Queues the first `len` bytes of the slot for `tuple`.
-    pub fn commit(&mut self, tuple: Tuple, len: usize) {
+    pub fn commit(&mut self, tuple: Tuple, class: TransmitClass, len: usize) {
         debug_assert!(self.used + len <= self.slab.len());
-        self.entries.push(Transmit { tuple, start: self.used, len });
+        match self.runs.last_mut() {
+            Some(run) if run.takes(&tuple, class, len) => {
+                run.len += len;
+                run.count += 1;
+            }
+            _ if len > 0 => {
+                self.runs.push(Entry { tuple, class, start: self.used, len, segment_len: len, count: 1 });
+            }
+            _ => {}
+        }
         self.used += len;
     }
 
@@ -52,7 +111,7 @@ impl TransmitQueue {
     pub fn push(&mut self, tuple: Tuple, datagram: &[u8]) {
         if let Some(slot) = self.slot().get_mut(..datagram.len()) {
             slot.copy_from_slice(datagram);
-            self.commit(tuple, datagram.len());
+            self.commit(tuple, TransmitClass::Control, datagram.len());
         }
     }
 
@@ -61,13 +120,44 @@ impl TransmitQueue {
         self.used
     }
 
+    /// Whether more waits than should: the queue is to be drained.
+    pub fn is_full(&self) -> bool {
+        self.used > Self::DRAIN_BYTES
+    }
+
+    /// Whatever waits, in order.
+    pub fn runs(&self) -> impl Iterator<Item = Run<'_>> {
+        self.runs.iter().map(|&Entry { tuple, class, start, len, segment_len, .. }| Run {
+            tuple,
+            class,
+            bytes: &self.slab[start..start + len],
+            segment_len,
+        })
+    }
+
+    /// Empties the queue.
+    pub fn clear(&mut self) {
+        self.runs.clear();
+        self.used = 0;
+    }
+
     /// Hands every waiting datagram to `send`, in order, and empties the queue.
     pub fn drain(&mut self, mut send: impl FnMut(Tuple, &[u8])) {
-        for entry in &self.entries {
-            send(entry.tuple, &self.slab[entry.start..entry.start + entry.len]);
+        for run in self.runs() {
+            run.datagrams().for_each(|datagram| send(run.tuple, datagram));
         }
-        self.entries.clear();
-        self.used = 0;
+        self.clear();
+    }
+}
+
+impl Entry {
+    /// Whether a datagram goes on a run: only the last of one may be shorter.
+    fn takes(&self, tuple: &Tuple, class: TransmitClass, len: usize) -> bool {
+        self.count < MAX_JOINED
+            && self.len == self.count * self.segment_len
+            && (1..=self.segment_len).contains(&len)
+            && self.class == class
+            && self.tuple == *tuple
     }
 }
 
@@ -80,12 +170,21 @@ mod tests {
         Tuple { protocol: Protocol::Udp, local: ([127, 0, 0, 1], 4000).into(), remote: ([127, 0, 0, 1], port).into() }
     }
 
+    fn commit(queue: &mut TransmitQueue, port: u16, len: usize) {
+        queue.slot()[..len].fill(len as u8);
+        queue.commit(tuple(port), TransmitClass::Video, len);
+    }
+
+    fn runs(queue: &TransmitQueue) -> Vec<(u16, Vec<usize>)> {
+        queue.runs().map(|run| (run.tuple.remote.port(), run.datagrams().map(<[u8]>::len).collect())).collect()
+    }
+
     #[test]
     fn datagrams_leave_in_order_and_once() {
         let mut queue = TransmitQueue::default();
         queue.push(tuple(1), b"one");
         queue.slot()[..5].copy_from_slice(b"two!!");
-        queue.commit(tuple(2), 3);
+        queue.commit(tuple(2), TransmitClass::Audio, 3);
         assert_eq!(queue.waiting_bytes(), 6);
         let mut sent = Vec::new();
         queue.drain(|to, bytes| sent.push((to.remote.port(), bytes.to_vec())));
@@ -101,5 +200,37 @@ mod tests {
         let mut ports = Vec::new();
         queue.drain(|to, _| ports.push(to.remote.port()));
         assert_eq!(ports, [2]);
+    }
+
+    /// Harm prevented: the kernel cuts a run into equal pieces, so a wrong one comes out as other datagrams than went in.
+    #[test]
+    fn equal_datagrams_of_one_destination_are_joined_and_a_shorter_one_ends_them() {
+        let mut queue = TransmitQueue::default();
+        for (port, len) in [(1, 100), (1, 100), (1, 60), (1, 60), (2, 60), (2, 61), (1, 61)] {
+            commit(&mut queue, port, len);
+        }
+        assert_eq!(runs(&queue), [(1, vec![100, 100, 60]), (1, vec![60]), (2, vec![60]), (2, vec![61]), (1, vec![61])]);
+        let mut sent = 0;
+        queue.drain(|_, datagram| {
+            assert!(datagram.iter().all(|byte| usize::from(*byte) == datagram.len()));
+            sent += 1;
+        });
+        assert_eq!(sent, 7);
+    }
+
+    #[test]
+    fn no_more_are_joined_than_the_limit_says() {
+        let mut queue = TransmitQueue::default();
+        (0..=MAX_JOINED).for_each(|_| commit(&mut queue, 1, 100));
+        assert_eq!(runs(&queue), [(1, vec![100; MAX_JOINED]), (1, vec![100])]);
+    }
+
+    /// Harm prevented: sound is lost with the pictures that it was joined to.
+    #[test]
+    fn what_is_lost_first_is_not_joined_to_what_is_lost_last() {
+        let mut queue = TransmitQueue::default();
+        commit(&mut queue, 1, 100);
+        queue.push(tuple(1), &[0; 50]);
+        assert_eq!(runs(&queue), [(1, vec![100]), (1, vec![50])]);
     }
 }

@@ -48,7 +48,10 @@ fn in_steady_state_a_forwarded_packet_allocates_nothing() {
                 let mut datagram = world.peers[alice].seal_rtp(now, source.index, packet).unwrap();
                 let sent_before = world.core.stats().packets_sent;
                 let core = &mut world.core;
-                let counted = count(|| core.handle_datagram(now, tuple, &mut datagram));
+                let counted = count(|| {
+                    core.handle_datagram(now, tuple, &mut datagram);
+                    assert!(!core.forward_gathered(now), "all leave at once");
+                });
                 assert_eq!(world.core.stats().packets_sent - sent_before, CONSUMERS as u64);
                 world.settle();
                 (packets, calls) = (packets + 1, calls + counted.calls);

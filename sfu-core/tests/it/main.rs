@@ -6,11 +6,13 @@ mod allocations;
 mod bandwidth;
 mod call;
 mod continuity;
+mod crowd;
 mod decoder_models;
 mod descriptors_agree;
 mod handshake;
 
 mod hostile;
+mod joining;
 mod key_frames;
 mod layers;
 mod lifecycle;

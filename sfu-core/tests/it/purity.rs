@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// Every file that speaks of the ban: the worker shell and its async side, which may break it, the page that imposes it, and
 /// what gives tests their first instant.
-const MENTIONS: [&str; 8] = [
+const MENTIONS: [&str; 9] = [
     "engine/mod.rs",
     "lib.rs",
     "test_support.rs",
@@ -14,6 +14,7 @@ const MENTIONS: [&str; 8] = [
     "worker/shell.rs",
     "worker/sockets.rs",
     "worker/tcp.rs",
+    "worker/udp/mod.rs",
 ];
 
 /// Harm prevented: an `allow` in passing makes a state machine read the clock, and a seed replays nothing any more.

@@ -21,6 +21,8 @@ export interface Sent {
 export interface Received {
   frameWidth: number;
   frameHeight: number;
+  /** Whole, be they decoded or not. */
+  framesReceived: number;
   framesDecoded: number;
   freezeCount: number;
   /** Seconds. */
@@ -126,6 +128,7 @@ export async function received(client: Client, producerId: string): Promise<Rece
   return {
     frameWidth: number('frameWidth'),
     frameHeight: number('frameHeight'),
+    framesReceived: number('framesReceived'),
     framesDecoded: number('framesDecoded'),
     freezeCount: number('freezeCount'),
     totalFreezesDuration: number('totalFreezesDuration'),

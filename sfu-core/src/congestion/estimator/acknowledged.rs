@@ -31,6 +31,8 @@ struct Bucket {
 pub(super) struct Acknowledged {
     buckets: [Bucket; BUCKETS],
     newest_us: Option<i64>,
+    rate_bps: Option<u64>,
+    short_rate_bps: Option<u64>,
 }
 
 impl Acknowledged {
@@ -67,18 +69,24 @@ impl Acknowledged {
         }
     }
 
-    /// The rate of the last half second of arrivals, in bits per second.
+    /// Works out the rates, once for all packets of a message.
+    pub(super) fn measure(&mut self) {
+        self.rate_bps = self.window(BUCKETS).map(|window| window.rate_over(window.arrival_us.max(window.sent_us)));
+        self.short_rate_bps = self.window(SHORT_BUCKETS).map(|window| {
+            // From the first packet to the last, of which the first has come already: few packets make up so short a time.
+            let bytes = window.bytes.saturating_sub(window.first_bytes);
+            Window { bytes, ..window }.rate_over(window.between_us)
+        });
+    }
+
+    /// The rate of the last half second of arrivals when it was last worked out, in bits per second.
     pub(super) fn rate_bps(&self) -> Option<u64> {
-        let window = self.window(BUCKETS)?;
-        Some(window.rate_over(window.arrival_us.max(window.sent_us)))
+        self.rate_bps
     }
 
     /// The rate of the last tenth of a second and a half, by arrival alone: what a queue lets out, while there is one.
     pub(super) fn short_rate_bps(&self) -> Option<u64> {
-        let window = self.window(SHORT_BUCKETS)?;
-        // From the first packet to the last, of which the first has come already: few packets make up so short a time.
-        let bytes = window.bytes.saturating_sub(window.first_bytes);
-        Some(Window { bytes, ..window }.rate_over(window.between_us))
+        self.short_rate_bps
     }
 
     /// Forgets everything: what arrives after an outage says nothing with what arrived before.
@@ -90,27 +98,31 @@ impl Acknowledged {
         let newest_us = self.newest_us?;
         let newest = newest_us.div_euclid(BUCKET_US);
         let oldest = newest.saturating_sub(buckets as i64 - 1);
-        let live =
-            || self.buckets.iter().filter(|bucket| bucket.packets > 0 && (oldest..=newest).contains(&bucket.number));
-        let packets: u32 = live().map(|bucket| bucket.packets).fold(0, u32::saturating_add);
-        if packets < MIN_PACKETS {
+        let mut live =
+            self.buckets.iter().filter(|bucket| bucket.packets > 0 && (oldest..=newest).contains(&bucket.number));
+        let mut sum = *live.next()?;
+        for bucket in live {
+            if bucket.number < sum.number {
+                let Bucket { number, first_arrival_us, first_bytes, .. } = *bucket;
+                sum = Bucket { number, first_arrival_us, first_bytes, ..sum };
+            }
+            sum.bytes += bucket.bytes;
+            sum.packets = sum.packets.saturating_add(bucket.packets);
+            sum.first_sent_us = sum.first_sent_us.min(bucket.first_sent_us);
+            sum.last_sent_us = sum.last_sent_us.max(bucket.last_sent_us);
+        }
+        if sum.packets < MIN_PACKETS {
             return None;
         }
-        let bytes: u64 = live().map(|bucket| bucket.bytes).sum();
-        let first_sent_us = live().map(|bucket| bucket.first_sent_us).min()?;
-        let last_sent_us = live().map(|bucket| bucket.last_sent_us).max()?;
-        let first = live().map(|bucket| bucket.number).min()?;
         // The window's first arrivals may be its second bucket's: a stream that has just begun is not divided by the
         // time before it.
-        let began = first.max(oldest);
-        let arrival_us = newest_us - began.saturating_mul(BUCKET_US);
-        let first = live().min_by_key(|bucket| bucket.number)?;
+        let arrival_us = newest_us - sum.number.saturating_mul(BUCKET_US);
         Some(Window {
-            bytes,
+            bytes: sum.bytes,
             arrival_us,
-            sent_us: last_sent_us - first_sent_us,
-            first_bytes: first.first_bytes,
-            between_us: newest_us - first.first_arrival_us,
+            sent_us: sum.last_sent_us - sum.first_sent_us,
+            first_bytes: sum.first_bytes,
+            between_us: newest_us - sum.first_arrival_us,
         })
     }
 }

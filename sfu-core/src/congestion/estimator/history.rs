@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::probing::ProbeId;
+use super::cluster::ProbeId;
 
 /// Packets remembered at most: one and a half seconds at 50 Mbit/s. Beyond it the oldest are forgotten, and what is
 /// told of them later is ignored. The memory grows only as far as a path's round trip needs it.

@@ -14,17 +14,17 @@ use std::time::{Duration, Instant};
 
 use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 
-use self::acknowledged::Acknowledged;
-use self::delay_based::DelayBased;
-use self::feedback::{ReceiverClock, Status};
-use self::history::{Fate, SentHistory};
+use self::arrivals::Arrivals;
 use self::loss_based::{LossBased, LossConditions};
-use self::probing::Probing;
+use self::outage::OutageWatch;
+use self::probing::{Probing, QUIET_AFTER_DECREASE};
 use self::rate_control::{Conditions, RateControl, Step};
 use self::receiver_estimate::ReceiverEstimate;
 use super::rate::RateMeter;
 
 mod acknowledged;
+mod arrivals;
+mod cluster;
 mod delay_based;
 mod feedback;
 pub mod fuzzing;
@@ -32,6 +32,7 @@ mod history;
 mod inter_arrival;
 mod loss_based;
 mod options;
+mod outage;
 mod probing;
 mod queue_delay;
 mod rate_control;
@@ -40,19 +41,17 @@ mod receiver_estimate;
 mod tests;
 mod trendline;
 
+pub use self::cluster::ProbeId;
 pub use self::history::MAX_SENT_PACKETS;
 pub use self::options::{
     EstimatorOptions, EstimatorSnapshot, INITIAL_ESTIMATE_BPS, MAX_ESTIMATE_BPS, MIN_ESTIMATE_BPS,
 };
-pub use self::probing::{Probe, ProbeId};
+pub use self::probing::Probe;
 pub use self::trendline::PathUsage;
 
 /// How long a packet that feedback says is missing may be late: longer than jitter with reordering, short enough to
 /// follow a full queue that drops.
 const REORDER_GRACE_US: i64 = 200_000;
-
-/// A one-way delay that changes by more from one packet to the next is a clock that was set, or a lie.
-const MAX_CLOCK_JUMP_US: i64 = 15_000_000;
 
 /// The round trip assumed until one is known.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
@@ -74,35 +73,12 @@ const APPLICATION_LIMITED: f64 = 0.75;
 /// What was sent this long after a probe may have waited behind it.
 const PROBE_SHADOW_US: i64 = 250_000;
 
-/// Without feedback for this time and three round trips, while packets are sent, the path counts as interrupted.
-/// Receivers tell what arrived every 50 to 250 ms.
-const OUTAGE_AFTER: Duration = Duration::from_millis(600);
-
-/// Packets have to be sent over this part of it: the last few before a silence may just be lost.
-const OUTAGE_SENT_OVER: Duration = Duration::from_millis(300);
-
-/// When nothing was sent for so long, no queue is left of it.
-const IDLE_AFTER: Duration = Duration::from_secs(1);
-
-/// Time between the steps down during an outage, and what remains at each.
-const OUTAGE_STEP: Duration = Duration::from_millis(500);
-const OUTAGE_DECAY: f64 = 0.7;
-
-/// What an outage leaves of the estimate at least: it says nothing of the path that comes back.
-const OUTAGE_FLOOR: f64 = 0.1;
-
-/// Probes after an outage, as shares of the estimate before it.
-const RECOVERY_SHARES: [f64; 2] = [0.5, 1.0];
-
 /// What is used of a rate that filled the path: at the start, and later, when others may share the path.
 const FILLED_AT_START: f64 = 0.9;
 const FILLED_LATER: f64 = 0.85;
 
 /// What a later probe that filled the path has to show, as a multiple of an estimate that is used to the full.
 const CLEARLY_MORE: f64 = 1.3;
-
-/// Time after a decrease without probes: their delay would be measured as well.
-const QUIET_AFTER_DECREASE: Duration = Duration::from_millis(1_500);
 
 /// A share lost over seconds that is a path's saying that it is full, though no queue is to be seen.
 const MUCH_LOSS: f64 = 0.25;
@@ -115,14 +91,11 @@ const HIGH_LOSS: f64 = 0.1;
 pub struct BandwidthEstimator {
     origin: Instant,
     options: EstimatorOptions,
-    history: SentHistory,
-    clock: ReceiverClock,
+    arrivals: Arrivals,
     sent: RateMeter,
     /// What leaves without a transport-wide number, which feedback says nothing of, and its rate when last looked at.
     untracked: RateMeter,
     untracked_bps: u64,
-    acknowledged: Acknowledged,
-    delays: DelayBased,
     rate: RateControl,
     losses: LossBased,
     probing: Probing,
@@ -131,27 +104,10 @@ pub struct BandwidthEstimator {
     /// Whether the round trip is told from outside, which is without the feedback's delay.
     is_rtt_told: bool,
     usage: PathUsage,
-    has_feedback: bool,
-    /// The unwrapped number after the last that feedback covered.
-    next_untold: u64,
-    /// When the newest acknowledged packet was sent, and the bytes of all up to it.
-    newest_acknowledged_us: i64,
-    acknowledged_bytes: u64,
+    watch: OutageWatch,
     last_start_probe_us: Option<i64>,
     least_rtt: Option<Duration>,
-    /// The latest one-way delay, in the difference of the two clocks.
-    last_delay_us: Option<i64>,
-    /// Since when packets are on their way without feedback.
-    awaiting_since: Option<Instant>,
-    last_sent_at: Option<Instant>,
-    outage: Option<Outage>,
     limited_at: Option<Instant>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Outage {
-    before_bps: f64,
-    next_step_at: Instant,
 }
 
 impl BandwidthEstimator {
@@ -163,13 +119,10 @@ impl BandwidthEstimator {
         Self {
             origin: now,
             options,
-            history: SentHistory::default(),
-            clock: ReceiverClock::default(),
+            arrivals: Arrivals::new(),
             sent: RateMeter::default(),
             untracked: RateMeter::default(),
             untracked_bps: 0,
-            acknowledged: Acknowledged::default(),
-            delays: DelayBased::new(),
             rate: RateControl::new(options.initial_bps as f64, min_bps as f64, max_bps as f64),
             losses: LossBased::new(),
             probing: Probing::new(max_bps as f64),
@@ -177,16 +130,9 @@ impl BandwidthEstimator {
             rtt: None,
             is_rtt_told: false,
             usage: PathUsage::Normal,
-            has_feedback: false,
-            next_untold: 0,
-            newest_acknowledged_us: 0,
-            acknowledged_bytes: 0,
+            watch: OutageWatch::default(),
             last_start_probe_us: None,
             least_rtt: None,
-            last_delay_us: None,
-            awaiting_since: None,
-            last_sent_at: None,
-            outage: None,
             limited_at: None,
         }
     }
@@ -207,10 +153,9 @@ impl BandwidthEstimator {
             self.last_start_probe_us = Some(sent_us);
         }
         let cluster = self.probing.handle_sent(probe, sent_us, bytes as u64);
-        self.history.handle_sent(sent_us, wide_sequence, u32::try_from(bytes).unwrap_or(u32::MAX), cluster);
+        self.arrivals.handle_sent(sent_us, wide_sequence, bytes, cluster);
         self.sent.handle_bytes(now, bytes);
-        self.awaiting_since.get_or_insert(now);
-        self.last_sent_at = Some(now);
+        self.watch.handle_sent(now);
     }
 
     /// Takes note of a packet sent without a transport-wide number, such as sound where that is not negotiated: it takes its
@@ -222,15 +167,16 @@ impl BandwidthEstimator {
 
     /// Takes transport-wide feedback. What it says of packets never sent, forgotten or known as received is ignored.
     pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportLayerCc) {
-        if self.outage.is_some() {
-            self.end_outage(now);
-        }
-        let Some(newest) = self.read_feedback(feedback) else { return };
-        self.has_feedback = true;
+        self.end_outage(now);
+        let probing = &mut self.probing;
+        let Some(is_more_sent) = self.arrivals.read(feedback, |arrival| probing.handle_received(arrival)) else {
+            return;
+        };
+        self.watch.handle_feedback(now, is_more_sent);
         self.untracked_bps = self.untracked.bitrate_bps(now);
-        self.awaiting_since = (newest + 1 < self.history.end()).then_some(now);
         self.measure_rtt(now);
-        self.usage = self.delays.judge(self.gate_ms(), self.is_after_start_probe());
+        let (gate_ms, is_after_start_probe) = (self.gate_ms(), self.is_after_start_probe());
+        self.usage = self.arrivals.delays_mut().judge(gate_ms, is_after_start_probe);
         self.control_rate(now);
         self.losses.expire(now);
         self.settle_losses(now);
@@ -239,31 +185,13 @@ impl BandwidthEstimator {
         if is_lossy && self.losses.shown_bound_bps().is_some_and(|bound| bound <= self.rate.target_bps()) {
             self.limited_at = Some(now);
         }
-        while let Some(result) = self.probing.poll_result(self.newest_acknowledged_us, self.estimate()) {
-            if result.filled_path {
-                self.limited_at = Some(now);
-            }
-            let usable = match (result.filled_path, result.is_start) {
-                (false, _) => result.bps,
-                (true, true) => result.bps * FILLED_AT_START,
-                (true, false) => result.bps * FILLED_LATER,
-            };
-            // A probe takes more than its share of a path that others fill too: who already uses the estimate is not
-            // raised by that, unless there is clearly more than before.
-            let is_biased = result.is_stretched && !result.is_start && !self.is_limited_by_application(now);
-            if !is_biased || usable > CLEARLY_MORE * self.estimate() {
-                self.rate.raise_to(usable);
-            }
-            if !result.filled_path {
-                self.losses.raise_to(result.bps);
-            }
-        }
+        self.take_probe_results(now);
     }
 
     /// Takes the receiver's own estimate, in bits per second. It counts only as long as the receiver never sent
     /// transport-wide feedback.
     pub fn handle_remb(&mut self, now: Instant, bps: u64) {
-        if self.receiver.handle_remb(bps) && !self.has_feedback {
+        if self.receiver.handle_remb(bps) && !self.watch.has_feedback() {
             self.probing.handle_full(now);
         }
     }
@@ -302,7 +230,7 @@ impl BandwidthEstimator {
     /// The estimate without what is held back for a moment only: to drain a queue, or to see whether losses depend on the rate.
     /// What is to be paused for want of bandwidth is to be judged by this.
     pub fn sustained_bps(&self) -> u64 {
-        if !self.has_feedback {
+        if !self.watch.has_feedback() {
             return self.estimate_bps();
         }
         let delay_based = self.rate.sustained_bps();
@@ -312,7 +240,7 @@ impl BandwidthEstimator {
 
     /// Whether feedback is overdue: the estimate says nothing then of the path that comes back.
     pub fn is_interrupted(&self) -> bool {
-        self.outage.is_some()
+        self.watch.is_interrupted()
     }
 
     /// When the path last showed that it carries no more: a queue that grew, loss that is a bound, a probe that did not get
@@ -324,14 +252,14 @@ impl BandwidthEstimator {
     /// A cluster of packets to be sent now. To be called until none after everything that may have changed something:
     /// feedback, a timeout, a new wish.
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
-        if !self.has_feedback && self.receiver.estimate_bps().is_some() {
+        if !self.watch.has_feedback() && self.receiver.estimate_bps().is_some() {
             let sent_bps = self.sent.bitrate_bps(now) as f64;
             return self.probing.poll_fill(now, self.estimate(), sent_bps);
         }
         let may_probe = self.may_probe(now);
         self.probing.set_max_bps(self.options.max_bps.saturating_sub(self.untracked_bps) as f64);
         let is_limited = self.is_limited_by_application(now);
-        self.probing.poll_probe(now, self.estimate(), is_limited, self.delays.jitter_ms(), may_probe)
+        self.probing.poll_probe(now, self.estimate(), is_limited, self.arrivals.delays().jitter_ms(), may_probe)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, and [`poll_probe`](Self::poll_probe) after it.
@@ -342,10 +270,7 @@ impl BandwidthEstimator {
             .poll_timeout(self.estimate(), quiet_until)
             .filter(|_| !self.is_probe_blocked())
             .map(|at| quiet_until.map_or(at, |quiet| at.max(quiet)));
-        let outage = match self.outage {
-            Some(outage) => Some(outage.next_step_at),
-            None => self.outage_at(),
-        };
+        let outage = self.watch.poll_timeout(self.rtt());
         probe.into_iter().chain(outage).chain(self.idle_at()).chain(self.losses.poll_timeout()).min()
     }
 
@@ -357,15 +282,9 @@ impl BandwidthEstimator {
             self.usage = PathUsage::Normal;
             self.rate.end_drain();
         }
-        match &mut self.outage {
-            None => {
-                if self.outage_at().is_some_and(|at| now >= at) {
-                    self.outage = Some(Outage { before_bps: self.estimate(), next_step_at: now });
-                    self.decay(now);
-                }
-            }
-            Some(outage) if now >= outage.next_step_at => self.decay(now),
-            Some(_) => {}
+        let lowered = self.watch.handle_timeout(now, self.rtt(), self.rate.target_bps(), self.estimate());
+        if let Some(bps) = lowered {
+            self.rate.lower_to(bps);
         }
     }
 
@@ -373,84 +292,55 @@ impl BandwidthEstimator {
     pub fn snapshot(&self) -> EstimatorSnapshot {
         EstimatorSnapshot {
             estimate_bps: self.estimate_bps(),
-            acknowledged_bps: self.acknowledged.rate_bps(),
+            acknowledged_bps: self.arrivals.acknowledged().rate_bps(),
             delay_based_bps: self.rate.target_bps() as u64,
             loss_based_bps: self.losses.bound_bps().map(|bps| bps as u64),
             usage: self.usage,
-            queue_ms: self.delays.queue_ms(),
-            fraction_lost: if self.has_feedback { self.losses.fraction_lost() } else { self.receiver.fraction_lost() },
+            queue_ms: self.arrivals.delays().queue_ms(),
+            fraction_lost: if self.watch.has_feedback() {
+                self.losses.fraction_lost()
+            } else {
+                self.receiver.fraction_lost()
+            },
             inherent_loss: self.losses.inherent_loss(),
             rtt: self.rtt(),
-            is_interrupted: self.outage.is_some(),
+            is_interrupted: self.watch.is_interrupted(),
         }
     }
 
-    /// Takes in what is told of each packet. The unwrapped number of the newest one received, if any of this was news.
-    fn read_feedback(&mut self, feedback: &TransportLayerCc) -> Option<u64> {
-        let Self {
-            history,
-            clock,
-            acknowledged,
-            delays,
-            probing,
-            newest_acknowledged_us,
-            acknowledged_bytes,
-            last_delay_us,
-            ..
-        } = self;
-        let base = history.unwrap(feedback.base_sequence_number);
-        let mut newest = None;
-        let mut end = self.next_untold.max(base);
-        let mut untold_bytes = 0;
-        let mut untold_us = 0;
-        history.mark_untold(self.next_untold, base, |packet| {
-            untold_bytes += u64::from(packet.bytes);
-            untold_us = packet.sent_us;
-        });
-        clock.read(feedback, |offset, status| {
-            let sequence = base + u64::from(offset);
-            let arrival_us = match status {
-                Status::Missing => return history.miss(sequence),
-                Status::Received(arrival_us) => arrival_us,
+    /// Raises the rate to what probes have shown.
+    fn take_probe_results(&mut self, now: Instant) {
+        while let Some(result) = self.probing.poll_result(self.arrivals.newest_acknowledged_us(), self.estimate()) {
+            if result.filled_path {
+                self.limited_at = Some(now);
+            }
+            let usable = match (result.filled_path, result.is_start) {
+                (false, _) => result.bps,
+                (true, true) => result.bps * FILLED_AT_START,
+                (true, false) => result.bps * FILLED_LATER,
             };
-            let Some(packet) = history.receive(sequence) else { return };
-            newest = newest.max(Some(sequence));
-            end = end.max(sequence + 1);
-            *newest_acknowledged_us = (*newest_acknowledged_us).max(packet.sent_us);
-            *acknowledged_bytes = (*acknowledged_bytes).max(packet.total_bytes);
-            let Some(arrival_us) = arrival_us else { return };
-            let delay_us = arrival_us.saturating_sub(packet.sent_us);
-            if delay_us.saturating_sub(last_delay_us.unwrap_or(delay_us)).saturating_abs() > MAX_CLOCK_JUMP_US {
-                // The receiver set its clock: times from before compare with none from now on.
-                acknowledged.reset();
-                delays.reset();
+            // A probe takes more than its share of a path that others fill too: who already uses the estimate is not
+            // raised by that, unless there is clearly more than before.
+            let is_biased = result.is_stretched && !result.is_start && !self.is_limited_by_application(now);
+            if !is_biased || usable > CLEARLY_MORE * self.estimate() {
+                self.rate.raise_to(usable);
             }
-            *last_delay_us = Some(delay_us);
-            if untold_bytes > 0 {
-                acknowledged.handle_untold(untold_us, std::mem::take(&mut untold_bytes));
+            if !result.filled_path {
+                self.losses.raise_to(result.bps);
             }
-            if packet.fate != Fate::Untold {
-                acknowledged.handle_packet(packet.sent_us, arrival_us, u64::from(packet.bytes));
-            }
-            delays.handle_packet(packet.sent_us, arrival_us);
-            if let Some(id) = packet.probe {
-                probing.handle_received(id, packet.sent_us, arrival_us, u64::from(packet.bytes));
-            }
-        });
-        self.next_untold = end;
-        newest
+        }
     }
 
     fn control_rate(&mut self, now: Instant) {
         let conditions = Conditions {
             usage: self.usage,
-            queue_ms: self.delays.queue_ms(),
-            in_flight_bytes: self.history.total_bytes().saturating_sub(self.acknowledged_bytes) as f64,
+            queue_ms: self.arrivals.delays().queue_ms(),
+            in_flight_bytes: self.arrivals.in_flight_bytes() as f64,
             acknowledged_at: self.origin
-                + Duration::from_micros(u64::try_from(self.newest_acknowledged_us).unwrap_or(0)),
+                + Duration::from_micros(u64::try_from(self.arrivals.newest_acknowledged_us()).unwrap_or(0)),
             gate_ms: self.gate_ms(),
-            acknowledged_bps: self.acknowledged.rate_bps(),
-            short_acknowledged_bps: self.acknowledged.short_rate_bps(),
+            acknowledged_bps: self.arrivals.acknowledged().rate_bps(),
+            short_acknowledged_bps: self.arrivals.acknowledged().short_rate_bps(),
             inherent_loss: self.losses.inherent_loss(),
             sent_bps: self.sent.bitrate_bps(now),
             rtt: self.rtt(),
@@ -463,7 +353,7 @@ impl BandwidthEstimator {
                 self.probing.handle_decrease(now);
                 self.losses.ignore_before(self.micros(now));
             }
-            Step::QueueStays => self.delays.rebase(),
+            Step::QueueStays => self.arrivals.delays_mut().rebase(),
         }
     }
 
@@ -473,14 +363,14 @@ impl BandwidthEstimator {
             has_queue: self.has_trace_of_queue(),
             is_limited_by_application: self.is_limited_by_application(now),
         };
-        let Self { history, losses, .. } = self;
-        history.settle(self.newest_acknowledged_us - REORDER_GRACE_US, |packet| losses.handle_packet(packet));
-        losses.update(now, conditions);
+        let settled_us = self.arrivals.newest_acknowledged_us() - REORDER_GRACE_US;
+        self.arrivals.settle(settled_us, |packet| self.losses.handle_packet(packet));
+        self.losses.update(now, conditions);
     }
 
     /// Without a round trip told from outside, the feedback's own is taken: it has the receiver's wait in it.
     fn measure_rtt(&mut self, now: Instant) {
-        let sample_us = self.micros(now) - self.newest_acknowledged_us;
+        let sample_us = self.micros(now) - self.arrivals.newest_acknowledged_us();
         let sample = Duration::from_micros(u64::try_from(sample_us).unwrap_or(0));
         self.least_rtt = Some(self.least_rtt.map_or(sample, |least| least.min(sample)));
         if !self.is_rtt_told {
@@ -498,7 +388,7 @@ impl BandwidthEstimator {
     }
 
     fn estimate(&self) -> f64 {
-        let bps = if self.has_feedback {
+        let bps = if self.watch.has_feedback() {
             let delay_based = self.rate.target_bps();
             self.losses.bound_bps().map_or(delay_based, |bound| bound.min(delay_based))
         } else {
@@ -509,27 +399,28 @@ impl BandwidthEstimator {
 
     /// A rate of what feedback tells of, with what else is sent, within the bounds.
     fn with_untracked(&self, bps: f64) -> u64 {
-        let untracked_bps = if self.has_feedback { self.untracked_bps } else { 0 };
+        let untracked_bps = if self.watch.has_feedback() { self.untracked_bps } else { 0 };
         (bps as u64).saturating_add(untracked_bps).clamp(self.options.min_bps, self.options.max_bps)
     }
 
     fn has_trace_of_queue(&self) -> bool {
-        self.delays.queue_ms() >= TRACE_OF_QUEUE_MS + self.packet_ms()
+        self.arrivals.delays().queue_ms() >= TRACE_OF_QUEUE_MS + self.packet_ms()
     }
 
     /// The queue from which on it is one: jitter, and the time that a packet takes itself, which on a thin path is long.
     fn gate_ms(&self) -> f64 {
-        self.delays.gate_ms() + self.packet_ms()
+        self.arrivals.delays().gate_ms() + self.packet_ms()
     }
 
     fn packet_ms(&self) -> f64 {
-        let packet_ms = self.acknowledged.rate_bps().map_or(0.0, |bps| PACKET_BITS * 1_000.0 / bps.max(1) as f64);
+        let packet_ms =
+            self.arrivals.acknowledged().rate_bps().map_or(0.0, |bps| PACKET_BITS * 1_000.0 / bps.max(1) as f64);
         packet_ms.min(MAX_PACKET_MS)
     }
 
     /// Whether the packets that feedback tells of were sent in the shadow of one of the first probes, or of those after an outage.
     fn is_after_start_probe(&self) -> bool {
-        self.last_start_probe_us.is_some_and(|at| self.newest_acknowledged_us - at <= PROBE_SHADOW_US)
+        self.last_start_probe_us.is_some_and(|at| self.arrivals.newest_acknowledged_us() - at <= PROBE_SHADOW_US)
     }
 
     fn is_limited_by_application(&self, now: Instant) -> bool {
@@ -545,38 +436,20 @@ impl BandwidthEstimator {
     /// that was sent has arrived there is neither a queue nor feedback to come: a probe is what ends the silence.
     fn is_probe_blocked(&self) -> bool {
         let has_queue = self.usage == PathUsage::Overuse || self.rate.is_draining();
-        self.outage.is_some() || (has_queue && self.awaiting_since.is_some())
-    }
-
-    /// When the path will count as interrupted if nothing is heard. Never before any feedback has come: the receiver may
-    /// not give any.
-    fn outage_at(&self) -> Option<Instant> {
-        let since = self.awaiting_since.filter(|_| self.has_feedback)?;
-        let is_sending = self.last_sent_at.is_some_and(|at| at >= since + OUTAGE_SENT_OVER);
-        is_sending.then(|| since + OUTAGE_AFTER + 3 * self.rtt())
+        self.watch.is_interrupted() || (has_queue && self.watch.is_awaiting())
     }
 
     /// When a queue is gone for nothing is sent, though no feedback says so.
     fn idle_at(&self) -> Option<Instant> {
         let waits = self.usage == PathUsage::Overuse || self.rate.is_draining();
-        self.last_sent_at.filter(|_| waits && self.outage.is_none()).map(|at| at + IDLE_AFTER + self.rtt())
-    }
-
-    fn decay(&mut self, now: Instant) {
-        let Some(outage) = &mut self.outage else { return };
-        outage.next_step_at = now + OUTAGE_STEP;
-        let floor = outage.before_bps * OUTAGE_FLOOR;
-        let next = (self.rate.target_bps() * OUTAGE_DECAY).max(floor).min(self.rate.target_bps());
-        self.rate.lower_to(next);
+        self.watch.idle_at(self.rtt()).filter(|_| waits)
     }
 
     /// The path is back: what was measured before says nothing of it, save that it may be as good as before.
     fn end_outage(&mut self, now: Instant) {
-        let Some(outage) = self.outage.take() else { return };
-        self.delays.reset();
-        self.acknowledged.reset();
+        let Some(rates) = self.watch.end() else { return };
+        self.arrivals.restart();
         self.losses.reset(self.micros(now));
-        let rates = RECOVERY_SHARES.map(|share| share * outage.before_bps);
         let estimate = self.estimate();
         self.probing.recover(now, &rates, estimate);
     }

@@ -8,9 +8,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Names a probe: packets sent for it carry it back to the estimator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ProbeId(pub u32);
+use super::cluster::{Cluster, MIN_PACKETS, ProbeArrival, ProbeId, ProbeResult};
 
 /// A cluster to be sent now: `bytes` in all, of which RTX or padding is what is not sent anyway, in at least `min_packets`
 /// packets, at `rate_bps`. Whole datagrams count. Small probes want small packets: five of full size are a queue on a thin path.
@@ -43,37 +41,14 @@ const CLUSTER_JITTERS: f64 = 6.0;
 const MAX_CLUSTER_MS: f64 = 200.0;
 const MAX_CLUSTER_MS_AS_QUEUE: f64 = 60.0;
 
-/// A cluster has at least this many packets, so that enough arrive where many are lost, and bytes that allow for headers.
-const MIN_PACKETS: usize = 8;
+/// Bytes of a cluster at least: small packets, each with its headers.
 const MIN_BYTES: usize = 800;
-
-/// Fewer that arrive show no slope.
-const MIN_RECEIVED_PACKETS: u32 = 4;
 
 /// A longer cluster has a packet for every so many milliseconds at least: jitter averages out over packets.
 const MS_PER_PACKET: f64 = 4.0;
 
 /// Clusters in the air. Further ones wait until these are judged.
 const MAX_CLUSTERS: usize = 4;
-
-/// After this time a cluster is judged to have failed: longer than any round trip with its feedback.
-const CLUSTER_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Packets sent this long after a cluster's end are acknowledged: what is missing of it is lost.
-const REORDER_GRACE_US: i64 = 30_000;
-
-/// Below this share of the packets received there is no result.
-const MIN_RECEIVED: f64 = 0.5;
-
-/// A cluster sent within less time has no rate.
-const MIN_SENT_MS: f64 = 1.0;
-
-/// A cluster whose rate came through to this share, with what was sent among it, did not find the path's end: jitter
-/// alone makes a cluster look that much longer.
-const PASSED: f64 = 0.85;
-
-/// A cluster that took this much longer to arrive than to leave filled the path.
-const MAX_STRETCH: f64 = 1.12;
 
 /// A probe that reached this share of its rate is followed by a faster one.
 const GO_ON: f64 = 0.7;
@@ -83,7 +58,7 @@ const FIRST_INTERVAL: Duration = Duration::from_secs(2);
 const MAX_INTERVAL: Duration = Duration::from_secs(6);
 
 /// No probe within this time of a decrease: the queue has to be empty, or it is measured as well.
-const QUIET_AFTER_DECREASE: Duration = Duration::from_millis(1_500);
+pub(super) const QUIET_AFTER_DECREASE: Duration = Duration::from_millis(1_500);
 
 /// Useful rates: a little above what is wanted, for estimates are used with a margin.
 const USEFUL: f64 = 1.2;
@@ -110,19 +85,6 @@ const ENOUGH: f64 = 1.05;
 /// A probe's rate is at least this multiple of what is known to pass.
 const NEW_RATE: f64 = 1.05;
 
-/// What came of a cluster.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct ProbeResult {
-    /// Bits per second that passed.
-    pub(super) bps: f64,
-    /// The path gave no more: the rate is that of a full path, others' share and all.
-    pub(super) filled_path: bool,
-    /// Its packets were delayed more and more: others on the path gave way to it for that moment.
-    pub(super) is_stretched: bool,
-    /// It was one of the first, or followed from one, or was sent after a drop or outage.
-    pub(super) is_start: bool,
-}
-
 /// Decides when to probe and measures what comes of it.
 #[derive(Debug, Clone)]
 pub(super) struct Probing {
@@ -135,41 +97,6 @@ pub(super) struct Probing {
     max_bps: f64,
     interval: Duration,
     next_at: Option<Instant>,
-}
-
-#[derive(Debug, Clone)]
-struct Cluster {
-    id: ProbeId,
-    rate_bps: f64,
-    is_start: bool,
-    /// The rate of the next one, if this one passes.
-    step_factor: f64,
-    began: Instant,
-    bytes: u64,
-    /// Of its own packets and those that went out among them.
-    sent_bytes: u64,
-    sent_packets: u32,
-    first_sent_us: i64,
-    last_sent_us: i64,
-    received_bytes: u64,
-    received_packets: u32,
-    /// Sending time and delay of the packet that came first, and of each from there: what a line through the delays
-    /// needs, in milliseconds.
-    origin_us: Option<(i64, i64)>,
-    sums: Sums,
-    first_sent_ms: f64,
-    last_sent_ms: f64,
-    last_bytes: u64,
-}
-
-/// Sums over sending times (x) and delays (y).
-#[derive(Debug, Clone, Copy, Default)]
-struct Sums {
-    x: f64,
-    y: f64,
-    xx: f64,
-    xy: f64,
-    yy: f64,
 }
 
 impl Probing {
@@ -260,7 +187,7 @@ impl Probing {
         let longest_ms = if is_queue { MAX_CLUSTER_MS_AS_QUEUE } else { MAX_CLUSTER_MS };
         let cluster_ms = (CLUSTER_MS + CLUSTER_JITTERS * jitter_ms).min(longest_ms);
         let bytes = ((rate_bps * cluster_ms / 8_000.0) as usize).max(MIN_BYTES);
-        self.clusters.push(Cluster { step_factor, ..Cluster::new(now, id, rate_bps, bytes as u64, is_start) });
+        self.clusters.push(Cluster::new(now, id, rate_bps, bytes as u64, is_start, step_factor));
         let min_packets = MIN_PACKETS.max((cluster_ms / MS_PER_PACKET) as usize);
         Some(Probe { id, rate_bps: rate_bps as u64, bytes, min_packets })
     }
@@ -290,7 +217,7 @@ impl Probing {
 
     /// When something is to be done; `quiet_until` is before when no probe is polled, if there is such a time.
     pub(super) fn poll_timeout(&self, estimate_bps: f64, quiet_until: Option<Instant>) -> Option<Instant> {
-        let expiry = self.clusters.iter().map(|cluster| cluster.began + CLUSTER_TIMEOUT).min();
+        let expiry = self.clusters.iter().map(|cluster| cluster.expires_at()).min();
         let due = self.next_at.filter(|_| self.is_more_wanted(estimate_bps) && self.clusters.is_empty());
         // Without a quiet time, what waits has been polled already, or there are too many clusters in the air.
         let waiting = quiet_until.filter(|_| !self.waiting.is_empty() && self.clusters.len() < MAX_CLUSTERS);
@@ -304,32 +231,13 @@ impl Probing {
             Some(id) => self.clusters.iter_mut().find(|cluster| cluster.id == id),
             None => self.clusters.iter_mut().find(|cluster| cluster.is_being_sent()),
         }?;
-        if cluster.sent_packets == 0 {
-            cluster.first_sent_us = sent_us;
-        }
-        cluster.sent_bytes += bytes;
-        cluster.sent_packets = cluster.sent_packets.saturating_add(1);
-        cluster.last_sent_us = sent_us;
+        cluster.handle_sent(sent_us, bytes);
         Some(cluster.id)
     }
 
-    pub(super) fn handle_received(&mut self, id: ProbeId, sent_us: i64, arrival_us: i64, bytes: u64) {
-        let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == id) else { return };
-        let delay_us = arrival_us.saturating_sub(sent_us);
-        let (origin_sent_us, origin_delay_us) = *cluster.origin_us.get_or_insert((sent_us, delay_us));
-        let x = (sent_us - origin_sent_us) as f64 / 1_000.0;
-        let y = delay_us.saturating_sub(origin_delay_us) as f64 / 1_000.0;
-        cluster.sums.x += x;
-        cluster.sums.y += y;
-        cluster.sums.xx += x * x;
-        cluster.sums.xy += x * y;
-        cluster.sums.yy += y * y;
-        cluster.received_bytes += bytes;
-        cluster.received_packets = cluster.received_packets.saturating_add(1);
-        cluster.first_sent_ms = cluster.first_sent_ms.min(x);
-        if x >= cluster.last_sent_ms {
-            cluster.last_sent_ms = x;
-            cluster.last_bytes = bytes;
+    pub(super) fn handle_received(&mut self, arrival: ProbeArrival) {
+        if let Some(cluster) = self.clusters.iter_mut().find(|cluster| cluster.id == arrival.id) {
+            cluster.handle_received(arrival);
         }
     }
 
@@ -371,7 +279,7 @@ impl Probing {
 
     pub(super) fn expire(&mut self, now: Instant) {
         let before = self.clusters.len();
-        self.clusters.retain(|cluster| now.saturating_duration_since(cluster.began) < CLUSTER_TIMEOUT);
+        self.clusters.retain(|cluster| now < cluster.expires_at());
         if self.clusters.len() < before {
             self.fail();
         }
@@ -395,83 +303,5 @@ impl Probing {
         if rate_bps > known_bps * NEW_RATE && is_new && self.waiting.len() < MAX_CLUSTERS {
             self.waiting.push_back((rate_bps, is_start));
         }
-    }
-}
-
-impl Cluster {
-    fn new(began: Instant, id: ProbeId, rate_bps: f64, bytes: u64, is_start: bool) -> Self {
-        Self {
-            id,
-            rate_bps,
-            is_start,
-            step_factor: STEP_FACTOR,
-            began,
-            bytes,
-            sent_bytes: 0,
-            sent_packets: 0,
-            first_sent_us: 0,
-            last_sent_us: 0,
-            received_bytes: 0,
-            received_packets: 0,
-            origin_us: None,
-            sums: Sums::default(),
-            first_sent_ms: 0.0,
-            last_sent_ms: 0.0,
-            last_bytes: 0,
-        }
-    }
-
-    /// A frame that leaves at once in the midst of it may be all of its bytes, and no measure of its rate.
-    fn is_being_sent(&self) -> bool {
-        let planned_us = (self.bytes as f64 * 8e6 / self.rate_bps) as i64;
-        let sent_us = self.last_sent_us.saturating_sub(self.first_sent_us);
-        self.sent_packets > 0 && (self.sent_bytes < self.bytes || sent_us < planned_us * 3 / 4)
-    }
-
-    /// Everything is received, or what is missing will not come.
-    fn is_complete(&self, newest_us: i64) -> bool {
-        if self.sent_packets == 0 {
-            return false;
-        }
-        let is_sent = !self.is_being_sent() && self.sent_packets >= MIN_PACKETS as u32;
-        (is_sent && self.received_packets >= self.sent_packets) || newest_us > self.last_sent_us + REORDER_GRACE_US
-    }
-
-    fn result(&self) -> Option<ProbeResult> {
-        let received = f64::from(self.received_packets) / f64::from(self.sent_packets.max(1));
-        if received < MIN_RECEIVED || self.received_packets < MIN_RECEIVED_PACKETS {
-            return None;
-        }
-        let sent_ms = self.last_sent_ms - self.first_sent_ms;
-        if sent_ms < MIN_SENT_MS {
-            return None;
-        }
-        // The last packet bounds the time of sending and does not fill it.
-        let send_bps = (self.received_bytes - self.last_bytes) as f64 * 8_000.0 / sent_ms;
-        // A path that is full delays each packet more than the one before, by what it lacks.
-        let stretch = 1.0 + self.delay_slope()?.max(0.0);
-        let is_stretched = stretch > MAX_STRETCH;
-        // A packet lost on the way was sent at the rate all the same, as long as the path was not full.
-        let bps = if is_stretched { send_bps / stretch } else { send_bps / stretch / received };
-        let filled_path = is_stretched && bps < PASSED * self.rate_bps;
-        Some(ProbeResult {
-            bps: bps.min(self.rate_bps * MAX_STRETCH),
-            filled_path,
-            is_stretched,
-            is_start: self.is_start,
-        })
-    }
-
-    /// The slope by least squares, and one standard error on top: jitter must not make a full path look free.
-    fn delay_slope(&self) -> Option<f64> {
-        let n = f64::from(self.received_packets);
-        let Sums { x, y, xx, xy, yy } = self.sums;
-        let (variance_x, covariance, variance_y) = (xx - x * x / n, xy - x * y / n, yy - y * y / n);
-        if n < 3.0 || variance_x <= 0.0 {
-            return None;
-        }
-        let slope = covariance / variance_x;
-        let residual = ((variance_y - slope * covariance) / (n - 2.0)).max(0.0);
-        Some(slope + (residual / variance_x).sqrt())
     }
 }

@@ -52,7 +52,7 @@ fn write(plan: &ExtensionPlan, packet: &[u8]) -> (Vec<u8>, WrittenPacket) {
     let payload = &packet[header.payload_range(packet).unwrap()];
     let mut out = vec![0xff; 2_000];
     let written =
-        write_packet(&mut out, &REWRITE, plan, &SourcePacket { packet, extensions: &extensions, payload }).unwrap();
+        write_packet(&mut out, &REWRITE, plan, &SourcePacket { packet, extensions: &extensions, payload }, 0).unwrap();
     out.truncate(written.len);
     (out, written)
 }
@@ -154,7 +154,7 @@ fn the_block_keeps_its_length_when_orientation_comes_and_goes() {
 fn without_extensions_there_is_no_block() {
     let none = ExtensionPlan::new(&ids(&[(ExtensionKind::Mid, 1)]), None).unwrap();
     let (out, written) = write(&none, &source_packet(&[(ExtensionKind::AudioLevel, &[1])]));
-    assert_eq!(written, WrittenPacket { header_len: 12, len: 17, stamps: StampOffsets::default() });
+    assert_eq!(written, WrittenPacket { header_len: 12, payload_start: 12, len: 17, stamps: StampOffsets::default() });
     assert!(!independent(&out).header.extension);
 }
 
@@ -190,12 +190,12 @@ fn a_slab_too_short_is_an_error_and_a_short_header_leaves_it_unchanged() {
     let needed = 12 + 4 + 4 + PAYLOAD.len();
     let mut out = [0xff; 64];
     for available in 0..needed {
-        let result = write_packet(&mut out[..available], &REWRITE, &plan, &source);
+        let result = write_packet(&mut out[..available], &REWRITE, &plan, &source, 0);
         let reported = if available < 20 { 20 } else { needed };
         assert_eq!(result, Err(WriteError::BufferTooSmall { needed: reported, available }));
         assert!(available >= 20 || out == [0xff; 64]);
     }
-    assert_eq!(write_packet(&mut out[..needed], &REWRITE, &plan, &source).unwrap().len, needed);
+    assert_eq!(write_packet(&mut out[..needed], &REWRITE, &plan, &source, 0).unwrap().len, needed);
 }
 
 #[test]

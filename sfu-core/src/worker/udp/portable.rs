@@ -1,0 +1,58 @@
+//! The way of any system: a datagram is a call.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::net::UdpSocket;
+
+use super::super::transmit::{MAX_DATAGRAM_BYTES, Run};
+
+/// Room for what is read, shared by all sockets of a worker.
+pub(in super::super) struct Receiver {
+    buffer: Vec<u8>,
+    received: Option<(usize, SocketAddr)>,
+}
+
+impl Receiver {
+    pub(in super::super) fn new() -> Self {
+        // One byte more than is taken: what fills it was longer.
+        Self { buffer: vec![0; MAX_DATAGRAM_BYTES + 1], received: None }
+    }
+
+    pub(super) fn enable(_: &std::net::UdpSocket) {}
+
+    /// Reads a datagram, for [`Self::take`].
+    pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<()> {
+        self.received = Some(socket.try_recv_from(&mut self.buffer)?);
+        Ok(())
+    }
+
+    /// Hands it on. How many there were.
+    pub(super) fn take(&mut self, mut each: impl FnMut(SocketAddr, &mut [u8])) -> usize {
+        let Some((len, from)) = self.received.take() else { return 0 };
+        self.buffer.get_mut(..len).map_or(0, |datagram| {
+            each(from, datagram);
+            1
+        })
+    }
+}
+
+/// Sends a datagram a call.
+pub(in super::super) struct Sender;
+
+impl Sender {
+    pub(in super::super) fn new() -> Self {
+        Self
+    }
+
+    /// Whether datagrams can be joined: no.
+    pub(super) fn enable(_: &std::net::UdpSocket) -> bool {
+        false
+    }
+
+    /// Sends the first of some runs, which is a datagram alone. How many were sent.
+    pub(super) fn send(&mut self, socket: &UdpSocket, runs: &[Run<'_>], _: Option<u16>) -> io::Result<usize> {
+        let Some(run) = runs.first() else { return Ok(0) };
+        socket.try_send_to(run.bytes, run.tuple.remote).map(|_| 1)
+    }
+}
