@@ -81,6 +81,11 @@ impl Try {
             passed: phase.loss_percent < max_loss_percent && delivered_percent >= DELIVERED_MIN_PERCENT,
         }
     }
+
+    /// What did not come, whether by the numbers or because the server left it out.
+    pub(crate) fn missed_percent(&self) -> f64 {
+        self.loss_percent.max(100.0 - self.delivered_percent)
+    }
 }
 
 /// Which number to try next: `known` goes, `fails` does not.
@@ -91,7 +96,7 @@ fn next_try(known: u32, fails: Option<u32>, all: u32, tries: &[Try]) -> Option<u
         return None;
     }
     if fails.is_none() {
-        // What the server's CPU lets expect, a little more, twice at most.
+        // What the server's CPU lets expect, three times as much at most.
         let expected = f64::from(last.rooms) * 100.0 / last.server_cpu_percent.max(1.0);
         let step = if expected.is_finite() { expected.ceil() as u32 } else { known * 2 };
         return Some(step.clamp(known + 1, (known * 3).max(known + 1)).min(all));

@@ -43,7 +43,7 @@ impl Target {
         Self {
             scenario: scenario.to_owned(),
             wanted: format!("{what} ≤ {} {unit}", short(limit)),
-            measured: format!("{} {unit}", short(value)),
+            measured: with_unit(value, unit),
             is_met: Some(value <= limit),
         }
     }
@@ -53,7 +53,7 @@ impl Target {
         Self {
             scenario: scenario.to_owned(),
             wanted: format!("{what} ≥ {} {unit}", short(limit)),
-            measured: format!("{} {unit}", short(value)),
+            measured: with_unit(value, unit),
             is_met: Some(value >= limit),
         }
     }
@@ -72,6 +72,10 @@ impl Target {
         };
         vec![self.scenario.clone(), self.wanted.clone(), self.measured.clone(), verdict.to_owned()]
     }
+}
+
+fn with_unit(value: f64, unit: &str) -> String {
+    if value.is_finite() { format!("{} {unit}", short(value)) } else { "unknown".to_owned() }
 }
 
 /// Three digits.
