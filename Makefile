@@ -6,6 +6,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 
 BINARY := target/release/sluice
+BENCH := target/release/sluice-bench
 CARGO_FLAGS := --release --locked
 CHROMIUM ?= $(shell command -v chromium 2>/dev/null || echo /usr/bin/chromium)
 
@@ -36,7 +37,7 @@ build: tools web ## Build target/release/sluice with the web client inside
 web: tools $(WEB_STAMP) ## Build the web client into web/dist
 
 .PHONY: test
-test: tools test-format test-lint test-web build test-rust test-instructions test-deny test-binary test-browser ## Check everything: formats, lints, all tests
+test: tools test-format test-lint test-web build test-rust test-instructions test-deny test-binary test-bench test-browser ## Check everything: formats, lints, all tests
 	@echo "test: everything passed"
 
 .PHONY: measure
@@ -46,6 +47,10 @@ measure: build chromium ## Print measurements made with a real browser
 .PHONY: baselines
 baselines: instructions ## Keep the present instruction counts as what `make test` compares with
 	target/release/instructions --write
+
+.PHONY: bench
+bench: build $(BENCH) ## Run the standard benchmarks, and rewrite benches/RESULTS.md (ten minutes; keep the machine idle)
+	$(BENCH) table --server $(BINARY) --out benches/RESULTS.md
 
 .PHONY: fmt
 fmt: tools $(NPM_STAMP) ## Format all code
@@ -106,11 +111,20 @@ test-deny:
 test-binary: build
 	.ci/check-no-cpp $(BINARY)
 
+# That media arrives under a little of every load; how fast is for `make bench`.
+.PHONY: test-bench
+test-bench: build $(BENCH)
+	$(BENCH) check --server $(BINARY)
+
 .PHONY: test-browser
 test-browser: build chromium network-tools
 	cd web && CHROMIUM=$(CHROMIUM) SLUICE_BIN=$(CURDIR)/$(BINARY) npm run --silent e2e
 
 # What the targets above stand on.
+
+.PHONY: $(BENCH)
+$(BENCH): tools
+	cargo build $(CARGO_FLAGS) --package benches --bin sluice-bench
 
 .PHONY: tools
 tools:

@@ -1,72 +1,108 @@
-//! What the kernel says of this process (Linux).
+//! What a process costs, from /proc.
 
 use std::fs;
 use std::io;
 use std::time::Duration;
 
-/// `USER_HZ`: the unit of CPU times in /proc, the same on every architecture that Linux gives to user space here.
+/// Of `utime` and `stime` in /proc: 100 on every Linux platform that there is.
 const TICKS_PER_SECOND: u64 = 100;
+const PAGE_BYTES_DEFAULT: u64 = 4096;
 
-/// CPU time of a thread. Its resolution is 10 ms, so measure for seconds.
+/// A process to be watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process(pub u32);
+
+/// CPU time of all threads so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CpuTime {
-    /// In its own code.
+    /// All of it, to the nanosecond where the kernel tells.
+    pub total: Duration,
+    /// In user space, in ticks of 10 ms.
     pub user: Duration,
-    /// In the kernel, on its behalf.
+    /// In the kernel, in ticks of 10 ms.
     pub system: Duration,
+    /// Ready to run, and not run: what others took.
+    pub waited: Duration,
 }
 
 impl CpuTime {
-    /// Both together.
-    pub fn total(self) -> Duration {
-        self.user + self.system
-    }
-
-    /// What was spent since `earlier`.
-    pub fn since(self, earlier: Self) -> Self {
-        Self { user: self.user.saturating_sub(earlier.user), system: self.system.saturating_sub(earlier.system) }
-    }
-}
-
-/// The CPU time of this process's thread of that name (at most 15 bytes, as the kernel cuts it).
-///
-/// # Errors
-/// /proc cannot be read, or there is no such thread.
-pub fn thread_cpu_time(name: &str) -> io::Result<CpuTime> {
-    for task in fs::read_dir("/proc/self/task")? {
-        let task = task?.path();
-        // A thread may end while we look.
-        let Ok(comm) = fs::read_to_string(task.join("comm")) else { continue };
-        if comm.trim_end() == name {
-            return parse_stat(&fs::read_to_string(task.join("stat"))?)
-                .ok_or_else(|| io::Error::other("/proc/self/task/*/stat is not what proc(5) says"));
+    /// What was used between `earlier` and this.
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            total: self.total.saturating_sub(earlier.total),
+            user: self.user.saturating_sub(earlier.user),
+            system: self.system.saturating_sub(earlier.system),
+            waited: self.waited.saturating_sub(earlier.waited),
         }
     }
-    Err(io::Error::new(io::ErrorKind::NotFound, format!("no thread is named {name}")))
 }
 
-/// Fields 14 and 15 of proc(5)'s stat. Counted from the end of the name, which may hold blanks and brackets.
-fn parse_stat(stat: &str) -> Option<CpuTime> {
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name.split_whitespace().skip(11);
-    let mut time = || {
-        let ticks: u64 = fields.next()?.parse().ok()?;
-        Some(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
-    };
-    Some(CpuTime { user: time()?, system: time()? })
+impl Process {
+    /// CPU time of all threads.
+    ///
+    /// # Errors
+    /// There is no such process.
+    pub fn cpu(self) -> io::Result<CpuTime> {
+        let (user, system) = ticks(&fs::read_to_string(format!("/proc/{}/stat", self.0))?)?;
+        let (mut total, mut waited) = (Duration::ZERO, Duration::ZERO);
+        for task in fs::read_dir(format!("/proc/{}/task", self.0))? {
+            // A thread that ends meanwhile has no file any more.
+            if let Ok(line) = fs::read_to_string(task?.path().join("schedstat")) {
+                total += Duration::from_nanos(number(&line, 0));
+                waited += Duration::from_nanos(number(&line, 1));
+            }
+        }
+        // A kernel without scheduler statistics.
+        if total.is_zero() {
+            total = user + system;
+        }
+        Ok(CpuTime { total, user, system, waited })
+    }
+
+    /// CPU time of each thread, by its name.
+    ///
+    /// # Errors
+    /// There is no such process.
+    pub fn threads(self) -> io::Result<Vec<(String, Duration)>> {
+        let mut threads = Vec::new();
+        for task in fs::read_dir(format!("/proc/{}/task", self.0))? {
+            let path = task?.path();
+            let (Ok(name), Ok(line)) =
+                (fs::read_to_string(path.join("comm")), fs::read_to_string(path.join("schedstat")))
+            else {
+                continue;
+            };
+            threads.push((name.trim_end().to_owned(), Duration::from_nanos(number(&line, 0))));
+        }
+        threads.sort();
+        Ok(threads)
+    }
+
+    /// Resident memory in bytes.
+    ///
+    /// # Errors
+    /// There is no such process.
+    pub fn resident_bytes(self) -> io::Result<u64> {
+        let line = fs::read_to_string(format!("/proc/{}/statm", self.0))?;
+        let pages: Option<u64> = line.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+        pages.map(|pages| pages * PAGE_BYTES_DEFAULT).ok_or_else(|| io::Error::other("statm has no second number"))
+    }
 }
 
-/// The memory of this process that is in RAM, in bytes.
-///
-/// # Errors
-/// /proc cannot be read.
-pub fn resident_bytes() -> io::Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok())
-        .map(|kibibytes| kibibytes * 1024)
-        .ok_or_else(|| io::Error::other("/proc/self/status is not what proc(5) says"))
+/// `utime` and `stime` of a /proc stat line. The name, in parentheses, may hold anything.
+fn ticks(line: &str) -> io::Result<(Duration, Duration)> {
+    let after_name = line.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let mut fields = after_name.split_ascii_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
+    let ticks = |ticks: u64| Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND);
+    match (fields.next(), fields.next()) {
+        (Some(user), Some(system)) => Ok((ticks(user), ticks(system))),
+        _ => Err(io::Error::other("stat has no CPU times")),
+    }
+}
+
+/// A number of a line; 0 if there is none.
+fn number(line: &str, at: usize) -> u64 {
+    line.split_ascii_whitespace().nth(at).and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -74,30 +110,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_found_behind_a_name_with_blanks_and_brackets() {
-        let stat = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 250 175 0 0 20";
-        let expected = CpuTime { user: Duration::from_millis(2500), system: Duration::from_millis(1750) };
-        assert_eq!(parse_stat(stat), Some(expected));
-        assert_eq!(expected.total(), Duration::from_millis(4250));
-        assert_eq!(parse_stat("7 (a) S 1 2"), None);
+    fn cpu_times_are_found_behind_any_name() {
+        let line = "12 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 150 25 0 0 20 0 1 0";
+        assert_eq!(ticks(line).unwrap(), (Duration::from_millis(1500), Duration::from_millis(250)));
+        assert!(ticks("12 (a) S 1 2").is_err());
+        assert!(ticks("").is_err());
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
-    fn a_thread_is_found_by_its_name_and_an_unknown_one_is_an_error() {
-        let (started, wait) = std::sync::mpsc::channel();
-        let (end, ended) = std::sync::mpsc::channel::<()>();
-        let thread = std::thread::Builder::new()
-            .name("bench-process".to_owned())
-            .spawn(move || {
-                started.send(thread_cpu_time("bench-process")).unwrap();
-                let _ = ended.recv();
-            })
-            .unwrap();
-        assert!(wait.recv().unwrap().is_ok());
-        drop(end);
-        thread.join().unwrap();
-        assert_eq!(thread_cpu_time("no-such-thread").unwrap_err().kind(), io::ErrorKind::NotFound);
-        assert!(resident_bytes().unwrap() > 0);
+    fn this_process_has_memory_and_threads() {
+        let this = Process(std::process::id());
+        assert!(this.resident_bytes().unwrap() > 1 << 20);
+        assert!(!this.threads().unwrap().is_empty());
+        let before = this.cpu().unwrap();
+        assert!(this.cpu().unwrap().total >= before.total);
+    }
+
+    #[test]
+    fn a_process_that_is_not_there_is_an_error() {
+        assert!(Process(u32::MAX).cpu().is_err());
+        assert!(Process(u32::MAX).resident_bytes().is_err());
     }
 }

@@ -1,0 +1,33 @@
+//! The generator judges servers, ours among them: a mistake that both shared would not be seen.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Simulates the media plane itself, and is no generator.
+const NOT_THE_GENERATOR: &str = "bwe-table";
+
+fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            if !path.ends_with(NOT_THE_GENERATOR) {
+                sources(&path, into);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_generator_has_none_of_the_servers_code() {
+    let mut all = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
+    assert!(all.len() > 20, "the sources are found");
+    for path in all {
+        let text = fs::read_to_string(&path).expect("a source");
+        for name in ["sfu_core", "simulation::", "signaling::"] {
+            assert!(!text.contains(name), "{} names {name}", path.display());
+        }
+    }
+}
