@@ -49,8 +49,10 @@
 //! | ask what a viewer saw | [`World::verdict_since`], [`World::playback`] |
 //! | demand that all could be decoded | [`World::assert_decodable`] |
 //! | follow each packet | [`World::pairs`], [`World::stream`], [`World::assert_complete`] |
+//! | have some peers served by another worker | [`World::span`], [`PeerOptions::on_branch`] |
 //! | simulate hours | [`World::forget_packets`] first |
 
+pub mod branch;
 pub mod checks;
 pub mod network;
 pub mod peer;

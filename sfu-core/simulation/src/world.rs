@@ -17,6 +17,7 @@ use sfu_core::worker::{
     WebRtcTransportOptions,
 };
 
+use super::branch::Branch;
 use super::network::link::{Depth, Rate};
 use super::network::{Direction, Network};
 use super::peer::options::{BandwidthFeedback, PeerOptions, Signalled};
@@ -54,6 +55,8 @@ pub struct World {
     pub now: Instant,
     /// The media plane.
     pub core: Core,
+    /// Another worker, on which the first room has a branch; see [`World::span`].
+    pub branch: Option<Branch>,
     /// Between the core and the peers.
     pub network: Network,
     /// By number.
@@ -75,19 +78,14 @@ impl World {
     /// An empty room. The same seed gives the same run, but for the randomness of DTLS.
     pub fn new(seed: u64) -> Self {
         let origin = origin();
-        let mut core = Core::new(CoreOptions {
-            certificate: certificate(),
-            capabilities: Arc::new(vectors::router_capabilities()),
-            addresses: vec![LocalAddress { bound: CORE.parse().unwrap(), announced: vec!["192.0.2.1".to_owned()] }],
-            clock: WallClock::new(origin, UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
-            rng: StdRng::seed_from_u64(seed),
-        });
+        let mut core = new_core(origin, seed);
         let router = core.create_router(quiet());
         Self {
             seed,
             origin,
             now: origin,
             core,
+            branch: None,
             network: Network::new(seed, origin),
             peers: Vec::new(),
             router,
@@ -97,6 +95,28 @@ impl World {
             rng: StdRng::seed_from_u64(!seed),
             mids: 0,
             records: true,
+        }
+    }
+
+    /// Makes another worker, and a branch of `room` there. Who connects with [`PeerOptions::on_branch`] is on it.
+    pub fn span(&mut self, room: RouterId) {
+        let other = new_core(self.origin, self.seed ^ 1 << 63);
+        self.branch = Some(Branch::new(&mut self.core, room, other));
+    }
+
+    /// The other worker.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn branch(&mut self) -> &mut Branch {
+        self.branch.as_mut().expect("a branch")
+    }
+
+    /// The core that a peer is connected to.
+    pub fn core_of(&mut self, peer: usize) -> &mut Core {
+        match &mut self.branch {
+            Some(branch) if self.peers[peer].on_branch => &mut branch.core,
+            _ => &mut self.core,
         }
     }
 
@@ -123,8 +143,12 @@ impl World {
     /// A peer that begins to connect.
     pub fn add_peer(&mut self, options: PeerOptions) -> usize {
         let index = self.peers.len();
-        let router = options.router.unwrap_or(self.router);
-        let info = self.core.create_transport(self.now, router, WebRtcTransportOptions::default(), None).unwrap();
+        let now = self.now;
+        let (core, router) = match &mut self.branch {
+            Some(branch) if options.on_branch => (&mut branch.core, branch.router),
+            _ => (&mut self.core, options.router.unwrap_or(self.router)),
+        };
+        let info = core.create_transport(now, router, WebRtcTransportOptions::default(), None).unwrap();
         let address = options.address.unwrap_or_else(|| {
             let [high, low] = (index as u16).to_be_bytes();
             SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100 + high, low)), 50_000)
@@ -136,10 +160,10 @@ impl World {
         let mut parameters = peer.dtls.parameters();
         self.peers.push(peer);
         match options.fingerprint {
-            Signalled::Right => self.core.connect_transport(self.now, transport, &parameters).unwrap(),
+            Signalled::Right => self.core_of(index).connect_transport(now, transport, &parameters).unwrap(),
             Signalled::Wrong => {
                 parameters.fingerprints[0].value = ["AB"; 32].join(":");
-                self.core.connect_transport(self.now, transport, &parameters).unwrap();
+                self.core_of(index).connect_transport(now, transport, &parameters).unwrap();
             }
             Signalled::Later => {}
         }
@@ -150,7 +174,8 @@ impl World {
     /// Signals a peer's fingerprint that was held back.
     pub fn signal_fingerprint(&mut self, peer: usize) {
         let (transport, parameters) = (self.peers[peer].transport, self.peers[peer].dtls.parameters());
-        self.core.connect_transport(self.now, transport, &parameters).unwrap();
+        let now = self.now;
+        self.core_of(peer).connect_transport(now, transport, &parameters).unwrap();
         self.settle();
     }
 
@@ -308,7 +333,14 @@ impl World {
             paused,
             preferred_layers: None,
         };
-        let info = self.core.consume(self.now, self.peers[peer].transport, options)?;
+        let (now, transport) = (self.now, self.peers[peer].transport);
+        if let Some(branch) = self.branch.as_mut().filter(|_| self.peers[peer].on_branch)
+            && !branch.core.has_shadow(branch.tail, options.producer_id)
+            && let Some(copy) = self.core.copy_producer(self.router, options.producer_id)
+        {
+            branch.core.take_in_producer(now, branch.tail, copy);
+        }
+        let info = self.core_of(peer).consume(now, transport, options)?;
         let mut sink = Sink::new(self.origin, info);
         sink.records = self.records;
         self.peers[peer].sinks.push(sink);
@@ -386,21 +418,26 @@ impl World {
     /// Carries out what the core wants after a call from outside.
     pub fn settle(&mut self) {
         let (network, now) = (&mut self.network, self.now);
-        while self.core.next_handshake().is_some() {
-            self.core.handle_handshake(now);
+        if let Some(branch) = &mut self.branch {
+            branch.carry(now, &mut self.core, |tuple, bytes| network.send_down(now, tuple, bytes));
         }
-        loop {
-            let is_more = self.core.forward_gathered(now);
-            self.core.transmits().drain(|tuple, bytes| network.send_down(now, tuple, bytes));
-            if !is_more {
-                break;
+        for core in std::iter::once(&mut self.core).chain(self.branch.as_mut().map(|branch| &mut branch.core)) {
+            while core.next_handshake().is_some() {
+                core.handle_handshake(now);
             }
+            loop {
+                let is_more = core.forward_gathered(now);
+                core.transmits().drain(|tuple, bytes| network.send_down(now, tuple, bytes));
+                if !is_more {
+                    break;
+                }
+            }
+            while let Some((router, event)) = core.poll_event() {
+                self.events.push((now, router, event));
+            }
+            self.closed_tuples.extend(std::iter::from_fn(|| core.poll_closed_tuple()));
+            self.closed_transports.extend(std::iter::from_fn(|| core.poll_closed_transport()));
         }
-        while let Some((router, event)) = self.core.poll_event() {
-            self.events.push((now, router, event));
-        }
-        self.closed_tuples.extend(std::iter::from_fn(|| self.core.poll_closed_tuple()));
-        self.closed_transports.extend(std::iter::from_fn(|| self.core.poll_closed_transport()));
         for (index, peer) in self.peers.iter_mut().enumerate() {
             for (tuple, bytes) in peer.outbox.drain(..) {
                 self.network.send_up(now, index, tuple, bytes);
@@ -410,7 +447,8 @@ impl World {
 
     /// Goes to the next thing that happens, and does it; false once `end` is reached.
     fn step(&mut self, end: Instant) -> bool {
-        let core = self.core.poll_timeout().map(|(at, _)| at);
+        let cores = [Some(&self.core), self.branch.as_ref().map(|branch| &branch.core)];
+        let core = cores.into_iter().flatten().filter_map(|core| core.poll_timeout()).map(|(at, _)| at).min();
         let peers = self.peers.iter().filter_map(Peer::poll_timeout).min();
         let next = [core, peers, self.network.poll_timeout()].into_iter().flatten().min();
         let Some(next) = next.filter(|next| *next <= end) else {
@@ -421,15 +459,19 @@ impl World {
         let now = self.now;
         while let Some(mut datagram) = self.network.poll_arrival(now) {
             match datagram.direction {
-                Direction::Up => self.core.handle_datagram(now, datagram.tuple, &mut datagram.bytes),
+                Direction::Up => {
+                    self.core_of(datagram.peer).handle_datagram(now, datagram.tuple, &mut datagram.bytes);
+                }
                 Direction::Down => self.peers[datagram.peer].handle_datagram(now, datagram.tuple, &datagram.bytes),
             }
             self.settle();
         }
-        if core.is_some_and(|at| at <= now) {
-            self.core.handle_timeout(now);
-            let next = self.core.poll_timeout().map(|(at, _)| at);
-            assert!(next.is_none_or(|at| at > now), "the core's timer does not move on");
+        for core in std::iter::once(&mut self.core).chain(self.branch.as_mut().map(|branch| &mut branch.core)) {
+            if core.poll_timeout().is_some_and(|(at, _)| at <= now) {
+                core.handle_timeout(now);
+                let next = core.poll_timeout().map(|(at, _)| at);
+                assert!(next.is_none_or(|at| at > now), "the core's timer does not move on");
+            }
         }
         for peer in &mut self.peers {
             if peer.poll_timeout().is_some_and(|at| at <= now) {
@@ -447,6 +489,16 @@ impl Drop for World {
             eprintln!("the world's seed is {}; {:?} had passed", self.seed, self.elapsed());
         }
     }
+}
+
+fn new_core(origin: Instant, seed: u64) -> Core {
+    Core::new(CoreOptions {
+        certificate: certificate(),
+        capabilities: Arc::new(vectors::router_capabilities()),
+        addresses: vec![LocalAddress { bound: CORE.parse().unwrap(), announced: vec!["192.0.2.1".to_owned()] }],
+        clock: WallClock::new(origin, UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
+        rng: StdRng::seed_from_u64(seed),
+    })
 }
 
 fn certificate() -> Certificate {

@@ -26,5 +26,6 @@ mod rtp_corpus;
 mod sharing;
 mod simulated_paths;
 mod simulcast;
+mod spanning;
 mod stats;
 mod thin_link;
