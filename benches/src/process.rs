@@ -8,7 +8,7 @@ use std::time::Duration;
 const TICKS_PER_SECOND: u64 = 100;
 
 /// CPU time of a thread. Its resolution is 10 ms, so measure for seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CpuTime {
     /// In its own code.
     pub user: Duration,
@@ -20,6 +20,12 @@ impl CpuTime {
     /// Both together.
     pub fn total(self) -> Duration {
         self.user + self.system
+    }
+
+    /// The time of two threads.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { user: self.user + other.user, system: self.system + other.system }
     }
 
     /// What was spent since `earlier`.

@@ -1,4 +1,4 @@
-//! What forwarding costs: one publisher, many subscribers, one worker. See the README beside this crate.
+//! What forwarding costs: one publisher, many subscribers, one worker or several. See the README beside this crate.
 
 mod report;
 
@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use benches::client::{CONSENT_INTERVAL, Client, ClientError, Identity, MAX_DATAGRAM_BYTES};
 use benches::media::{Source, rtp_ssrc, sent_at_ns};
-use benches::process::{resident_bytes, thread_cpu_time};
+use benches::process::{CpuTime, resident_bytes, thread_cpu_time};
 use clap::{Parser, ValueEnum};
 use report::Report;
 use serde::Serialize;
 use sfu_core::engine::{
     ConsumerOptions, Engine, EngineOptions, ListenAddress, PortMode, ProducerOptions, Router, RouterOptions,
-    WebRtcTransportOptions,
+    TransportUse, WebRtcTransportOptions,
 };
 use sfu_core::ids::{ProducerId, Ssrc};
 use sfu_core::negotiation::default_media_codecs;
@@ -27,8 +27,8 @@ use tokio::sync::Notify;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The name of the only worker's thread.
-const WORKER_THREAD: &str = "sluice-worker-0";
+/// The names of the workers' threads begin so.
+const WORKER_THREAD: &str = "sluice-worker-";
 const PUBLISHER_SSRC: u32 = 0x0bad_cafe;
 /// Subscribers that open what they are sent, to read when it was sent: enough for percentiles, few enough not to starve the
 /// others of CPU.
@@ -45,6 +45,9 @@ struct Options {
     /// Payload bits per second of the video.
     #[arg(long, default_value_t = 1_000_000)]
     bitrate: u64,
+    /// Workers that share the subscribers. Each wants a core for itself, and the peers another.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    workers: u8,
     /// How long to send.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
@@ -109,11 +112,13 @@ fn main() -> ExitCode {
 
 async fn run(options: &Options) -> Result<Report, Failure> {
     let engine = Engine::start(EngineOptions {
-        workers: 1,
+        workers: options.workers.into(),
         listen: vec![ListenAddress { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), announced: Vec::new() }],
         port_min: 20_000,
         port_max: 30_000,
         port_mode: PortMode::PerWorker,
+        // From the first subscriber on.
+        span_from_percent: 0,
         media_codecs: default_media_codecs(),
     })?;
     let (router, _events) = engine.create_router(RouterOptions::default()).await?;
@@ -149,14 +154,14 @@ async fn run(options: &Options) -> Result<Report, Failure> {
     }
     let memory = resident_bytes()?.saturating_sub(memory_before);
 
-    let cpu_before = thread_cpu_time(WORKER_THREAD)?;
+    let cpu_before = workers_cpu_time(options.workers)?;
     let begun = Instant::now();
     let source = Source::new(options.kind.into(), payload_type, PUBLISHER_SSRC, options.bitrate);
     let published = publish(&publisher, source, epoch, Duration::from_secs(options.seconds)).await?;
     let elapsed = begun.elapsed();
     // The last packets are on their way; how long for is no part of what is measured but their CPU.
     tokio::time::sleep(DRAIN).await;
-    let cpu = thread_cpu_time(WORKER_THREAD)?.since(cpu_before);
+    let cpu = workers_cpu_time(options.workers)?.since(cpu_before);
 
     stop.set();
     let mut latencies_ns = Vec::new();
@@ -167,6 +172,12 @@ async fn run(options: &Options) -> Result<Report, Failure> {
     let unsent = engine.stats().await.workers.iter().map(|worker| worker.datagrams_unsent).sum();
     engine.close().await;
     Ok(Report::new(options, published, &counts, elapsed, cpu, latencies_ns, memory, unsent))
+}
+
+/// What all workers have used.
+fn workers_cpu_time(workers: u8) -> std::io::Result<CpuTime> {
+    let mut times = (0..workers).map(|number| thread_cpu_time(&format!("{WORKER_THREAD}{number}")));
+    times.try_fold(CpuTime::default(), |total, time| Ok(total.plus(time?)))
 }
 
 /// What the publisher will send, in the router's own terms.
@@ -193,7 +204,12 @@ fn publisher_parameters(router: &Router, kind: MediaKind) -> Result<RtpParameter
 
 /// Connects a subscriber; the SSRC is that of the media it will be sent.
 async fn subscribe(router: &Router, identity: &Identity, producer_id: ProducerId) -> Result<(Client, Ssrc), Failure> {
-    let udp_only = WebRtcTransportOptions { enable_udp: true, enable_tcp: false, ..WebRtcTransportOptions::default() };
+    let udp_only = WebRtcTransportOptions {
+        used_for: TransportUse::Consume,
+        enable_udp: true,
+        enable_tcp: false,
+        ..WebRtcTransportOptions::default()
+    };
     let transport = router.create_webrtc_transport(udp_only).await?;
     let client = Client::connect(&transport, identity).await?;
     let mut rtp_capabilities = router.rtp_capabilities().clone();
