@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Simulates the media plane itself, and is no generator.
-const NOT_THE_GENERATOR: &str = "bwe-table";
+/// These simulate the media plane itself, or count what it executes, and are no generators.
+const NOT_THE_GENERATOR: [&str; 3] = ["bodies", "bwe-table", "instructions"];
 
 fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
-            if !path.ends_with(NOT_THE_GENERATOR) {
+            if !NOT_THE_GENERATOR.iter().any(|folder| path.ends_with(folder)) {
                 sources(&path, into);
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {

@@ -100,6 +100,7 @@ fn engine_options(config: &Config) -> Result<EngineOptions, ServeError> {
         port_min: config.rtc_min_port,
         port_max: config.rtc_max_port,
         port_mode: config.rtc_ports,
+        span_from_percent: config.span_from_percent,
         media_codecs: match &config.media_codecs {
             CodecSource::List(codecs) => codecs.clone(),
             CodecSource::File(path) => read_codec_file(path)?,

@@ -30,6 +30,10 @@ pub(crate) struct Args {
     /// Media worker threads [env: WORKERS] [default: one for each core]
     #[arg(long)]
     pub(crate) workers: Option<String>,
+    /// The share of a worker's time, in percent, from which on who joins one of its rooms is served by other workers too; 100:
+    /// never [env: SPAN_FROM_PERCENT] [default: 50]
+    #[arg(long)]
+    pub(crate) span_from_percent: Option<String>,
     /// off, error, warn, info, debug or trace [env: LOG_LEVEL] [default: info]
     #[arg(long)]
     pub(crate) log_level: Option<String>,
@@ -65,7 +69,7 @@ pub(crate) struct Args {
 
 impl Args {
     /// The flags by name.
-    pub(super) fn into_flags(self) -> [(&'static str, Option<String>); 18] {
+    pub(super) fn into_flags(self) -> [(&'static str, Option<String>); 19] {
         [
             ("--port", self.port),
             ("--http-listen-ip", self.http_listen_ip),
@@ -75,6 +79,7 @@ impl Args {
             ("--rtc-max-port", self.rtc_max_port),
             ("--rtc-ports", self.rtc_ports),
             ("--workers", self.workers),
+            ("--span-from-percent", self.span_from_percent),
             ("--log-level", self.log_level),
             ("--frontend-url", self.frontend_url),
             ("--media-codecs", self.media_codecs),

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use axum::http::HeaderValue;
-use sfu_core::engine::PortMode;
+use sfu_core::engine::{DEFAULT_SPAN_FROM_PERCENT, PortMode};
 use sfu_core::negotiation::{MediaCodec, default_media_codecs};
 
 pub(crate) use addresses::{interface_addresses, listen_addresses};
@@ -37,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) rtc_max_port: u16,
     pub(crate) rtc_ports: PortMode,
     pub(crate) workers: usize,
+    pub(crate) span_from_percent: u8,
     pub(crate) log_filter: String,
     pub(crate) frontend: Origins,
     pub(crate) media_codecs: CodecSource,
@@ -98,6 +99,7 @@ impl Config {
         let max_port = settings.take("--rtc-max-port", &["RTC_MAX_PORT", "MEDIASOUP_RTP_MAX_PORT"]);
         let rtc_ports = settings.take("--rtc-ports", &["RTC_PORTS"]);
         let workers = settings.take("--workers", &["WORKERS"]);
+        let span_from_percent = settings.take("--span-from-percent", &["SPAN_FROM_PERCENT"]);
         let log_level = settings.take("--log-level", &["LOG_LEVEL"]);
         let frontend_url = settings.take("--frontend-url", &["FRONTEND_URL"]);
         let media_codecs = settings.take("--media-codecs", &["MEDIA_CODECS"]);
@@ -147,6 +149,7 @@ impl Config {
             rtc_max_port,
             rtc_ports,
             workers: worker_count,
+            span_from_percent: span_from_percent.parse_or(percent, DEFAULT_SPAN_FROM_PERCENT)?,
             log_filter: log_level.parse_or(log_filter, "info".to_owned())?,
             frontend: frontend_url.parse_or(origins, Origins::List(Vec::new()))?,
             media_codecs: media_codecs.parse_or(codecs::source, CodecSource::List(default_media_codecs()))?,
@@ -175,6 +178,11 @@ fn port_mode(text: &str) -> Result<PortMode, String> {
 fn worker_count(text: &str) -> Result<usize, String> {
     let count = text.parse().ok().filter(|count| (1..=WORKERS_MAX).contains(count));
     count.ok_or_else(|| format!("expected a number of workers, 1 to {WORKERS_MAX}"))
+}
+
+fn percent(text: &str) -> Result<u8, String> {
+    let percent = text.parse().ok().filter(|percent| *percent <= 100);
+    percent.ok_or_else(|| "expected a share in percent, 0 to 100".to_owned())
 }
 
 /// A level, or several parts separated by commas: a level for everything and `target=level` for parts.

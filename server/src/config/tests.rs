@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use clap::CommandFactory;
-use sfu_core::engine::{AudioLevelOptions, RouterOptions, WebRtcTransportOptions};
+use sfu_core::engine::{AudioLevelOptions, DEFAULT_SPAN_FROM_PERCENT, RouterOptions, WebRtcTransportOptions};
 
 use super::*;
 
@@ -39,6 +39,7 @@ fn with_nothing_set_it_is_all_on_loopback() {
         rtc_max_port: 49_999,
         rtc_ports: PortMode::PerWorker,
         workers: CORES,
+        span_from_percent: DEFAULT_SPAN_FROM_PERCENT,
         log_filter: "info".to_owned(),
         frontend: Origins::List(vec![]),
         media_codecs: CodecSource::List(default_media_codecs()),
@@ -80,6 +81,8 @@ fn good_values_are_understood() {
     assert_eq!(config(&["LISTEN_IP=0.0.0.0", "HTTP_LISTEN_IP=127.0.0.1"]).http_ips, [ip("127.0.0.1")]);
     assert_eq!(config(&["RTC_PORTS=transport"]).rtc_ports, PortMode::PerTransport);
     assert_eq!(config(&["WORKERS=1"]).workers, 1);
+    assert_eq!(config(&["SPAN_FROM_PERCENT=0"]).span_from_percent, 0);
+    assert_eq!(config(&["SPAN_FROM_PERCENT=0", "--span-from-percent=100"]).span_from_percent, 100);
     assert_eq!(config(&["PORT=0"]).port, 0);
     assert_eq!(config(&["PORT=40004"]).port, 40_004);
     assert_eq!(config(&["PORT=40000", "RTC_PORTS=transport"]).port, 40_000);
@@ -155,6 +158,7 @@ fn a_bad_value_is_named_with_its_variable() {
         ),
         (&["WORKERS=0"], "WORKERS is `0`: expected a number of workers, 1 to 256"),
         (&["WORKERS=257"], "WORKERS is `257`: expected a number of workers, 1 to 256"),
+        (&["SPAN_FROM_PERCENT=101"], "SPAN_FROM_PERCENT is `101`: expected a share in percent, 0 to 100"),
         (&["WORKERS=two"], "WORKERS is `two`: expected a number of workers, 1 to 256"),
         (&["LOG_LEVEL=loud"], "LOG_LEVEL is `loud`: expected one of off, error, warn, info, debug, trace"),
         (

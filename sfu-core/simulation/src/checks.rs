@@ -138,7 +138,8 @@ impl World {
             }
         }
         assert!(self.network.faults.is_empty(), "{:?}", self.network.faults);
-        assert_eq!(self.core.stats().faults, 0);
+        let branch = self.branch.as_ref().map(|branch| branch.core.stats());
+        assert_eq!((self.core.stats().faults, branch.map_or(0, |stats| stats.faults)), (0, 0));
         assert!(self.network.strays.is_empty(), "the core sends to strangers: {:?}", self.network.strays[0].0);
     }
 }

@@ -50,8 +50,10 @@
 //! | demand that all could be decoded | [`World::assert_decodable`] |
 //! | follow each packet | [`World::pairs`], [`World::stream`], [`World::assert_complete`] |
 //! | measure what the core does with each input | [`World::next_input`] |
+//! | have some peers served by another worker | [`World::span`], [`PeerOptions::on_branch`] |
 //! | simulate hours | [`World::forget_packets`] first |
 
+pub mod branch;
 pub mod checks;
 pub mod network;
 pub mod peer;

@@ -17,6 +17,7 @@ use sfu_core::worker::{
     WebRtcTransportOptions,
 };
 
+use super::branch::Branch;
 use super::network::link::{Depth, Rate};
 use super::network::{Direction, Kind, Network};
 use super::peer::options::{BandwidthFeedback, PeerOptions, Signalled};
@@ -110,6 +111,8 @@ pub struct World {
     pub now: Instant,
     /// The media plane.
     pub core: Core,
+    /// Another worker, on which the first room has a branch; see [`World::span`].
+    pub branch: Option<Branch>,
     /// Between the core and the peers.
     pub network: Network,
     /// By number.
@@ -132,19 +135,14 @@ impl World {
     /// An empty room. The same seed gives the same run, but for the randomness of DTLS.
     pub fn new(seed: u64) -> Self {
         let origin = origin();
-        let mut core = Core::new(CoreOptions {
-            certificate: certificate(),
-            capabilities: Arc::new(vectors::router_capabilities()),
-            addresses: vec![LocalAddress { bound: CORE.parse().unwrap(), announced: vec!["192.0.2.1".to_owned()] }],
-            clock: WallClock::new(origin, UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
-            rng: StdRng::seed_from_u64(seed),
-        });
+        let mut core = new_core(origin, seed);
         let router = core.create_router(quiet());
         Self {
             seed,
             origin,
             now: origin,
             core,
+            branch: None,
             network: Network::new(seed, origin),
             peers: Vec::new(),
             router,
@@ -155,6 +153,28 @@ impl World {
             mids: 0,
             records: true,
             phase: Phase::Over,
+        }
+    }
+
+    /// Makes another worker, and a branch of `room` there. Who connects with [`PeerOptions::on_branch`] is on it.
+    pub fn span(&mut self, room: RouterId) {
+        let other = new_core(self.origin, self.seed ^ 1 << 63);
+        self.branch = Some(Branch::new(&mut self.core, room, other));
+    }
+
+    /// The other worker.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn branch(&mut self) -> &mut Branch {
+        self.branch.as_mut().expect("a branch")
+    }
+
+    /// The core that a peer is connected to.
+    pub fn core_of(&mut self, peer: usize) -> &mut Core {
+        match &mut self.branch {
+            Some(branch) if self.peers[peer].on_branch => &mut branch.core,
+            _ => &mut self.core,
         }
     }
 
@@ -181,8 +201,12 @@ impl World {
     /// A peer that begins to connect.
     pub fn add_peer(&mut self, options: PeerOptions) -> usize {
         let index = self.peers.len();
-        let router = options.router.unwrap_or(self.router);
-        let info = self.core.create_transport(self.now, router, WebRtcTransportOptions::default(), None).unwrap();
+        let now = self.now;
+        let (core, router) = match &mut self.branch {
+            Some(branch) if options.on_branch => (&mut branch.core, branch.router),
+            _ => (&mut self.core, options.router.unwrap_or(self.router)),
+        };
+        let info = core.create_transport(now, router, WebRtcTransportOptions::default(), None).unwrap();
         let address = options.address.unwrap_or_else(|| {
             let [high, low] = (index as u16).to_be_bytes();
             SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100 + high, low)), 50_000)
@@ -194,10 +218,10 @@ impl World {
         let mut parameters = peer.dtls.parameters();
         self.peers.push(peer);
         match options.fingerprint {
-            Signalled::Right => self.core.connect_transport(self.now, transport, &parameters).unwrap(),
+            Signalled::Right => self.core_of(index).connect_transport(now, transport, &parameters).unwrap(),
             Signalled::Wrong => {
                 parameters.fingerprints[0].value = ["AB"; 32].join(":");
-                self.core.connect_transport(self.now, transport, &parameters).unwrap();
+                self.core_of(index).connect_transport(now, transport, &parameters).unwrap();
             }
             Signalled::Later => {}
         }
@@ -208,7 +232,8 @@ impl World {
     /// Signals a peer's fingerprint that was held back.
     pub fn signal_fingerprint(&mut self, peer: usize) {
         let (transport, parameters) = (self.peers[peer].transport, self.peers[peer].dtls.parameters());
-        self.core.connect_transport(self.now, transport, &parameters).unwrap();
+        let now = self.now;
+        self.core_of(peer).connect_transport(now, transport, &parameters).unwrap();
         self.settle();
     }
 
@@ -366,7 +391,14 @@ impl World {
             paused,
             preferred_layers: None,
         };
-        let info = self.core.consume(self.now, self.peers[peer].transport, options)?;
+        let (now, transport) = (self.now, self.peers[peer].transport);
+        if let Some(branch) = self.branch.as_mut().filter(|_| self.peers[peer].on_branch)
+            && !branch.core.has_shadow(branch.tail, options.producer_id)
+            && let Some(copy) = self.core.copy_producer(self.router, options.producer_id)
+        {
+            branch.core.take_in_producer(now, branch.tail, copy);
+        }
+        let info = self.core_of(peer).consume(now, transport, options)?;
         let mut sink = Sink::new(self.origin, info);
         sink.records = self.records;
         self.peers[peer].sinks.push(sink);
@@ -455,18 +487,23 @@ impl World {
     /// Carries out what the core wants after a call from outside.
     pub fn settle(&mut self) {
         let (network, now) = (&mut self.network, self.now);
-        loop {
-            let is_more = go_on(now, &mut self.core);
-            self.core.transmits().drain(|tuple, bytes| network.send_down(now, tuple, bytes));
-            if !is_more {
-                break;
+        if let Some(branch) = &mut self.branch {
+            branch.carry(now, &mut self.core, |tuple, bytes| network.send_down(now, tuple, bytes));
+        }
+        for core in std::iter::once(&mut self.core).chain(self.branch.as_mut().map(|branch| &mut branch.core)) {
+            loop {
+                let is_more = go_on(now, core);
+                core.transmits().drain(|tuple, bytes| network.send_down(now, tuple, bytes));
+                if !is_more {
+                    break;
+                }
             }
+            while let Some((router, event)) = core.poll_event() {
+                self.events.push((now, router, event));
+            }
+            self.closed_tuples.extend(std::iter::from_fn(|| core.poll_closed_tuple()));
+            self.closed_transports.extend(std::iter::from_fn(|| core.poll_closed_transport()));
         }
-        while let Some((router, event)) = self.core.poll_event() {
-            self.events.push((now, router, event));
-        }
-        self.closed_tuples.extend(std::iter::from_fn(|| self.core.poll_closed_tuple()));
-        self.closed_transports.extend(std::iter::from_fn(|| self.core.poll_closed_transport()));
         for (index, peer) in self.peers.iter_mut().enumerate() {
             for (tuple, bytes) in peer.outbox.drain(..) {
                 self.network.send_up(now, index, tuple, bytes);
@@ -489,12 +526,24 @@ impl World {
         }
     }
 
+    fn wake_branch(&mut self) {
+        let now = self.now;
+        let Some(branch) = &mut self.branch else { return };
+        if branch.core.poll_timeout().is_some_and(|(at, _)| at <= now) {
+            branch.core.handle_timeout(now);
+            let next = branch.core.poll_timeout().map(|(at, _)| at);
+            assert!(next.is_none_or(|at| at > now), "the branch's timer does not move on");
+            self.settle();
+        }
+    }
+
     fn advance(&mut self, end: Instant) -> Progress {
         match self.phase {
             Phase::Over => {
                 let core = self.core.poll_timeout().map(|(at, _)| at);
+                let branch = self.branch.as_ref().and_then(|branch| branch.core.poll_timeout()).map(|(at, _)| at);
                 let peers = self.peers.iter().filter_map(Peer::poll_timeout).min();
-                let next = [core, peers, self.network.poll_timeout()].into_iter().flatten().min();
+                let next = [core, branch, peers, self.network.poll_timeout()].into_iter().flatten().min();
                 let Some(next) = next.filter(|next| *next <= end) else {
                     self.now = self.now.max(end);
                     return Progress::End;
@@ -504,11 +553,18 @@ impl World {
                 Progress::Moment
             }
             Phase::Arrivals { core_is_due } => {
-                let Some(datagram) = self.network.poll_arrival(self.now) else {
+                let Some(mut datagram) = self.network.poll_arrival(self.now) else {
+                    self.wake_branch();
                     self.phase = Phase::Peers { core_was_due: core_is_due };
                     return if core_is_due { Progress::Input(Input::Timeout) } else { Progress::Moment };
                 };
                 match datagram.direction {
+                    Direction::Up if self.peers[datagram.peer].on_branch => {
+                        let (now, tuple) = (self.now, datagram.tuple);
+                        self.core_of(datagram.peer).handle_datagram(now, tuple, &mut datagram.bytes);
+                        self.settle();
+                        Progress::Moment
+                    }
                     Direction::Up => Progress::Input(Input::Datagram(datagram.tuple, datagram.bytes)),
                     Direction::Down => {
                         self.peers[datagram.peer].handle_datagram(self.now, datagram.tuple, &datagram.bytes);
@@ -539,6 +595,16 @@ impl Drop for World {
             eprintln!("the world's seed is {}; {:?} had passed", self.seed, self.elapsed());
         }
     }
+}
+
+fn new_core(origin: Instant, seed: u64) -> Core {
+    Core::new(CoreOptions {
+        certificate: certificate(),
+        capabilities: Arc::new(vectors::router_capabilities()),
+        addresses: vec![LocalAddress { bound: CORE.parse().unwrap(), announced: vec!["192.0.2.1".to_owned()] }],
+        clock: WallClock::new(origin, UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
+        rng: StdRng::seed_from_u64(seed),
+    })
 }
 
 fn certificate() -> Certificate {

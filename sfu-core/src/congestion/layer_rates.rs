@@ -88,6 +88,11 @@ impl LayerRates {
         Self { kind, meters: Default::default(), ladder: None }
     }
 
+    /// How the layers relate.
+    pub fn kind(&self) -> LayerKind {
+        self.kind
+    }
+
     /// Counts a packet of `layers` (its own, not everything below) of `bytes` that came at `now`. Layers above the highest that
     /// are told apart count as the highest. Allocates when a layer first appears.
     pub fn handle_packet(&mut self, now: Instant, layers: Layers, bytes: usize) {

@@ -1,166 +1,33 @@
 //! The handles of what lives on a worker.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::mpsc;
-
+use super::branches::{Branch, Part};
 use super::slot::WorkerClient;
 use super::{
-    ConnectError, ConsumeError, ConsumerOptions, CreateTransportError, ObjectClosed, PortMode, ProduceError,
-    ProducerOptions, TransportError, TransportRefused, WebRtcTransportOptions, WorkerGone,
+    ConnectError, ConsumeError, ConsumerOptions, ObjectClosed, ProduceError, ProducerOptions, TransportError,
+    WorkerGone,
 };
-use crate::ids::{ConsumerId, ProducerId, RouterId, TransportId};
+use crate::ids::{ConsumerId, ProducerId, TransportId};
 use crate::parameters::{
-    ConsumerLayers, ConsumerType, DtlsParameters, IceCandidate, IceParameters, MediaKind, RtpCapabilities,
-    RtpParameters,
+    ConsumerLayers, ConsumerType, DtlsParameters, IceCandidate, IceParameters, MediaKind, RtpParameters,
 };
-use crate::router::{RouterCloseReason, RouterEvent, RouterOptions};
-use crate::worker::{
-    ConsumerInfo, EVENT_QUEUE, EventSink, ExpectedRouter, OwnPort, PortReleased, ProducerInfo, TransportInfo,
-};
-
-/// What happens in a router without having been asked for on that very object.
-///
-/// Bounded: an owner who falls 16 384 events behind loses the router, and is told so by the last event.
-#[derive(Debug)]
-pub struct RouterEvents {
-    receiver: mpsc::Receiver<RouterEvent>,
-    ended_orderly: Arc<AtomicBool>,
-    over: bool,
-}
-
-impl RouterEvents {
-    /// The next event; `None` once the router was closed by its handle, or after [`RouterEvent::Closed`].
-    pub async fn next(&mut self) -> Option<RouterEvent> {
-        if self.over {
-            return None;
-        }
-        let event = match self.receiver.recv().await {
-            Some(event) => event,
-            None if self.ended_orderly.load(Ordering::Acquire) => {
-                self.over = true;
-                return None;
-            }
-            None => RouterEvent::Closed { reason: RouterCloseReason::WorkerDied },
-        };
-        self.over = matches!(event, RouterEvent::Closed { .. });
-        Some(event)
-    }
-}
-
-/// One room's forwarding table, on one worker.
-#[derive(Debug, Clone)]
-pub struct Router {
-    id: RouterId,
-    pub(super) worker: WorkerClient,
-    capabilities: Arc<RtpCapabilities>,
-}
-
-impl Router {
-    pub(super) async fn create(
-        worker: WorkerClient,
-        capabilities: Arc<RtpCapabilities>,
-        options: RouterOptions,
-        expected: ExpectedRouter,
-    ) -> Result<(Self, RouterEvents), WorkerGone> {
-        // One place more than the limit, for the event that says that the limit was reached.
-        let (sender, receiver) = mpsc::channel(EVENT_QUEUE + 1);
-        let ended_orderly = Arc::new(AtomicBool::new(false));
-        let sink = EventSink { sender, ended_orderly: Arc::clone(&ended_orderly) };
-        let id = worker
-            .call(move |shell, _| {
-                let id = shell.core.borrow_mut().create_router(options);
-                shell.add_sink(id, sink);
-                // Counts the router.
-                shell.settle();
-                drop(expected);
-                id
-            })
-            .await?;
-        Ok((Self { id, worker, capabilities }, RouterEvents { receiver, ended_orderly, over: false }))
-    }
-
-    /// This router's id.
-    pub fn id(&self) -> RouterId {
-        self.id
-    }
-
-    /// What this router can do: what clients load their device with.
-    pub fn rtp_capabilities(&self) -> &RtpCapabilities {
-        &self.capabilities
-    }
-
-    /// Makes a transport for one peer.
-    ///
-    /// # Errors
-    /// [`CreateTransportError`].
-    pub async fn create_webrtc_transport(
-        &self,
-        options: WebRtcTransportOptions,
-    ) -> Result<WebRtcTransport, CreateTransportError> {
-        if !options.enable_udp && !options.enable_tcp {
-            return Err(CreateTransportError::NoProtocol);
-        }
-        let router = self.id;
-        let info = match self.worker.place().port_mode {
-            PortMode::PerWorker => {
-                self.worker
-                    .call(move |shell, now| shell.core.borrow_mut().create_transport(now, router, options, None))
-                    .await?
-            }
-            PortMode::PerTransport => self.create_on_own_port(options).await?,
-        };
-        Ok(WebRtcTransport { info: Arc::new(info?), worker: self.worker.clone() })
-    }
-
-    async fn create_on_own_port(
-        &self,
-        options: WebRtcTransportOptions,
-    ) -> Result<Result<TransportInfo, TransportRefused>, CreateTransportError> {
-        if self.worker.is_gone() {
-            return Err(WorkerGone.into());
-        }
-        let place = self.worker.place();
-        let ports = Arc::clone(&place.ports);
-        let (port, sockets) = ports
-            .bind(&place.addresses(), options.enable_tcp)
-            .map_err(|_| CreateTransportError::NoFreePort { min: ports.min, max: ports.max })?;
-        let own_port = OwnPort::new(move || ports.release(port));
-        let (router, addresses) = (self.id, place.local_addresses(port));
-        let created = self
-            .worker
-            .call(move |shell, now| {
-                let created = shell.core.borrow_mut().create_transport(now, router, options, Some(addresses));
-                if let Ok(info) = &created {
-                    shell.open_own_port(info.id, own_port, sockets);
-                }
-                created
-            })
-            .await?;
-        Ok(created)
-    }
-
-    /// Closes the router and everything in it. Ports of its transports are free again when this returns. Idempotent.
-    pub async fn close(&self) {
-        let router = self.id;
-        let closing = self.worker.call(move |shell, now| {
-            shell.end_sink(router);
-            shell.core.borrow_mut().close_router(now, router);
-            shell.settle()
-        });
-        released(closing).await;
-    }
-}
+use crate::worker::{ConsumerInfo, PortReleased, ProducerInfo, TransportInfo};
 
 /// One ICE and DTLS association with a peer.
 #[derive(Debug, Clone)]
 pub struct WebRtcTransport {
     info: Arc<TransportInfo>,
     pub(super) worker: WorkerClient,
+    /// There if it is not on its room's home worker.
+    branch: Option<Arc<Branch>>,
 }
 
 impl WebRtcTransport {
+    pub(super) fn new(info: TransportInfo, part: Part) -> Self {
+        Self { info: Arc::new(info), worker: part.worker, branch: part.branch.map(Arc::new) }
+    }
+
     /// This transport's id.
     pub fn id(&self) -> TransportId {
         self.info.id
@@ -225,11 +92,14 @@ impl WebRtcTransport {
     /// [`ConsumeError`]; nothing has changed then.
     pub async fn consume(&self, options: ConsumerOptions) -> Result<Consumer, ConsumeError> {
         let id = self.id();
-        let info = self
-            .worker
-            .call(move |shell, now| shell.core.borrow_mut().consume(now, id, options))
-            .await
-            .map_err(|_| ConsumeError::Closed)??;
+        let info = match &self.branch {
+            Some(branch) => branch.consume(&self.worker, id, options).await?,
+            None => self
+                .worker
+                .call(move |shell, now| shell.core.borrow_mut().consume(now, id, options))
+                .await
+                .map_err(|_| ConsumeError::Closed)??,
+        };
         Ok(Consumer { info: Arc::new(info), worker: self.worker.clone() })
     }
 
@@ -269,7 +139,7 @@ impl WebRtcTransport {
 }
 
 /// Waits for the ports that a closing gives back.
-async fn released(closing: impl Future<Output = Result<Vec<PortReleased>, WorkerGone>>) {
+pub(super) async fn released(closing: impl Future<Output = Result<Vec<PortReleased>, WorkerGone>>) {
     // A worker that is gone has closed everything already.
     for port in closing.await.unwrap_or_default() {
         port.wait().await;

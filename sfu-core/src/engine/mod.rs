@@ -4,9 +4,11 @@
 //! died answers `WorkerGone`; its router's [`RouterEvents`] end with [`RouterEvent::Closed`].
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the async side of the worker shell")]
 
+mod branches;
 mod handles;
 mod options;
 mod ports;
+mod router;
 mod slot;
 mod stats;
 
@@ -15,8 +17,9 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use handles::{Consumer, Producer, Router, RouterEvents, WebRtcTransport};
-pub use options::{EngineOptions, ListenAddress, PortMode};
+pub use handles::{Consumer, Producer, WebRtcTransport};
+pub use options::{DEFAULT_SPAN_FROM_PERCENT, EngineOptions, ListenAddress, PortMode};
+pub use router::{Router, RouterEvents};
 
 pub use crate::observers::AudioLevelOptions;
 pub use crate::router::{
@@ -28,7 +31,7 @@ pub use crate::stats::{
 };
 pub use crate::worker::{
     ConnectError, ConsumeError, ConsumerOptions, ObjectClosed, ProduceError, ProducerOptions, TransportRefused,
-    WebRtcTransportOptions, WorkerStats,
+    TransportUse, WebRtcTransportOptions, WorkerStats,
 };
 
 use crate::dtls::Certificate;
@@ -48,6 +51,8 @@ pub struct Engine {
 struct Inner {
     capabilities: Arc<RtpCapabilities>,
     slots: Vec<WorkerSlot>,
+    /// The share of a worker's time up to which rooms keep all their transports there.
+    span_from: f64,
 }
 
 /// Why an engine did not start. All are the caller's: its options, or the machine it chose.
@@ -180,7 +185,8 @@ impl Engine {
         let slots = (0..options.workers)
             .map(|number| WorkerSlot::start(WorkerId(number), &options, &ports, &certificate, &capabilities))
             .collect::<Result<_, _>>()?;
-        Ok(Self { inner: Arc::new(Inner { capabilities, slots }) })
+        let span_from = f64::from(options.span_from_percent) / 100.0;
+        Ok(Self { inner: Arc::new(Inner { capabilities, slots, span_from }) })
     }
 
     /// How many workers there are.
@@ -198,14 +204,12 @@ impl Engine {
     /// # Errors
     /// [`CreateRouterError`].
     pub async fn create_router(&self, options: RouterOptions) -> Result<(Router, RouterEvents), CreateRouterError> {
-        let mut slots: Vec<_> = self.inner.slots.iter().collect();
-        slots.sort_by_key(|slot| slot.load().weight());
-        for slot in slots {
+        let mut slots: Vec<_> = self.inner.slots.iter().enumerate().collect();
+        slots.sort_by_cached_key(|(_, slot)| slot.load().weight());
+        for (number, slot) in slots {
             let expected = slot.load().expect_router();
             // A worker that has just died is back in a moment; until then the others serve.
-            if let Ok(created) =
-                Router::create(slot.client(), Arc::clone(&self.inner.capabilities), options.clone(), expected).await
-            {
+            if let Ok(created) = Router::create(&self.inner, (number, slot), options.clone(), expected).await {
                 return Ok(created);
             }
         }

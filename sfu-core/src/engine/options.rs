@@ -4,6 +4,10 @@ use std::net::IpAddr;
 
 use crate::negotiation::MediaCodec;
 
+/// The usual [`EngineOptions::span_from_percent`]. A worker that is busy half of its time still takes the key frames of all its
+/// rooms in one moment, and what their publishers add; and a room that fits on half a core is cheaper on one.
+pub const DEFAULT_SPAN_FROM_PERCENT: u8 = 50;
+
 /// How an engine is set up.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
@@ -17,6 +21,9 @@ pub struct EngineOptions {
     pub port_max: u16,
     /// How the range is shared out.
     pub port_mode: PortMode,
+    /// The share of a worker's time, in percent, from which on who only consumes in one of its rooms goes to other workers
+    /// ([`crate::worker::TransportUse`]). 0: from the start; 100 and more: never.
+    pub span_from_percent: u8,
     /// What the routers offer, in order of preference. [`crate::negotiation::default_media_codecs`] is the full list.
     pub media_codecs: Vec<MediaCodec>,
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use rand::SeedableRng;
@@ -89,6 +90,7 @@ pub(crate) struct WorkerSlot {
     load: Arc<Load>,
     stop: watch::Sender<bool>,
     stopped: watch::Receiver<bool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What a worker's thread needs to live again.
@@ -137,14 +139,14 @@ impl WorkerSlot {
         };
         let (done, stopped) = watch::channel(false);
         let first = lives.new_queue();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name(format!("sluice-worker-{id}"))
             .spawn(move || {
                 lives.run(sockets, first);
                 let _ = done.send(true);
             })
             .map_err(|source| EngineError::Thread { worker: id, source })?;
-        Ok(Self { current, place, load, stop, stopped })
+        Ok(Self { current, place, load, stop, stopped, thread: Mutex::new(Some(thread)) })
     }
 
     pub(crate) fn load(&self) -> &Arc<Load> {
@@ -168,6 +170,11 @@ impl WorkerSlot {
     pub(crate) async fn stopped(&self) {
         // An error means that the thread is gone as well.
         let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
+        let thread = lock(&self.thread).take();
+        if let Some(thread) = thread {
+            // It has nothing left to do, and its panics were caught.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -198,7 +205,7 @@ impl Lives {
                 }
                 Err(error) => tracing::error!(worker = %self.id, %error, "the worker's port is not free yet"),
             }
-            self.load.set(0, 0);
+            self.load.reset();
             if self.told_to_stop() {
                 return;
             }

@@ -62,6 +62,20 @@ impl Encoding {
         }
     }
 
+    /// The same as another worker knows it, before it has heard any of its packets.
+    pub(crate) fn without_stream(&self) -> Self {
+        Self {
+            rid: self.rid.clone(),
+            ssrc: self.ssrc,
+            rtx_ssrc: self.rtx_ssrc,
+            stream: None,
+            key_frames: KeyFrameRequester::default(),
+            plis_sent: self.plis_sent,
+            firs_sent: self.firs_sent,
+            has_dtx: self.has_dtx,
+        }
+    }
+
     pub(crate) fn has_rid(&self, rid: &[u8]) -> bool {
         self.rid.as_ref().is_some_and(|known| known.as_bytes() == rid)
     }

@@ -22,6 +22,17 @@ pub const MAX_RETRIES: u8 = 5;
 /// without asking again the viewer would see nothing for the rest of the call.
 pub const GIVEN_UP_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Why a key frame is needed; later ones are more urgent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyFrameReason {
+    /// Somebody waits still.
+    Waits,
+    /// Somebody cannot decode.
+    CannotDecode,
+    /// Somebody starts, resumes or changes layers.
+    Starts,
+}
+
 /// A request to send now, as PLI or FIR by what was negotiated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyFrameRequest {
@@ -52,6 +63,15 @@ enum State {
 }
 
 impl KeyFrameRequester {
+    /// A key frame is needed.
+    pub fn ask(&mut self, now: Instant, reason: KeyFrameReason) {
+        match reason {
+            KeyFrameReason::Waits => self.request_still(now),
+            KeyFrameReason::CannotDecode => self.request(now),
+            KeyFrameReason::Starts => self.request_start(now),
+        }
+    }
+
     /// Somebody cannot decode. The first request is sent at once; one that comes while another is outstanding is
     /// served by the same key frame; one that comes too early is remembered until it may be sent.
     pub fn request(&mut self, now: Instant) {

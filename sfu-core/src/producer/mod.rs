@@ -9,6 +9,7 @@ pub mod packet_store;
 mod payloads;
 pub mod receive_stream;
 pub mod sequence;
+mod shadow;
 mod wanted;
 
 use std::time::Instant;
@@ -18,6 +19,8 @@ pub(crate) use gathered::{Arrived, Gathered, MAX_GATHERED, Progress};
 pub(crate) use liveness::Liveness;
 pub(crate) use payloads::{MediaPayload, PayloadEntry, PayloadTable, RedPacket};
 
+pub use shadow::ProducerCopy;
+pub(crate) use shadow::Shadow;
 pub(crate) use wanted::{LayerUsers, WantedLayers};
 
 use crate::congestion::layer_rates::{LayerKind, LayerRates};
@@ -28,7 +31,7 @@ use crate::rtp::extensions::{ExtensionIds, ExtensionValues};
 use crate::rtp::layers::Layers;
 use crate::stats::{TraceTarget, Traced, Traces};
 use crate::transport::extension_ids;
-use crate::worker::{ConsumerKey, RouterKey, TransportKey};
+use crate::worker::{ConsumerKey, Piped, RouterKey, TransportKey};
 
 /// How the peer wants to be asked for key frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +82,10 @@ pub(crate) struct Producer {
     pub(crate) gathered: Gathered,
     /// When the worker looks next for packets of it that were gathered, or that consumers hold.
     pub(crate) armed: Option<Instant>,
+    /// The pipes that its packets go into: one for each branch of the room that has consumers of it.
+    pub(crate) pipes: Vec<Piped>,
+    /// There if it is the shadow of a producer on another worker.
+    pub(crate) shadow: Option<Box<Shadow>>,
 }
 
 /// What a producer is made with.
@@ -174,7 +181,14 @@ impl Producer {
             traces: Traces::default(),
             gathered: Gathered::default(),
             armed: None,
+            pipes: Vec::new(),
+            shadow: None,
         }
+    }
+
+    /// The layers that anybody uses, here or in a branch, a bit for each.
+    pub(crate) fn used_layers(&self) -> u8 {
+        self.pipes.iter().fold(self.users.layers(), |bits, piped| bits | piped.used)
     }
 
     /// Who hears what of it.

@@ -65,7 +65,7 @@ pub(crate) enum PayloadEntry {
 }
 
 /// A producer's payload types, looked up by number.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct PayloadTable {
     entries: Vec<(PayloadType, PayloadEntry)>,
 }
@@ -106,6 +106,11 @@ impl PayloadTable {
             PayloadEntry::Red(red) => Some(red.primary),
             PayloadEntry::Rtx { .. } => None,
         }
+    }
+
+    /// The first of those that carry media.
+    pub(crate) fn first_media(&self) -> Option<MediaPayload> {
+        self.entries.iter().find_map(|(payload_type, _)| self.media(*payload_type))
     }
 
     /// Reads a packet of this payload type, with `payload` less padding, if it is redundant audio. `None` if not, and for

@@ -86,6 +86,23 @@ pub struct ReceiveStats {
     pub nacked_packets: u64,
 }
 
+/// A stream as another worker receives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamMirror {
+    /// Its SSRC.
+    pub ssrc: Ssrc,
+    /// Its counts.
+    pub stats: ReceiveStats,
+    /// How well it arrives, 0 to 10.
+    pub score: u8,
+    /// Its retransmissions' SSRC and counts, if any came.
+    pub rtx: Option<(Ssrc, ReceiveStats)>,
+    /// Key frames asked for.
+    pub plis_sent: u64,
+    /// The same by FIR.
+    pub firs_sent: u64,
+}
+
 /// One SSRC as it is received. A stream's RTX SSRC has a `ReceiveStream` of its own.
 #[derive(Debug, Clone)]
 pub struct ReceiveStream {
@@ -111,6 +128,8 @@ pub struct ReceiveStream {
     inactive_after: Duration,
     /// Silence before this moment says nothing.
     watched_from: Option<Instant>,
+    /// What is told of it instead of what is counted here, if another worker receives it.
+    mirrored: Option<(ReceiveStats, u8)>,
 }
 
 /// Where an interval between two scores begins.
@@ -143,6 +162,7 @@ impl ReceiveStream {
             scored: Scored::default(),
             inactive_after: INACTIVE_AFTER,
             watched_from: None,
+            mirrored: None,
         }
     }
 
@@ -196,6 +216,25 @@ impl ReceiveStream {
     /// Takes a sender report's clock mapping (RFC 3550 section 6.4.1).
     pub fn handle_sender_report(&mut self, now: Instant, ntp: NtpTime, rtp_timestamp: u32) {
         self.last_source_report = Some(SourceReport { ntp, rtp_timestamp, received_at: now });
+    }
+
+    /// Takes a packet that another worker received, counted and numbered. `restarted`: its numbers started anew.
+    pub fn handle_piped(&mut self, now: Instant, size_bytes: usize, restarted: bool) {
+        if restarted {
+            self.last_source_report = None;
+        }
+        self.last_packet_at = Some(now);
+        self.rate.handle_bytes(now, size_bytes);
+    }
+
+    /// Takes a clock mapping that another worker was sent.
+    pub fn set_source_report(&mut self, report: SourceReport) {
+        self.last_source_report = Some(report);
+    }
+
+    /// Takes what another worker counts, and how well the stream arrives there.
+    pub fn mirror(&mut self, stats: ReceiveStats, score: u8) {
+        self.mirrored = Some((stats, score));
     }
 
     /// Makes the report block about this stream and starts its next interval. None before the first packet.
@@ -267,7 +306,7 @@ impl ReceiveStream {
 
     /// How well the stream arrives, 0 to 10.
     pub fn score(&self) -> u8 {
-        self.score.score()
+        self.mirrored.map_or_else(|| self.score.score(), |(_, score)| score)
     }
 
     /// Whether the score is not the one that was told last.
@@ -302,7 +341,8 @@ impl ReceiveStream {
 
     /// The counts so far.
     pub fn stats(&self) -> ReceiveStats {
-        ReceiveStats { packets_lost: self.lost(), jitter: self.jitter.value(), ..self.totals }
+        let own = || ReceiveStats { packets_lost: self.lost(), jitter: self.jitter.value(), ..self.totals };
+        self.mirrored.map_or_else(own, |(stats, _)| stats)
     }
 
     fn settle(&mut self, before: Option<u64>, update: SequenceUpdate) -> Arrival {

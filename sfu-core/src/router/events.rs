@@ -172,6 +172,8 @@ pub enum TransportCloseReason {
     DtlsFailed(String),
     /// Our own fault while handling a packet of this transport: a contained panic.
     Fault,
+    /// The worker that it was on died, and the room goes on: it was not the one with the room's producers.
+    WorkerDied,
 }
 
 impl fmt::Display for TransportCloseReason {
@@ -181,6 +183,7 @@ impl fmt::Display for TransportCloseReason {
             Self::DtlsClosedByPeer => f.write_str("the peer closed DTLS"),
             Self::DtlsFailed(error) => write!(f, "DTLS failed: {error}"),
             Self::Fault => f.write_str("a fault of the server"),
+            Self::WorkerDied => f.write_str("a worker of the server died"),
         }
     }
 }

@@ -15,7 +15,7 @@ use std::time::Instant;
 use observers::Observers;
 
 use crate::ids::RouterId;
-use crate::worker::TransportKey;
+use crate::worker::{PipeHeadKey, PipeTailKey, TransportKey};
 
 /// What belongs to one room. Who gets whose packets is in the producers: each lists its consumers, and says whose room it is
 /// in.
@@ -25,12 +25,17 @@ pub(crate) struct Router {
     pub(crate) options: RouterOptions,
     pub(crate) transports: Vec<TransportKey>,
     pub(crate) observers: Observers,
+    /// The pipes to its branches on other workers.
+    pub(crate) heads: Vec<PipeHeadKey>,
+    /// The pipe from its home, if it is a branch.
+    pub(crate) tail: Option<PipeTailKey>,
     /// When the worker serves this router next.
     pub(crate) armed: Option<Instant>,
 }
 
 impl Router {
     pub(crate) fn new(id: RouterId, options: RouterOptions) -> Self {
-        Self { id, observers: Observers::new(&options), options, transports: Vec::new(), armed: None }
+        let observers = Observers::new(&options);
+        Self { id, observers, options, transports: Vec::new(), heads: Vec::new(), tail: None, armed: None }
     }
 }

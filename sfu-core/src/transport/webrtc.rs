@@ -19,7 +19,7 @@ use crate::rtcp::outgoing::{Cname, CompoundBuilder};
 use crate::rtp::extensions::ExtensionIds;
 use crate::srtp::{KeyError, OpenContext, OpenRtcpStreams, SealContext};
 use crate::stats::{TraceTarget, Traced, Traces, TransportCounters};
-use crate::worker::{ConsumerKey, ProducerKey, WebRtcTransportOptions};
+use crate::worker::{ConsumerKey, ProducerKey, TransportUse, WebRtcTransportOptions};
 
 /// SRTP in both directions, once DTLS has given verified keys.
 #[derive(Debug)]
@@ -33,6 +33,7 @@ pub(crate) struct SrtpSession {
 pub(crate) struct WebRtcTransport {
     pub(crate) id: TransportId,
     pub(crate) router: RouterId,
+    pub(crate) used_for: TransportUse,
     pub(crate) ice: IceLite,
     pub(crate) dtls: Dtls,
     pub(crate) srtp: Option<SrtpSession>,
@@ -88,6 +89,7 @@ impl WebRtcTransport {
         Self {
             id,
             router,
+            used_for: options.used_for,
             ice: IceLite::new(rng),
             dtls: Dtls::new(certificate.clone()),
             srtp: None,

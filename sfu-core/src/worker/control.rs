@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::core::{Core, ProducerKey, TransportKey};
+use super::core::{Core, ProducerKey, RouterKey, TransportKey};
 use super::errors::{ConnectError, ObjectClosed, TransportRefused};
 use super::info::{LocalAddress, TransportInfo, WebRtcTransportOptions};
 use super::limits::MAX_TRANSPORTS_PER_ROUTER;
@@ -33,10 +33,22 @@ impl Core {
             for transport in router.transports.clone() {
                 self.remove_transport(now, transport);
             }
+            self.close_pipes(now, key);
             self.routers.remove(key);
             self.router_ids.remove(&id);
             self.events.retain(|(router, _)| *router != id);
             self.traces.forget_router(id);
+        }
+    }
+
+    fn close_pipes(&mut self, now: Instant, key: RouterKey) {
+        let Some(router) = self.routers.get_mut(key) else { return };
+        let (heads, tail) = (std::mem::take(&mut router.heads), router.tail.take());
+        for head in heads {
+            self.close_pipe_head(now, head);
+        }
+        if let Some(tail) = tail {
+            self.close_tail(now, tail);
         }
     }
 
@@ -196,6 +208,7 @@ impl Core {
             transport.forget_producer(key);
         }
         self.forget_observed(now, key, &producer);
+        self.pipe_closing(&producer);
         for consumer in producer.consumers {
             if let Some(consumer_id) = self.remove_consumer(consumer) {
                 let reason = ConsumerCloseReason::ProducerClosed;

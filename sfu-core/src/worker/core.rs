@@ -10,6 +10,7 @@ use slotmap::{SlotMap, new_key_type};
 use super::gather::Joining;
 use super::handshakes::Handshakes;
 use super::info::{LocalAddress, WorkerStats};
+use super::pipe::{Head, PipeEnd, PipeHeadKey, PipeTailKey, Tail};
 use super::timers::{Timers, Wake};
 use super::transmit::TransmitQueue;
 use crate::consumer::Consumer;
@@ -64,10 +65,11 @@ pub enum TimeoutReason {
 
 /// The state machine of a worker.
 ///
-/// Contract: after any call, or some datagrams, call [`Core::forward_gathered`] until it says that there is no more, and drain
-/// [`Core::transmits`] each time; go on with handshakes by [`Core::handle_handshake`], media going first; drain [`Core::poll_event`], [`Core::poll_closed_tuple`] and
-/// [`Core::poll_closed_transport`]; then call [`Core::handle_timeout`] no later than [`Core::poll_timeout`] says. Late calls
-/// delay, and break nothing.
+/// Contract: after any call, or some datagrams, drain [`Core::take_due_heads`] and [`Core::take_due_tails`], call
+/// [`Core::forward_gathered`] until it says that there is no more, and drain [`Core::transmits`] each time; go on with handshakes
+/// by [`Core::handle_handshake`], media going first; drain [`Core::poll_event`], [`Core::poll_closed_tuple`],
+/// [`Core::poll_closed_transport`] and [`Core::poll_closed_pipe`]; then call [`Core::handle_timeout`] no later than
+/// [`Core::poll_timeout`] says. Late calls delay, and break nothing.
 pub struct Core {
     pub(super) certificate: Certificate,
     pub(super) capabilities: Arc<RtpCapabilities>,
@@ -88,6 +90,14 @@ pub struct Core {
     pub(super) ufrags: HashMap<String, TransportKey>,
     /// By validated tuple.
     pub(super) tuples: HashMap<Tuple, TransportKey>,
+
+    /// Pipes to branches of rooms whose home is here, and from homes of rooms that have a branch here.
+    pub(super) heads: SlotMap<PipeHeadKey, Head>,
+    pub(super) tails: SlotMap<PipeTailKey, Tail>,
+    // Each at most once.
+    pub(super) due_heads: Vec<PipeHeadKey>,
+    pub(super) due_tails: Vec<PipeTailKey>,
+    pub(super) closed_pipes: VecDeque<PipeEnd>,
 
     pub(super) timers: Timers<Wake>,
     pub(super) transmits: TransmitQueue,
@@ -126,6 +136,11 @@ impl Core {
             consumer_ids: HashMap::new(),
             ufrags: HashMap::new(),
             tuples: HashMap::new(),
+            heads: SlotMap::with_key(),
+            tails: SlotMap::with_key(),
+            due_heads: Vec::new(),
+            due_tails: Vec::new(),
+            closed_pipes: VecDeque::new(),
             timers: Timers::new(),
             transmits: TransmitQueue::default(),
             handshakes: Handshakes::default(),
@@ -236,6 +251,11 @@ impl Core {
         self.routers.len()
     }
 
+    /// Transports here.
+    pub fn transport_count(&self) -> usize {
+        self.transports.len()
+    }
+
     /// Streams that come in and go out.
     pub fn stream_count(&self) -> usize {
         self.producers.len() + self.consumers.len()
@@ -253,10 +273,13 @@ impl Core {
 
     /// What this worker carries and has carried.
     pub fn stats(&self) -> WorkerStats {
+        // A branch is a part of a room that is counted at its home, and so is a shadow.
+        let shadows: usize = self.tails.values().map(|tail| tail.shadows.len()).sum();
         WorkerStats {
-            routers: self.routers.len(),
+            routers: self.routers.len() - self.tails.len(),
+            branches: self.tails.len(),
             transports: self.transports.len(),
-            producers: self.producers.len(),
+            producers: self.producers.len() - shadows,
             consumers: self.consumers.len(),
             events_dropped: self.traces.dropped(),
             ..self.stats

@@ -67,6 +67,9 @@ pub enum ProduceError {
         /// The limit.
         limit: usize,
     },
+    /// The caller's: the transport was made for consuming alone.
+    #[error("the transport is for consuming")]
+    NotForProducing,
     /// The caller's: the transport holds as many as it may.
     #[error("too many producers on this transport (at most {limit})")]
     TooMany {
@@ -88,6 +91,9 @@ pub enum ConsumeError {
     /// The peer's: its capabilities are malformed, or hold no codec of the producer.
     #[error("rtpCapabilities: {0}")]
     RtpCapabilities(#[from] NegotiationError),
+    /// The caller's: the transport was made for producing alone.
+    #[error("the transport is for producing")]
+    NotForConsuming,
     /// The caller's: the transport holds as many as it may.
     #[error("too many consumers on this transport (at most {limit})")]
     TooMany {

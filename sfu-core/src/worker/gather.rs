@@ -113,6 +113,8 @@ impl Core {
         if let Some(transport) = self.producers.get(key).map(|producer| producer.transport) {
             self.fail_transport(now, transport, crate::router::TransportCloseReason::Fault);
         }
+        // Of a shadow it is another worker's: what is consumed of it here closes.
+        self.give_up_shadow(now, key);
     }
 
     /// Gives a producer's packets to its consumers, until the queue of transmits is full. Whether all have them.

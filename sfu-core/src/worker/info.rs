@@ -17,9 +17,23 @@ pub struct LocalAddress {
     pub announced: Vec<String>,
 }
 
+/// What a transport is for. Who only consumes may be served by another worker than the room's producers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TransportUse {
+    /// The peer sends on it, receives, or does both.
+    #[default]
+    Both,
+    /// The peer sends on it and does not receive.
+    Produce,
+    /// The peer receives on it and does not send.
+    Consume,
+}
+
 /// How a transport is to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WebRtcTransportOptions {
+    /// What it is for.
+    pub used_for: TransportUse,
     /// Offer UDP candidates.
     pub enable_udp: bool,
     /// Offer TCP candidates.
@@ -36,6 +50,7 @@ pub struct WebRtcTransportOptions {
 impl Default for WebRtcTransportOptions {
     fn default() -> Self {
         Self {
+            used_for: TransportUse::Both,
             enable_udp: true,
             enable_tcp: true,
             initial_outgoing_bps: 600_000,
@@ -119,6 +134,8 @@ pub struct ConsumerInfo {
 pub struct WorkerStats {
     /// Routers now.
     pub routers: usize,
+    /// Branches here of routers on other workers.
+    pub branches: usize,
     /// Transports now.
     pub transports: usize,
     /// Producers now.
@@ -131,6 +148,12 @@ pub struct WorkerStats {
     pub packets_received: u64,
     /// Media packets sent, retransmissions included.
     pub packets_sent: u64,
+    /// Media packets handed to other workers, once for each that consumes them.
+    pub packets_piped_out: u64,
+    /// Media packets that came from other workers.
+    pub packets_piped_in: u64,
+    /// Media packets for other workers that were dropped because those are behind.
+    pub packets_piped_dropped: u64,
     /// Packets of a transport dropped for what they are: forged, replayed, malformed, of an unknown source.
     pub packets_refused: u64,
     /// Datagrams that the kernel or a TCP backlog did not take.
@@ -146,12 +169,16 @@ impl WorkerStats {
     pub(crate) fn plus(self, other: &Self) -> Self {
         Self {
             routers: self.routers + other.routers,
+            branches: self.branches + other.branches,
             transports: self.transports + other.transports,
             producers: self.producers + other.producers,
             consumers: self.consumers + other.consumers,
             strangers_dropped: self.strangers_dropped + other.strangers_dropped,
             packets_received: self.packets_received + other.packets_received,
             packets_sent: self.packets_sent + other.packets_sent,
+            packets_piped_out: self.packets_piped_out + other.packets_piped_out,
+            packets_piped_in: self.packets_piped_in + other.packets_piped_in,
+            packets_piped_dropped: self.packets_piped_dropped + other.packets_piped_dropped,
             packets_refused: self.packets_refused + other.packets_refused,
             datagrams_unsent: self.datagrams_unsent + other.datagrams_unsent,
             events_dropped: self.events_dropped + other.events_dropped,

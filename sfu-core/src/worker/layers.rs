@@ -6,7 +6,7 @@ use super::core::{ConsumerKey, Core, ProducerKey};
 use super::errors::ObjectClosed;
 use crate::ids::ConsumerId;
 use crate::parameters::{ConsumerLayers, MediaKind};
-use crate::producer::key_frame_requester::KeyFrameRequester;
+use crate::producer::key_frame_requester::KeyFrameReason;
 use crate::router::{RouterEvent, SuspendReason};
 use crate::rtp::layers::Layers;
 
@@ -82,7 +82,7 @@ impl Core {
         if changed {
             self.start_key_frame_for(now, key);
         } else {
-            self.ask_key_frame_for(now, key, KeyFrameRequester::request_still);
+            self.ask_key_frame_for(now, key, KeyFrameReason::Waits);
         }
     }
 
@@ -124,9 +124,12 @@ impl Core {
         let Some(producer) = self.producers.get_mut(key).filter(|producer| producer.kind == MediaKind::Video) else {
             return;
         };
+        if producer.shadow.is_some() {
+            return self.request_used_layers(key);
+        }
         // While it sends nothing of its own accord, nobody can use anything.
         if !producer.paused {
-            let used = if producer.is_selected { producer.users.layers() } else { 0 };
+            let used = if producer.is_selected { producer.used_layers() } else { 0 };
             producer.wanted.set_used(now, used);
         }
         let (router, producer_id, transport) = (producer.router, producer.id, producer.transport);
@@ -138,24 +141,17 @@ impl Core {
 
     /// Asks for the key frame that takes a consumer to its target, once media can flow to it.
     pub(super) fn start_key_frame_for(&mut self, now: Instant, key: ConsumerKey) {
-        self.ask_key_frame_for(now, key, KeyFrameRequester::request_start);
+        self.ask_key_frame_for(now, key, KeyFrameReason::Starts);
     }
 
-    fn ask_key_frame_for(&mut self, now: Instant, key: ConsumerKey, ask: fn(&mut KeyFrameRequester, Instant)) {
+    fn ask_key_frame_for(&mut self, now: Instant, key: ConsumerKey, reason: KeyFrameReason) {
         let Some(consumer) = self.consumers.get(key) else { return };
         let Some(encoding) = consumer.wanted_key_frame() else { return };
         // A key frame that comes before its consumer can be sent to would be lost.
         if self.transports.get(consumer.transport).is_none_or(|transport| transport.media_path().is_none()) {
             return;
         }
-        let Some(producer) = self.producers.get_mut(consumer.producer).filter(|producer| !producer.paused) else {
-            return;
-        };
-        let transport = producer.transport;
-        if let Some(encoding) = producer.encodings.get_mut(encoding) {
-            ask(&mut encoding.key_frames, now);
-            self.send_due_key_frame_requests(now, transport);
-            self.rearm(now, transport);
-        }
+        let producer = consumer.producer;
+        self.ask_key_frame(now, producer, encoding, reason);
     }
 }

@@ -86,16 +86,23 @@ impl Core {
         let Some(packet) = datagram.get(..len) else { return };
         if let Some(incoming) = self.receive(now, route, packet, header, &extensions) {
             self.observe(now, route, &incoming);
-            match self.producers.get(route.producer).map(|producer| producer.kind) {
-                Some(MediaKind::Video) => self.gather(now, route, &incoming),
-                Some(MediaKind::Audio) | None => self.forward(now, route, &incoming),
-            }
+            // First, so that the other workers are at it meanwhile.
+            self.pipe(now, route, &incoming);
+            self.give(now, route, &incoming);
         }
         self.serve_after_packet(now, key, route.producer, route.encoding);
     }
 
+    /// Gives a packet to its producer's consumers: sound at once, a picture's packets together.
+    pub(super) fn give(&mut self, now: Instant, route: Route, incoming: &Incoming<'_>) {
+        match self.producers.get(route.producer).map(|producer| producer.kind) {
+            Some(MediaKind::Video) => self.gather(now, route, incoming),
+            Some(MediaKind::Audio) | None => self.forward(now, route, incoming),
+        }
+    }
+
     /// Takes note of what a packet says beside its media: that a layer is alive, that somebody speaks.
-    fn observe(&mut self, now: Instant, route: Route, incoming: &Incoming<'_>) {
+    pub(super) fn observe(&mut self, now: Instant, route: Route, incoming: &Incoming<'_>) {
         let Some(producer) = self.producers.get_mut(route.producer) else { return };
         match producer.kind {
             MediaKind::Video => {

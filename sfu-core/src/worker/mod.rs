@@ -20,11 +20,13 @@ mod observe;
 mod outlet;
 mod own_port;
 mod pacing;
+mod pipe;
 mod publish;
 mod reports;
 mod service;
 mod shell;
 mod sockets;
+mod span;
 mod stats;
 mod subscribe;
 mod tcp;
@@ -33,19 +35,23 @@ mod transmit;
 mod udp;
 
 pub use self::core::{Core, CoreOptions, TimeoutReason};
+pub use crate::producer::ProducerCopy;
 pub use errors::{ConnectError, ConsumeError, ObjectClosed, ProduceError, TransportRefused};
 pub use gather::Joining;
 pub use handshakes::{MAX_WAITING_HANDSHAKES, MAX_WAITING_HANDSHAKES_PER_TRANSPORT};
 pub use info::{
-    ConsumerInfo, ConsumerOptions, LocalAddress, ProducerInfo, ProducerOptions, TransportInfo, WebRtcTransportOptions,
-    WorkerStats,
+    ConsumerInfo, ConsumerOptions, LocalAddress, ProducerInfo, ProducerOptions, TransportInfo, TransportUse,
+    WebRtcTransportOptions, WorkerStats,
 };
+pub use pipe::{PIPE_BYTES_MAX, PIPE_PACKETS_MAX, PipeBatch, PipeEnd, PipeHeadKey, PipeRequest, PipeTailKey};
 pub use transmit::{MAX_DATAGRAM_BYTES, MAX_JOINED, Run, TransmitClass, TransmitQueue};
 
 pub(crate) use self::core::{ConsumerKey, ProducerKey, RouterKey, TransportKey};
-pub(crate) use load::{ExpectedRouter, Load};
+pub(crate) use load::{ExpectedRouter, Load, Weight};
 pub(crate) use own_port::{OwnPort, PortReleased};
+pub(crate) use pipe::Piped;
 #[cfg(test)]
 pub(crate) use shell::Delivery;
 pub(crate) use shell::{BoundSockets, COMMAND_QUEUE, Command, EVENT_QUEUE, EventSink, Shell, run};
 pub(crate) use sockets::bind;
+pub(crate) use span::pipe;

@@ -24,6 +24,7 @@ impl Core {
         if let Some(router) = self.routers.get_mut(key) {
             router.observers.handle_timeout(now);
             self.tell_speakers(now, key);
+            self.serve_tail(now, key);
         }
     }
 
@@ -103,40 +104,54 @@ impl Core {
         }
     }
 
-    /// Audio comes and goes without anybody being told, as in silence.
     fn select_audio(&mut self, change: Change<ProducerKey>) {
         for (key, is_selected) in [(change.removed, false), (change.added, true)] {
-            let Some(producer) = key.and_then(|key| self.producers.get_mut(key)) else { continue };
-            producer.is_selected = is_selected;
-            for consumer in &producer.consumers {
-                if let Some(consumer) = self.consumers.get_mut(*consumer).filter(|_| !is_selected) {
-                    consumer.stop();
-                }
+            if let Some(key) = key {
+                self.set_audio_selected(key, is_selected);
             }
         }
+    }
+
+    /// Audio comes and goes without anybody being told, as in silence.
+    pub(super) fn set_audio_selected(&mut self, key: ProducerKey, is_selected: bool) {
+        let Some(producer) = self.producers.get_mut(key) else { return };
+        producer.is_selected = is_selected;
+        for consumer in &producer.consumers {
+            if let Some(consumer) = self.consumers.get_mut(*consumer).filter(|_| !is_selected) {
+                consumer.stop();
+            }
+        }
+        self.pipe_state(key);
     }
 
     fn select_video(&mut self, now: Instant, change: Change<TransportKey>) {
         for (transport, is_selected) in [(change.removed, false), (change.added, true)] {
             let Some(transport) = transport.and_then(|key| self.transports.get(key)) else { continue };
             for key in transport.producers.clone() {
-                let Some(producer) = self.producers.get_mut(key).filter(|producer| producer.is_camera()) else {
-                    continue;
-                };
-                if std::mem::replace(&mut producer.is_selected, is_selected) == is_selected {
-                    continue;
+                if self.producers.get(key).is_some_and(Producer::is_camera) {
+                    self.set_video_selected(now, key, is_selected);
                 }
-                for consumer in producer.consumers.clone() {
-                    let Some(viewer) = self.consumers.get_mut(consumer) else { continue };
-                    if !is_selected {
-                        viewer.stop();
-                    }
-                    let transport = viewer.transport;
-                    self.retarget(now, consumer);
-                    self.allocate_soon(now, transport);
-                }
-                self.update_wanted(now, key);
             }
         }
+    }
+
+    /// Video that the room forwards no longer stops, and its consumers' owners are told.
+    pub(super) fn set_video_selected(&mut self, now: Instant, key: ProducerKey, is_selected: bool) {
+        let Some(producer) = self.producers.get_mut(key) else { return };
+        if std::mem::replace(&mut producer.is_selected, is_selected) == is_selected {
+            return;
+        }
+        let consumers = producer.consumers.clone();
+        self.pipe_state(key);
+        for consumer in consumers {
+            let Some(viewer) = self.consumers.get_mut(consumer) else { continue };
+            if !is_selected {
+                viewer.stop();
+            }
+            let transport = viewer.transport;
+            self.retarget(now, consumer);
+            self.allocate_soon(now, transport);
+        }
+        self.update_wanted(now, key);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::core::{Core, ProducerKey, TransportKey};
 use super::errors::{ObjectClosed, ProduceError};
-use super::info::{ProducerInfo, ProducerOptions};
+use super::info::{ProducerInfo, ProducerOptions, TransportUse};
 use super::limits::{MAX_ENCODINGS_PER_TRANSPORT, MAX_PRODUCERS_PER_TRANSPORT};
 use crate::congestion::remb::RembEstimator;
 use crate::congestion::transport_feedback::TransportFeedback;
@@ -14,7 +14,8 @@ use crate::negotiation::{
     NegotiationError, consumable_rtp_parameters, producer_rtp_parameters_mapping, producer_type,
     validate_rtp_parameters,
 };
-use crate::parameters::RtpParameters;
+use crate::parameters::{MediaKind, RtpParameters};
+use crate::producer::key_frame_requester::KeyFrameReason;
 use crate::producer::{Assignment, Producer, ProducerSetup};
 use crate::router::RouterEvent;
 use crate::srtp::OpenStream;
@@ -36,6 +37,9 @@ impl Core {
     ) -> Result<ProducerInfo, ProduceError> {
         let ProducerOptions { kind, mut rtp_parameters, paused, is_screen } = options;
         let key = *self.transport_ids.get(&transport).ok_or(ProduceError::Closed)?;
+        if self.transports.get(key).is_some_and(|transport| transport.used_for == TransportUse::Consume) {
+            return Err(ProduceError::NotForProducing);
+        }
         validate_rtp_parameters(&mut rtp_parameters).map_err(NegotiationError::from)?;
         let producer_type = producer_type(&rtp_parameters)?;
         // Reports need one, and what a transport sends belongs together (RFC 3550 section 6.5.1).
@@ -156,19 +160,7 @@ impl Core {
     /// [`ObjectClosed`].
     pub fn pause_producer(&mut self, now: Instant, id: ProducerId) -> Result<(), ObjectClosed> {
         let key = *self.producer_ids.get(&id).ok_or(ObjectClosed)?;
-        let producer = self.producers.get_mut(key).ok_or(ObjectClosed)?;
-        if !std::mem::replace(&mut producer.paused, true) {
-            let (router, consumers) = (producer.router, producer.consumers.clone());
-            for key in consumers {
-                if let Some(consumer) = self.consumers.get_mut(key) {
-                    consumer.stop();
-                    let (consumer_id, transport) = (consumer.id, consumer.transport);
-                    self.tell(router, RouterEvent::ConsumerProducerPaused { consumer_id });
-                    self.retarget(now, key);
-                    self.allocate_soon(now, transport);
-                }
-            }
-        }
+        self.set_producer_paused(now, key, true);
         Ok(())
     }
 
@@ -178,24 +170,40 @@ impl Core {
     /// [`ObjectClosed`].
     pub fn resume_producer(&mut self, now: Instant, id: ProducerId) -> Result<(), ObjectClosed> {
         let key = *self.producer_ids.get(&id).ok_or(ObjectClosed)?;
-        let producer = self.producers.get_mut(key).ok_or(ObjectClosed)?;
-        if std::mem::replace(&mut producer.paused, false) {
-            let (router, consumers) = (producer.router, producer.consumers.clone());
+        self.set_producer_paused(now, key, false);
+        Ok(())
+    }
+
+    /// Stops or goes on forwarding a producer, and tells its consumers.
+    pub(super) fn set_producer_paused(&mut self, now: Instant, key: ProducerKey, paused: bool) {
+        let Some(producer) = self.producers.get_mut(key) else { return };
+        if std::mem::replace(&mut producer.paused, paused) == paused {
+            return;
+        }
+        let (router, consumers) = (producer.router, producer.consumers.clone());
+        if !paused {
             for stream in producer.encodings.iter_mut().filter_map(|encoding| encoding.stream.as_mut()) {
                 stream.receive.watch_from(now);
             }
-            for consumer in consumers {
-                if let Some(consumer) = self.consumers.get(consumer) {
-                    let (consumer_id, transport) = (consumer.id, consumer.transport);
-                    self.tell(router, RouterEvent::ConsumerProducerResumed { consumer_id });
-                    self.allocate_soon(now, transport);
-                }
+        }
+        self.pipe_state(key);
+        for key in consumers {
+            let Some(consumer) = self.consumers.get_mut(key) else { continue };
+            let (consumer_id, transport) = (consumer.id, consumer.transport);
+            if paused {
+                consumer.stop();
+                self.tell(router, RouterEvent::ConsumerProducerPaused { consumer_id });
+                self.retarget(now, key);
+            } else {
+                self.tell(router, RouterEvent::ConsumerProducerResumed { consumer_id });
             }
+            self.allocate_soon(now, transport);
+        }
+        if !paused {
             self.want_key_frame(now, key);
             // Whoever left meanwhile was not told of.
             self.update_wanted(now, key);
         }
-        Ok(())
     }
 
     /// Closes a producer and its consumers, which are told. Idempotent.
@@ -223,12 +231,32 @@ impl Core {
             })
             .filter_map(Consumer::wanted_key_frame)
             .fold(0_u128, |bits, encoding| bits | 1 << (encoding % 128));
+        if producer.shadow.is_some() {
+            for encoding in (0..128).filter(|encoding| encodings >> encoding & 1 != 0) {
+                self.request_key_frame_of(now, key, encoding, KeyFrameReason::Starts);
+            }
+            return;
+        }
         for (index, encoding) in producer.encodings.iter_mut().enumerate() {
             if index < 128 && encodings >> index & 1 != 0 {
                 encoding.key_frames.request_start(now);
             }
         }
         if encodings != 0 {
+            self.send_due_key_frame_requests(now, transport);
+            self.rearm(now, transport);
+        }
+    }
+
+    /// Asks a producer for a key frame of one encoding, wherever it is.
+    pub(super) fn ask_key_frame(&mut self, now: Instant, key: ProducerKey, encoding: usize, reason: KeyFrameReason) {
+        let Some(producer) = self.producers.get_mut(key).filter(|producer| !producer.paused) else { return };
+        if producer.shadow.is_some() {
+            return self.request_key_frame_of(now, key, encoding, reason);
+        }
+        let (transport, is_video) = (producer.transport, producer.kind == MediaKind::Video);
+        if let Some(encoding) = producer.encodings.get_mut(encoding).filter(|_| is_video) {
+            encoding.key_frames.ask(now, reason);
             self.send_due_key_frame_requests(now, transport);
             self.rearm(now, transport);
         }

@@ -59,6 +59,7 @@ impl Core {
                 {
                     stream.receiver_of(ssrc).handle_sender_report(now, ntp, rtp_timestamp);
                 }
+                self.pipe_report(producer, encoding);
                 let info = TraceInfo::sender_report(ssrc, ntp, rtp_timestamp, packet_count, octet_count);
                 self.trace_producer_feedback(now, producer, info);
             }
@@ -174,9 +175,11 @@ impl Core {
         let slack = slack(transport.producers.len() + transport.consumers.len());
         let mut some_source = None;
         let mut sources = Vec::new();
-        for producer in &transport.producers {
-            let Some(producer) = self.producers.get_mut(*producer) else { continue };
-            for encoding in &mut producer.encodings {
+        let mut piped = Vec::new();
+        for &producer_key in &transport.producers {
+            let Some(producer) = self.producers.get_mut(producer_key) else { continue };
+            let is_piped = !producer.pipes.is_empty();
+            for (index, encoding) in producer.encodings.iter_mut().enumerate() {
                 some_source = some_source.or(encoding.ssrc);
                 sources.extend(encoding.ssrc);
                 let Some(stream) = encoding.stream.as_mut() else { continue };
@@ -194,6 +197,7 @@ impl Core {
                     remb.handle_loss(expected, lost);
                 }
                 stream.store.release_if_idle(now);
+                piped.extend(is_piped.then_some((producer_key, index)));
             }
         }
         for &key in &transport.consumers {
@@ -237,6 +241,9 @@ impl Core {
             }
         } else if let Some(packet) = transport.incoming_cap.poll_remb(now, rtcp_ssrc, &sources) {
             queued(transport.rtcp.push_feedback(packet));
+        }
+        for (producer, encoding) in piped {
+            self.pipe_stream(producer, encoding);
         }
         self.flush_rtcp(key);
     }

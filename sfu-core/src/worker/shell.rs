@@ -21,8 +21,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::join_wait::JoinWait;
-use super::load::Load;
+use super::load::{self, Load};
 use super::own_port::{OwnPort, PortLease, PortReleased, holding};
+use super::span::{LastWords, Links};
 use super::tcp::{self, TcpWriter};
 use super::transmit::MAX_DATAGRAM_BYTES;
 use super::udp::{Receiver, Sender, UdpPort};
@@ -67,13 +68,14 @@ pub(crate) enum Delivery {
 }
 
 impl EventSink {
-    /// Queues an event if there is room for it. The last place is kept for the event that says that there is none.
+    /// Queues an event if there is room for it. The places beyond the limit, one for each part of the room, are kept for the event
+    /// that says that there is none.
     pub(crate) fn offer(&self, event: RouterEvent) -> Delivery {
         let (room, places) = (self.sender.capacity(), self.sender.max_capacity());
         if event.is_droppable_behind(places - room) {
             return Delivery::Dropped;
         }
-        if room <= 1 {
+        if room <= places.saturating_sub(EVENT_QUEUE).max(1) {
             return Delivery::Refused;
         }
         match self.sender.try_send(event) {
@@ -100,6 +102,7 @@ pub(crate) struct Shell {
     pub(crate) tcp: RefCell<HashMap<Tuple, Rc<TcpWriter>>>,
     sinks: RefCell<HashMap<RouterId, EventSink>>,
     own_ports: RefCell<HashMap<TransportId, OwnPort>>,
+    pub(super) links: Links,
     /// What the timer task waits for; it is woken when an earlier deadline comes up.
     armed: Cell<Option<Instant>>,
     rearm: Notify,
@@ -133,6 +136,7 @@ pub(crate) fn run(
             tcp: RefCell::default(),
             sinks: RefCell::default(),
             own_ports: RefCell::default(),
+            links: Links::default(),
             armed: Cell::new(None),
             rearm: Notify::new(),
             handshakes: Notify::new(),
@@ -142,8 +146,10 @@ pub(crate) fn run(
         for task in shell.open(sockets, None)? {
             drop(task); // a worker's own sockets live as long as it does
         }
+        let _last_words = LastWords(Rc::clone(&shell));
         shell.spawn(run_timer(Rc::clone(&shell)));
         shell.spawn(run_handshakes(Rc::clone(&shell)));
+        shell.spawn(load::measure(Arc::clone(&shell.load)));
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
@@ -225,6 +231,11 @@ impl Shell {
         }
     }
 
+    /// The same without saying whether that is orderly.
+    pub(super) fn drop_sink(&self, router: RouterId) {
+        self.sinks.borrow_mut().remove(&router);
+    }
+
     /// Closes every router, orderly, and sends what that has to say.
     fn close(&self) {
         for (_, sink) in self.sinks.borrow_mut().drain() {
@@ -239,6 +250,7 @@ impl Shell {
         let mut core = self.core.borrow_mut();
         contain(&mut core, now, tuple, |core| core.handle_datagram(now, tuple, datagram));
         if core.has_full() {
+            self.hand_over(&mut core);
             self.forward(&mut core);
         }
         if core.transmits().is_full() {
@@ -247,7 +259,7 @@ impl Shell {
     }
 
     /// Forwards what the core has gathered, and sends it.
-    fn forward(&self, core: &mut Core) {
+    pub(super) fn forward(&self, core: &mut Core) {
         loop {
             let now = Instant::now();
             let is_more = match catch_unwind(AssertUnwindSafe(|| core.forward_gathered(now))) {
@@ -270,6 +282,7 @@ impl Shell {
     pub(crate) fn settle(&self) -> Vec<PortReleased> {
         let mut released = Vec::new();
         let mut core = self.core.borrow_mut();
+        self.hand_over(&mut core);
         self.forward(&mut core);
         loop {
             while let Some((router, event)) = core.poll_event() {
@@ -287,11 +300,12 @@ impl Shell {
                     self.udp.borrow_mut().retain(|local, _| !port.locals.contains(local));
                 }
             }
+            self.drop_closed_pipes(&mut core);
             if !core.has_events() {
                 break;
             }
         }
-        self.load.set(core.router_count(), core.stream_count());
+        self.load.set(core.router_count(), core.transport_count(), core.stream_count());
         if core.next_handshake().is_some() {
             self.handshakes.notify_one();
         }
@@ -305,7 +319,7 @@ impl Shell {
     }
 
     /// After a turn of packets or timers: how busy the worker is decides how long packets wait for each other.
-    fn end_turn(&self, began: Instant) {
+    pub(super) fn end_turn(&self, began: Instant) {
         if let Some(wait) = self.join_wait.borrow_mut().handle_turn(began, Instant::now()) {
             let mut core = self.core.borrow_mut();
             let joining = Joining { wait, ..core.joining() };
@@ -313,7 +327,7 @@ impl Shell {
         }
     }
 
-    fn deliver(&self, core: &mut Core, router: RouterId, event: RouterEvent) {
+    pub(crate) fn deliver(&self, core: &mut Core, router: RouterId, event: RouterEvent) {
         // Without a sink its owner closed it a moment ago.
         let delivery = self.sinks.borrow().get(&router).map(|sink| sink.offer(event));
         if delivery == Some(Delivery::Dropped) {
@@ -322,6 +336,7 @@ impl Shell {
         let full = delivery == Some(Delivery::Refused);
         if full && let Some(sink) = self.sinks.borrow_mut().remove(&router) {
             tracing::error!(%router, limit = EVENT_QUEUE, "nobody reads this router's events; it is closed");
+            self.end_room_of(core, router);
             core.close_router(Instant::now(), router);
             // The queue ends here; its reader gets this reason after what it has not read yet.
             sink.ended_orderly.store(true, Ordering::Release);
@@ -329,7 +344,7 @@ impl Shell {
         }
     }
 
-    fn flush(&self, core: &mut Core) {
+    pub(super) fn flush(&self, core: &mut Core) {
         let (udp, tcp) = (self.udp.borrow(), self.tcp.borrow());
         let mut sender = self.sender.borrow_mut();
         let mut unsent = 0_u64;

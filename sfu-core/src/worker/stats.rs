@@ -124,6 +124,7 @@ impl Core {
     /// Takes note of a transport's streams that stopped, and tells the scores of those producers whose scores changed.
     pub(super) fn tell_producer_scores(&mut self, now: Instant, key: TransportKey) {
         let Some(transport) = self.transports.get(key) else { return };
+        let mut piped = Vec::new();
         for key in &transport.producers {
             let Some(producer) = self.producers.get_mut(*key) else { continue };
             let mut is_news = false;
@@ -138,7 +139,13 @@ impl Core {
                 let scores = producer.encodings.iter_mut().enumerate().filter_map(tell_score).collect();
                 let event = RouterEvent::ProducerScore { producer_id: producer.id, scores };
                 self.events.push_back((producer.router, event));
+                if !producer.pipes.is_empty() {
+                    piped.extend((0..producer.encodings.len()).map(|encoding| (*key, encoding)));
+                }
             }
+        }
+        for (producer, encoding) in piped {
+            self.pipe_stream(producer, encoding);
         }
     }
 

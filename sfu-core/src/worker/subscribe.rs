@@ -6,7 +6,7 @@ use rand::RngCore;
 
 use super::core::{ConsumerKey, Core, ProducerKey, TransportKey};
 use super::errors::{ConsumeError, ObjectClosed};
-use super::info::{ConsumerInfo, ConsumerOptions};
+use super::info::{ConsumerInfo, ConsumerOptions, TransportUse};
 use super::limits::MAX_CONSUMERS_PER_TRANSPORT;
 use crate::consumer::selector::{Layering, UpSwitch};
 use crate::consumer::{Consumer, ConsumerSetup, RtxTarget, first_sequence};
@@ -14,6 +14,7 @@ use crate::ids::{ConsumerId, Ssrc, TransportId};
 use crate::negotiation::{NegotiationError, ScalabilityMode, consumer_rtp_parameters, validate_rtp_capabilities};
 use crate::parameters::{ConsumerType, MediaKind, RtpParameters};
 use crate::producer::Producer;
+use crate::producer::key_frame_requester::KeyFrameReason;
 use crate::rtcp::outgoing::Cname;
 use crate::rtp::extensions::{ExtensionIds, ExtensionKind};
 use crate::rtp::writer::ExtensionPlan;
@@ -34,6 +35,9 @@ impl Core {
         let ConsumerOptions { producer_id, mut rtp_capabilities, paused, preferred_layers } = options;
         let key = *self.transport_ids.get(&transport).ok_or(ConsumeError::Closed)?;
         let transport = self.transports.get_mut(key).ok_or(ConsumeError::Closed)?;
+        if transport.used_for == TransportUse::Produce {
+            return Err(ConsumeError::NotForConsuming);
+        }
         let not_found = ConsumeError::ProducerNotFound(producer_id);
         let Some(&producer_key) = self.producer_ids.get(&producer_id) else { return Err(not_found) };
         // Another room's producer is as unknown as none: its id may have leaked.
@@ -119,17 +123,8 @@ impl Core {
     /// A consumer's peer cannot decode, or its owner says so.
     pub(super) fn key_frame_for(&mut self, now: Instant, key: ConsumerKey) {
         let Some(consumer) = self.consumers.get(key).filter(|consumer| !consumer.paused) else { return };
-        let Some(producer) = self.producers.get_mut(consumer.producer).filter(|producer| !producer.paused) else {
-            return;
-        };
-        let transport = producer.transport;
-        if producer.kind == MediaKind::Video
-            && let Some(encoding) = producer.encodings.get_mut(consumer.decoding_from())
-        {
-            encoding.key_frames.request(now);
-            self.send_due_key_frame_requests(now, transport);
-            self.rearm(now, transport);
-        }
+        let (producer, encoding) = (consumer.producer, consumer.decoding_from());
+        self.ask_key_frame(now, producer, encoding, KeyFrameReason::CannotDecode);
     }
 
     /// Closes a consumer. Idempotent.

@@ -13,16 +13,16 @@ use std::time::{Duration, Instant};
 use sfu_core::parameters::{ConsumerLayers, RtpCapabilities};
 use sfu_core::router::RouterEvent;
 use simulation::source::video::{Video, VideoCodec};
-use simulation::{Direction, Link, SinkId, SourceId, World, s, vectors};
+use simulation::{Direction, Link, PeerOptions, SinkId, SourceId, World, s, vectors};
 
 /// Spatial and temporal.
 pub(crate) type Pair = (u8, u8);
 
 /// A kind of stream with layers, and what there is of them.
-struct Form {
-    name: &'static str,
-    video: Video,
-    highest: Pair,
+pub(crate) struct Form {
+    pub(crate) name: &'static str,
+    pub(crate) video: Video,
+    pub(crate) highest: Pair,
 }
 
 impl Form {
@@ -67,7 +67,7 @@ fn thin(mut video: Video) -> Video {
 }
 
 /// Everything that browsers send with layers.
-fn forms() -> Vec<Form> {
+pub(crate) fn forms() -> Vec<Form> {
     use VideoCodec::{Av1, H264, Vp8, Vp9};
     vec![
         simulcast("VP8 simulcast", Vp8),
@@ -109,8 +109,18 @@ impl Scene {
 
     /// The same, after something was done to the source that has not sent anything yet.
     fn prepared(seed: u64, form: &Form, prepare: impl FnOnce(&mut World, SourceId)) -> Self {
+        Self::placed(seed, form, false, prepare)
+    }
+
+    /// The same, the viewer perhaps on another worker.
+    fn placed(seed: u64, form: &Form, on_branch: bool, prepare: impl FnOnce(&mut World, SourceId)) -> Self {
         let mut world = World::new(seed);
-        let (alice, bob) = (world.peer(), world.peer());
+        if on_branch {
+            let router = world.router;
+            world.span(router);
+        }
+        let alice = world.peer();
+        let bob = world.connected_peer(PeerOptions { on_branch, ..PeerOptions::default() });
         let source = world.publish(alice, &form.video);
         prepare(&mut world, source);
         let sink = world.consume_as(bob, source, without_bandwidth_feedback(), false).unwrap();
@@ -138,10 +148,11 @@ impl Scene {
     }
 }
 
-fn prefer(world: &mut World, sink: SinkId, (spatial, temporal): Pair) {
+pub(crate) fn prefer(world: &mut World, sink: SinkId, (spatial, temporal): Pair) {
     let id = world.sink(sink).info.id;
     let layers = ConsumerLayers { spatial_layer: spatial, temporal_layer: Some(temporal) };
-    world.core.set_preferred_layers(world.now, id, layers).unwrap();
+    let now = world.now;
+    world.core_of(sink.peer).set_preferred_layers(now, id, layers).unwrap();
     world.settle();
 }
 

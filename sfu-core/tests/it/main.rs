@@ -28,6 +28,7 @@ mod rtp_corpus;
 mod sharing;
 mod simulated_paths;
 mod simulcast;
+mod spanning;
 mod stats;
 mod steady;
 mod storms;

@@ -8,4 +8,5 @@ mod forwarding;
 mod hostile_tcp;
 mod peer;
 mod sdp;
+mod spanning;
 mod support;

@@ -9,7 +9,7 @@ use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
 };
 use sfu_core::engine::{
-    Consumer, ConsumerOptions, Producer, ProducerOptions, Router, WebRtcTransport, WebRtcTransportOptions,
+    Consumer, ConsumerOptions, Producer, ProducerOptions, Router, TransportUse, WebRtcTransport, WebRtcTransportOptions,
 };
 use sfu_core::ids::{PayloadType, ProducerId, Ssrc};
 use sfu_core::parameters::{
@@ -92,7 +92,7 @@ pub(crate) struct Publisher {
 impl Publisher {
     /// Connects a peer and has its video produced.
     pub(crate) async fn connect(router: &Router, events: &mut Events, ip: IpAddr, way: Way, role: OurRole) -> Self {
-        let transport = create_transport(router, way).await;
+        let transport = create_transport(router, way, TransportUse::Produce).await;
         let mut connection = connect(ip, way, None).await;
         let track = Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(
             "stream".to_owned(),
@@ -158,7 +158,7 @@ impl Subscriber {
         (ip, way, role): (IpAddr, Way, OurRole),
         producer_id: ProducerId,
     ) -> Self {
-        let transport = create_transport(router, way).await;
+        let transport = create_transport(router, way, TransportUse::Consume).await;
         let rtp_capabilities = router.rtp_capabilities().clone();
         let consumer = transport
             .consume(ConsumerOptions { producer_id, rtp_capabilities, paused: false, preferred_layers: None })
@@ -208,8 +208,9 @@ impl Subscriber {
     }
 }
 
-async fn create_transport(router: &Router, way: Way) -> WebRtcTransport {
+async fn create_transport(router: &Router, way: Way, used_for: TransportUse) -> WebRtcTransport {
     let options = WebRtcTransportOptions {
+        used_for,
         enable_udp: way == Way::Udp,
         enable_tcp: way == Way::Tcp,
         ..WebRtcTransportOptions::default()

@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use sfu_core::dtls::DtlsState;
-use sfu_core::engine::{Engine, EngineOptions, ListenAddress, PortMode, RouterEvent, RouterEvents};
+use sfu_core::engine::{
+    DEFAULT_SPAN_FROM_PERCENT, Engine, EngineOptions, ListenAddress, PortMode, RouterEvent, RouterEvents,
+};
 use sfu_core::ids::TransportId;
 use sfu_core::negotiation::default_media_codecs;
 
@@ -32,6 +35,7 @@ pub(crate) fn options(ip: IpAddr) -> EngineOptions {
         port_min: 20_000,
         port_max: 32_000,
         port_mode: PortMode::PerWorker,
+        span_from_percent: DEFAULT_SPAN_FROM_PERCENT,
         media_codecs: default_media_codecs(),
     }
 }
@@ -40,12 +44,17 @@ pub(crate) fn start(options: EngineOptions) -> Engine {
     Engine::start(options).expect("the engine starts on the loopback interface")
 }
 
-/// A port that is free over UDP and TCP: below the range from which the kernel gives clients theirs, and far from where
-/// tests in other processes look.
+/// Ports of a test's own, from the one that is free over UDP and TCP on: below the range from which the kernel gives clients
+/// theirs, and far from where tests in other processes look.
+pub(crate) const OWN_PORTS: u16 = 8;
+
+/// The first of them.
 pub(crate) fn free_port() -> u16 {
     const APART: u16 = 50;
-    let first = 10_000 + (std::process::id() % 199) as u16 * APART;
-    (first..first + APART)
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let base = 10_000 + (std::process::id() % 199) as u16 * APART;
+    let first = base + GIVEN.fetch_add(OWN_PORTS, Ordering::Relaxed) % (APART - OWN_PORTS);
+    (first..first + OWN_PORTS)
         .find(|&port| {
             UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
                 && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()

@@ -4,7 +4,7 @@
 //! the room first: whoever finds it in the room can count on the engine having had it.
 
 use serde_json::Value;
-use sfu_core::engine::{ConsumeError, ConsumerOptions, ObjectClosed, ProducerOptions};
+use sfu_core::engine::{ConsumeError, ConsumerOptions, ObjectClosed, ProducerOptions, WebRtcTransportOptions};
 use sfu_core::ids::{ConsumerId, ProducerId, TransportId};
 
 use super::{Membership, OwnConsumer, OwnProducer, OwnTransport, Session};
@@ -26,7 +26,7 @@ impl Session {
     ) -> Result<Reply, SignalError> {
         let used_for = decode::<CreateTransport>(payload)?.transport_use()?;
         let peer = self.peer.clone();
-        let options = self.shared.transport;
+        let options = WebRtcTransportOptions { used_for: used_for.for_engine(), ..self.shared.transport };
         let membership = self.enter(room).await?;
         if membership.transports.len() >= TRANSPORTS_PER_PEER_MAX {
             return Err(SignalError::TooManyTransports);

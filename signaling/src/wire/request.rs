@@ -68,6 +68,17 @@ pub(crate) struct TransportUse {
     pub(crate) made_with: MadeWith,
 }
 
+impl TransportUse {
+    /// The same for the engine.
+    pub(crate) fn for_engine(self) -> sfu_core::engine::TransportUse {
+        match (self.sends, self.receives) {
+            (true, false) => sfu_core::engine::TransportUse::Produce,
+            (false, true) => sfu_core::engine::TransportUse::Consume,
+            _ => sfu_core::engine::TransportUse::Both,
+        }
+    }
+}
+
 /// The two kinds of clients differ in how they say what a transport is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MadeWith {

@@ -15,12 +15,14 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Serves until the test's runtime ends. Where to find it.
 pub(crate) async fn start(router: RouterOptions) -> SocketAddr {
     let engine = Engine::start(EngineOptions {
-        workers: 1,
+        workers: 2,
         listen: vec![ListenAddress { ip: LOOPBACK, announced: Vec::new() }],
         // Wide, so that tests which run side by side find ports.
         port_min: 20_000,
         port_max: 32_000,
         port_mode: PortMode::PerWorker,
+        // Rooms span both from the start: nobody may notice.
+        span_from_percent: 0,
         media_codecs: default_media_codecs(),
     });
     let engine = engine.expect("the engine starts on the loopback interface");

@@ -52,6 +52,8 @@ pub type Sent = (Tuple, Vec<u8>);
 pub struct Peer {
     /// The core's transport.
     pub transport: TransportId,
+    /// Whether that is on the other worker.
+    pub on_branch: bool,
     /// The path that it sends on.
     pub tuple: Tuple,
     /// Its checks.
@@ -103,6 +105,7 @@ impl Peer {
         dtls.start(now, config);
         Self {
             transport: info.id,
+            on_branch: options.on_branch,
             tuple: Tuple { protocol: options.protocol, local: CORE.parse().unwrap(), remote: address },
             ice: IceClient::new(now, info.ice_parameters.clone()),
             dtls,

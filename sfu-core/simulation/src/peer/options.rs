@@ -28,6 +28,9 @@ pub struct PeerOptions {
     pub fingerprint: Signalled,
     /// Its room; the world's first if absent.
     pub router: Option<RouterId>,
+    /// Whether it is connected to the other worker, to the branch of the first room there; see
+    /// [`World::span`](crate::World::span).
+    pub on_branch: bool,
     /// The seconds that its wall clock is ahead of ours.
     pub clock_ahead_s: u64,
     /// What it tells about its downlink.
@@ -68,6 +71,7 @@ impl Default for PeerOptions {
             address: None,
             fingerprint: Signalled::Right,
             router: None,
+            on_branch: false,
             clock_ahead_s: 1000,
             bandwidth: BandwidthFeedback::TransportWide,
         }

@@ -45,8 +45,9 @@ fn simulcasts() -> Vec<Form> {
 /// network happened to delay one packet.
 #[test]
 fn with_sender_reports_a_switch_is_no_jump_however_late_packets_are() {
-    for (index, form) in simulcasts().iter().enumerate() {
-        let mut scene = Scene::prepared(4000 + index as u64, form, set_bases);
+    let forms = [false, true].map(|on_branch| simulcasts().into_iter().map(move |form| (form, on_branch)));
+    for (index, (form, on_branch)) in forms.into_iter().flatten().enumerate() {
+        let mut scene = Scene::placed(4000 + index as u64, &form, on_branch, set_bases);
         scene.world.run_for(s(3));
         let jittery = Link { jitter: ms(80), ..Link::CLEAN };
         scene.set_paths(jittery, Link::CLEAN);

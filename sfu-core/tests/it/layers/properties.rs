@@ -4,7 +4,7 @@
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
-use simulation::{Direction, Link, Loss, SinkId, SourceId, World, ms, s, vectors};
+use simulation::{Direction, Link, Loss, PeerOptions, SinkId, SourceId, World, ms, s, vectors};
 
 use super::{Form, assert_watchable, current, forms, prefer, thin, without_bandwidth_feedback};
 
@@ -24,9 +24,14 @@ struct Room {
 }
 
 impl Room {
-    fn new(seed: u64) -> Self {
+    /// With `spans` the first viewer is on another worker.
+    fn new(seed: u64, spans: bool) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut world = World::new(seed);
+        if spans {
+            let router = world.router;
+            world.span(router);
+        }
         let mut forms = forms();
         let mut form = forms.swap_remove(rng.random_range(0..forms.len()));
         form.video = thin(form.video);
@@ -39,7 +44,8 @@ impl Room {
         for _ in 0..rng.random_range(1..=3) {
             let is_estimated = rng.random_bool(0.4);
             let capabilities = if is_estimated { vectors::chromium() } else { without_bandwidth_feedback() };
-            let peer = world.peer();
+            let on_branch = spans && viewers.is_empty();
+            let peer = world.connected_peer(PeerOptions { on_branch, ..PeerOptions::default() });
             viewers.push((world.consume_as(peer, source, capabilities, false).unwrap(), is_estimated));
         }
         // The first picture comes whole: a viewer cannot tell what was lost before the first packet.
@@ -69,8 +75,8 @@ impl Room {
             // What is asked for may be lost, too.
             12 => *self.world.network.link(sink.peer, Direction::Up) = self.some_path(),
             13 => *self.world.network.link(self.source.peer, Direction::Down) = self.some_path(),
-            14 => self.world.core.pause_consumer(now, consumer).unwrap(),
-            15 => self.world.core.resume_consumer(now, consumer).unwrap(),
+            14 => self.world.core_of(sink.peer).pause_consumer(now, consumer).unwrap(),
+            15 => self.world.core_of(sink.peer).resume_consumer(now, consumer).unwrap(),
             16 => self.world.core.pause_producer(now, producer).unwrap(),
             17 => self.world.core.resume_producer(now, producer).unwrap(),
             _ => {
@@ -119,14 +125,14 @@ impl Room {
         self.world.core.resume_producer(now, producer).unwrap();
         for (sink, _) in self.viewers.clone() {
             let consumer = self.world.sink(sink).info.id;
-            self.world.core.resume_consumer(now, consumer).unwrap();
+            self.world.core_of(sink.peer).resume_consumer(now, consumer).unwrap();
             prefer(&mut self.world, sink, self.form.highest);
         }
     }
 }
 
-fn run(seed: u64) {
-    let mut room = Room::new(seed);
+fn run(seed: u64, spans: bool) {
+    let mut room = Room::new(seed, spans);
     let what = format!("{}, seed {seed}", room.form.name);
     for _ in 0..EVENTS {
         room.disturb();
@@ -146,23 +152,33 @@ fn run(seed: u64) {
     }
 }
 
-fn run_worlds(first: u64) {
+fn run_worlds(first: u64, spans: bool) {
     for seed in first..first + WORLDS {
-        run(seed);
+        run(seed, spans);
     }
 }
 
 #[test]
 fn no_mix_of_troubles_makes_a_picture_undecodable_1() {
-    run_worlds(5000);
+    run_worlds(5000, false);
 }
 
 #[test]
 fn no_mix_of_troubles_makes_a_picture_undecodable_2() {
-    run_worlds(5100);
+    run_worlds(5100, false);
 }
 
 #[test]
 fn no_mix_of_troubles_makes_a_picture_undecodable_3() {
-    run_worlds(5200);
+    run_worlds(5200, false);
+}
+
+#[test]
+fn no_mix_of_troubles_makes_a_picture_undecodable_on_another_worker_1() {
+    run_worlds(5300, true);
+}
+
+#[test]
+fn no_mix_of_troubles_makes_a_picture_undecodable_on_another_worker_2() {
+    run_worlds(5400, true);
 }
