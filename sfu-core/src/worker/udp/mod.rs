@@ -32,6 +32,10 @@ const SEND_BATCH: usize = 64;
 /// After so many refusals of joined datagrams without one success the kernel, or the network card, is taken not to join at all.
 const REFUSALS_MAX: u32 = 8;
 
+/// Errors in a row after which a socket is left until its next turn: a peer's ICMP errors come one by one, and a socket that is broken
+/// for good must not keep its worker from the others.
+const RECEIVE_ERRORS_MAX: usize = 64;
+
 /// One socket.
 pub(super) struct UdpPort {
     socket: UdpSocket,
@@ -88,7 +92,7 @@ impl UdpPort {
 
     /// Reads what came, as far as one call gives it, and hands each datagram on. How many there were; 0: nothing more is there.
     pub(super) fn receive(&self, receiver: &mut Receiver, each: impl FnMut(SocketAddr, &mut [u8])) -> usize {
-        loop {
+        for _ in 0..RECEIVE_ERRORS_MAX {
             match self.socket.try_io(Interest::READABLE, || receiver.receive(&self.socket)) {
                 Ok(()) => return receiver.take(each),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return 0,
@@ -96,6 +100,7 @@ impl UdpPort {
                 Err(_) => {}
             }
         }
+        0
     }
 
     /// Sends runs, in order.
