@@ -19,7 +19,7 @@ use sfu_core::worker::{
 
 use super::branch::Branch;
 use super::network::link::{Depth, Rate};
-use super::network::{Direction, Kind, Network};
+use super::network::{Direction, Network};
 use super::peer::options::{BandwidthFeedback, PeerOptions, Signalled};
 use super::peer::{CORE, Peer};
 use super::sink::Sink;
@@ -27,6 +27,11 @@ use super::sink::playback::{Playback, Verdict};
 use super::source::video::{Audio, Video};
 use super::source::{Layer, Source};
 use super::vectors;
+
+mod turns;
+
+pub use self::turns::Input;
+use self::turns::Phase;
 
 /// A source of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,62 +49,6 @@ pub struct SinkId {
     pub peer: usize,
     /// Its place among the peer's.
     pub index: usize,
-}
-
-/// Something that the core is to be given.
-#[derive(Debug)]
-pub enum Input {
-    /// A datagram that arrived.
-    Datagram(Tuple, Vec<u8>),
-    /// Its deadline.
-    Timeout,
-}
-
-impl Input {
-    /// Gives it to the core, which may write into the datagram, and lets the core do what comes of it, as far as its queue of
-    /// transmits takes that.
-    pub fn give(&mut self, now: Instant, core: &mut Core) {
-        match self {
-            Self::Datagram(tuple, bytes) => core.handle_datagram(now, *tuple, bytes),
-            Self::Timeout => core.handle_timeout(now),
-        }
-        go_on(now, core);
-    }
-
-    /// What kind of datagram it is, if it is one.
-    pub fn kind(&self) -> Option<Kind> {
-        match self {
-            Self::Datagram(_, bytes) => Some(Kind::of(bytes)),
-            Self::Timeout => None,
-        }
-    }
-}
-
-/// What the core does at the end of a turn. Whether there is more to forward, once what waits has been sent.
-fn go_on(now: Instant, core: &mut Core) -> bool {
-    while core.next_handshake().is_some() {
-        core.handle_handshake(now);
-    }
-    core.forward_gathered(now)
-}
-
-/// What of the present moment is still to come, in this order.
-#[derive(Debug, Clone, Copy)]
-enum Phase {
-    /// Datagrams arrive.
-    Arrivals { core_is_due: bool },
-    /// The core has been woken, if it was due; then peers are.
-    Peers { core_was_due: bool },
-    /// Nothing.
-    Over,
-}
-
-/// What came of one step.
-enum Progress {
-    Input(Input),
-    /// Nothing for the core.
-    Moment,
-    End,
 }
 
 /// Everything there is.
@@ -450,142 +399,6 @@ impl World {
     /// Switches an encoding of a simulcast off or on, the lowest being 0 (`RTCRtpSender.setParameters`).
     pub fn set_active(&mut self, id: SourceId, encoding: usize, is_active: bool) {
         self.source_mut(id).set_active(encoding, is_active);
-    }
-
-    // --- time
-
-    /// Lets time pass.
-    pub fn run_for(&mut self, duration: Duration) {
-        let end = self.now + duration;
-        while let Some(input) = self.next_input(end) {
-            self.give(input);
-        }
-    }
-
-    /// Lets time pass until `is_done`, which must be within `limit`.
-    pub fn run_until(&mut self, what: &str, limit: Duration, is_done: impl Fn(&Self) -> bool) {
-        let end = self.now + limit;
-        while !(matches!(self.phase, Phase::Over) && is_done(self)) {
-            match self.advance(end) {
-                Progress::Input(input) => self.give(input),
-                Progress::Moment => {}
-                Progress::End => panic!("not within {limit:?}: {what}"),
-            }
-        }
-    }
-
-    fn give(&mut self, mut input: Input) {
-        input.give(self.now, &mut self.core);
-        self.settle();
-    }
-
-    /// How long ago the world began.
-    pub fn elapsed(&self) -> Duration {
-        self.now - self.origin
-    }
-
-    /// Carries out what the core wants after a call from outside.
-    pub fn settle(&mut self) {
-        let (network, now) = (&mut self.network, self.now);
-        if let Some(branch) = &mut self.branch {
-            branch.carry(now, &mut self.core, |tuple, bytes| network.send_down(now, tuple, bytes));
-        }
-        for core in std::iter::once(&mut self.core).chain(self.branch.as_mut().map(|branch| &mut branch.core)) {
-            loop {
-                let is_more = go_on(now, core);
-                core.transmits().drain(|tuple, bytes| network.send_down(now, tuple, bytes));
-                if !is_more {
-                    break;
-                }
-            }
-            while let Some((router, event)) = core.poll_event() {
-                self.events.push((now, router, event));
-            }
-            self.closed_tuples.extend(std::iter::from_fn(|| core.poll_closed_tuple()));
-            self.closed_transports.extend(std::iter::from_fn(|| core.poll_closed_transport()));
-        }
-        for (index, peer) in self.peers.iter_mut().enumerate() {
-            for (tuple, bytes) in peer.outbox.drain(..) {
-                self.network.send_up(now, index, tuple, bytes);
-            }
-        }
-    }
-
-    /// Lets time pass until the core is to be given something, for a caller that measures what that costs: it calls
-    /// [`Input::give`] and then [`Self::settle`]. `None` once `end` is reached.
-    ///
-    /// # Panics
-    /// The core is due again at the moment that it was last woken at.
-    pub fn next_input(&mut self, end: Instant) -> Option<Input> {
-        loop {
-            match self.advance(end) {
-                Progress::Input(input) => return Some(input),
-                Progress::Moment => {}
-                Progress::End => return None,
-            }
-        }
-    }
-
-    fn wake_branch(&mut self) {
-        let now = self.now;
-        let Some(branch) = &mut self.branch else { return };
-        if branch.core.poll_timeout().is_some_and(|(at, _)| at <= now) {
-            branch.core.handle_timeout(now);
-            let next = branch.core.poll_timeout().map(|(at, _)| at);
-            assert!(next.is_none_or(|at| at > now), "the branch's timer does not move on");
-            self.settle();
-        }
-    }
-
-    fn advance(&mut self, end: Instant) -> Progress {
-        match self.phase {
-            Phase::Over => {
-                let core = self.core.poll_timeout().map(|(at, _)| at);
-                let branch = self.branch.as_ref().and_then(|branch| branch.core.poll_timeout()).map(|(at, _)| at);
-                let peers = self.peers.iter().filter_map(Peer::poll_timeout).min();
-                let next = [core, branch, peers, self.network.poll_timeout()].into_iter().flatten().min();
-                let Some(next) = next.filter(|next| *next <= end) else {
-                    self.now = self.now.max(end);
-                    return Progress::End;
-                };
-                self.now = self.now.max(next);
-                self.phase = Phase::Arrivals { core_is_due: core.is_some_and(|at| at <= self.now) };
-                Progress::Moment
-            }
-            Phase::Arrivals { core_is_due } => {
-                let Some(mut datagram) = self.network.poll_arrival(self.now) else {
-                    self.wake_branch();
-                    self.phase = Phase::Peers { core_was_due: core_is_due };
-                    return if core_is_due { Progress::Input(Input::Timeout) } else { Progress::Moment };
-                };
-                match datagram.direction {
-                    Direction::Up if self.peers[datagram.peer].on_branch => {
-                        let (now, tuple) = (self.now, datagram.tuple);
-                        self.core_of(datagram.peer).handle_datagram(now, tuple, &mut datagram.bytes);
-                        self.settle();
-                        Progress::Moment
-                    }
-                    Direction::Up => Progress::Input(Input::Datagram(datagram.tuple, datagram.bytes)),
-                    Direction::Down => {
-                        self.peers[datagram.peer].handle_datagram(self.now, datagram.tuple, &datagram.bytes);
-                        self.settle();
-                        Progress::Moment
-                    }
-                }
-            }
-            Phase::Peers { core_was_due } => {
-                let (now, next) = (self.now, self.core.poll_timeout().map(|(at, _)| at));
-                assert!(!core_was_due || next.is_none_or(|at| at > now), "the core's timer does not move on");
-                for peer in &mut self.peers {
-                    if peer.poll_timeout().is_some_and(|at| at <= now) {
-                        peer.handle_timeout(now);
-                    }
-                }
-                self.settle();
-                self.phase = Phase::Over;
-                Progress::Moment
-            }
-        }
     }
 }
 
