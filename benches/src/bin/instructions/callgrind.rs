@@ -73,7 +73,7 @@ mod tests {
 version: 1
 events: Ir
 
-ob=/tmp/instructions
+ob=instructions
 fl=???
 fn=sfu_core::forward
 0 100
