@@ -25,13 +25,25 @@ fn main() -> ExitCode {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_start(go_second).build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
     match runtime.block_on(serve::run(config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
+    }
+}
+
+/// How much less of a core signalling gets than media when both want all of it: a third. Media that come late are lost, an event is not.
+#[cfg(target_os = "linux")]
+const SIGNALLING_NICENESS: i32 = 5;
+
+/// Has the calling thread, one of signalling's, let the media's threads go first. Only the main thread makes those.
+fn go_second() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(SIGNALLING_NICENESS) {
+        tracing::debug!(%error, "signalling keeps its priority");
     }
 }
 

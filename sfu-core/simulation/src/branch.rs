@@ -46,13 +46,10 @@ impl Branch {
                 } else if home.take_batch(now, head, &mut self.batch) {
                     is_done = false;
                     while self.core.handle_piped(now, self.tail, &mut self.batch) {
-                        while self.core.has_full() {
-                            let is_more = self.core.forward_gathered(now);
+                        while self.core.has_batch() && self.core.forward_gathered(now) {
                             self.core.transmits().drain(&mut send);
-                            if !is_more {
-                                break;
-                            }
                         }
+                        self.core.transmits().drain(&mut send);
                     }
                 }
             }

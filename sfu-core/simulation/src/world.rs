@@ -28,8 +28,10 @@ use super::source::video::{Audio, Video};
 use super::source::{Layer, Source};
 use super::vectors;
 
+mod cpu;
 mod turns;
 
+use self::cpu::Cpu;
 pub use self::turns::Input;
 use self::turns::Phase;
 
@@ -78,6 +80,7 @@ pub struct World {
     mids: u32,
     records: bool,
     phase: Phase,
+    cpu: Option<Cpu>,
 }
 
 impl World {
@@ -102,6 +105,7 @@ impl World {
             mids: 0,
             records: true,
             phase: Phase::Over,
+            cpu: None,
         }
     }
 
@@ -125,6 +129,11 @@ impl World {
             Some(branch) if self.peers[peer].on_branch => &mut branch.core,
             _ => &mut self.core,
         }
+    }
+
+    /// Each datagram that the first worker sends takes so long from now on, one after the other; else nothing takes any time.
+    pub fn set_cost(&mut self, per_datagram: Duration) {
+        self.cpu = Some(Cpu::new(self.now, per_datagram));
     }
 
     /// Sources and sinks made from now on keep the latest packets alone, for calls of hours: verdicts remain, and

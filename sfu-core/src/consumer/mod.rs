@@ -84,6 +84,8 @@ pub(crate) struct Consumer {
     pub(crate) counted_layers: u8,
     /// Why nothing flows, if that is not its owner's doing or its producer's.
     pub(crate) suspended: Option<SuspendReason>,
+    /// The worker has more to forward than it can, and this is among what it leaves out.
+    pub(crate) is_shed: bool,
     pub(crate) seal: SealStream,
     pub(crate) history: SendHistory,
     pub(crate) stats: SendStats,
@@ -182,6 +184,7 @@ impl Consumer {
             allowed: None,
             counted_layers: 0,
             suspended: None,
+            is_shed: false,
             seal: SealStream::new(setup.ssrc),
             stats: SendStats::new(setup.ssrc, setup.clock_rate_hz),
             reports: ReportSchedule::new(interval, now, rng),

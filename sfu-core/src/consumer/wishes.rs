@@ -7,6 +7,7 @@ use super::selector::Layering;
 use crate::congestion::allocation::Demand;
 use crate::parameters::{ConsumerLayers, MediaKind};
 use crate::producer::Producer;
+use crate::router::SuspendReason;
 use crate::rtp::layers::Layers;
 use crate::worker::ConsumerKey;
 
@@ -26,7 +27,8 @@ impl Consumer {
 
     /// The spatial layers of the producer that this consumer uses or is about to, a bit for each.
     pub(crate) fn used_layers(&self) -> u8 {
-        if self.paused || self.suspended.is_some() {
+        // An overload passes: until then the layers are sent on, so that what is suspended can come back, and is known to be there.
+        if self.paused || self.suspended.is_some_and(|reason| reason != SuspendReason::Overload) {
             return 0;
         }
         let bit = |spatial: u8| 1_u8.checked_shl(u32::from(spatial)).unwrap_or(0);

@@ -15,7 +15,7 @@ mod wanted;
 use std::time::Instant;
 
 pub(crate) use encoding::{Encoding, SourceStream};
-pub(crate) use gathered::{Arrived, Gathered, MAX_GATHERED, Progress};
+pub(crate) use gathered::{Arrived, Gathered, MAX_GATHERED, Progress, encoding_bit};
 pub(crate) use liveness::Liveness;
 pub(crate) use payloads::{MediaPayload, PayloadEntry, PayloadTable, RedPacket};
 

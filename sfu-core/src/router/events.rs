@@ -147,6 +147,8 @@ pub enum SuspendReason {
     Bandwidth,
     /// Its source is not among those that the room forwards: the latest or the loudest speakers.
     NotSpeaking,
+    /// The worker has more to forward than it can.
+    Overload,
 }
 
 /// How loud an audio producer is.

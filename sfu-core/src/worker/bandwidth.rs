@@ -163,7 +163,10 @@ impl Core {
                 }
                 continue;
             }
-            demands.push(consumer.demand(now, consumer_key, producer));
+            // What the worker leaves out is not to be probed for.
+            if !consumer.is_shed {
+                demands.push(consumer.demand(now, consumer_key, producer));
+            }
         }
         let budget = transport.downlink.budget_bps(now);
         let downlink = &mut transport.downlink;

@@ -10,6 +10,7 @@ use slotmap::{SlotMap, new_key_type};
 use super::gather::Joining;
 use super::handshakes::Handshakes;
 use super::info::{LocalAddress, WorkerStats};
+use super::overload::Overload;
 use super::pipe::{Head, PipeEnd, PipeHeadKey, PipeTailKey, Tail};
 use super::timers::{Timers, Wake};
 use super::transmit::TransmitQueue;
@@ -103,9 +104,12 @@ pub struct Core {
     pub(super) transmits: TransmitQueue,
     pub(super) handshakes: Handshakes,
     pub(super) joining: Joining,
-    /// Producers with packets that are not forwarded yet, each once.
-    pub(super) gathering: Vec<ProducerKey>,
-    pub(super) has_full: bool,
+    /// Producers with packets that are not forwarded yet, each once, in the order of their turns.
+    pub(super) gathering: VecDeque<ProducerKey>,
+    pub(super) has_batch: bool,
+    pub(super) overload: Overload,
+    /// Videos are suspended for overload.
+    pub(super) is_shedding: bool,
     /// Whose packets are being given out.
     pub(super) giving_out: Option<ProducerKey>,
     // Drained after every call; a call makes at most one entry per object that it touches.
@@ -145,8 +149,10 @@ impl Core {
             transmits: TransmitQueue::default(),
             handshakes: Handshakes::default(),
             joining: Joining::default(),
-            gathering: Vec::new(),
-            has_full: false,
+            gathering: VecDeque::new(),
+            has_batch: false,
+            overload: Overload::default(),
+            is_shedding: false,
             giving_out: None,
             events: VecDeque::new(),
             traces: TraceQueue::default(),

@@ -19,7 +19,7 @@ use crate::parameters::MediaKind;
 use crate::producer::nack::DEFAULT_RTT;
 use crate::producer::packet_store::StoredPacket;
 use crate::producer::receive_stream::SourceReport;
-use crate::producer::{Arrived, Producer, Progress, RedPacket};
+use crate::producer::{Arrived, Producer, Progress, RedPacket, encoding_bit};
 use crate::router::RouterEvent;
 use crate::rtp::codecs::FrameInfo;
 use crate::rtp::extensions::ExtensionValues;
@@ -63,6 +63,15 @@ pub(super) struct Fan<'a> {
     packets_sent: &'a mut u64,
 }
 
+/// How many packets the queue of transmits takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// As many as there are: it grows, by one packet for each consumer at most.
+    ForAll,
+    /// No more once it is full; the rest is given when it has been drained.
+    UntilFull,
+}
+
 /// Whether packets that were given out leave somebody without a key frame.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct KeyFrameNeeds {
@@ -81,9 +90,7 @@ impl Core {
         }
         let pieces = [Piece { encoding: route.encoding, incoming: *incoming }];
         let mut progress = Progress::default();
-        while progress.consumers < producer.consumers.len() {
-            fan.give(producer, &pieces, &mut progress);
-        }
+        fan.give(producer, &pieces, &mut progress, Room::ForAll);
         self.after_giving(now, route.producer, KeyFrameNeeds::of(&pieces, &progress), progress.held_until);
     }
 
@@ -190,11 +197,11 @@ impl Core {
 }
 
 impl Fan<'_> {
-    /// Gives packets to the consumers that do not have them yet, until the queue of transmits is full.
-    pub(super) fn give(&mut self, producer: &Producer, pieces: &[Piece<'_>], progress: &mut Progress) {
+    /// Gives packets to the consumers that do not have them yet, as far as there is room.
+    pub(super) fn give(&mut self, producer: &Producer, pieces: &[Piece<'_>], progress: &mut Progress, room: Room) {
         let reports = |encoding: usize| source_report(producer, encoding);
         for &key in producer.consumers.iter().skip(progress.consumers) {
-            if self.outlet.is_full() {
+            if room == Room::UntilFull && self.outlet.is_full() {
                 break;
             }
             progress.consumers += 1;
@@ -291,11 +298,6 @@ impl<'a> StoredPiece<'a> {
             source: SourcePacket { packet: bytes, extensions, payload },
         }
     }
-}
-
-/// Producers have no more encodings than a transport may, which is fewer.
-fn encoding_bit(encoding: usize) -> u128 {
-    1 << (encoding % 128)
 }
 
 /// Offers a packet to one consumer, after what the consumer held back for want of knowing what follows. Whether the stream

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use arrayvec::ArrayVec;
 
 use super::core::{Core, ProducerKey};
-use super::forward::{KeyFrameNeeds, Piece, StoredPiece};
+use super::forward::{KeyFrameNeeds, Piece, Room, StoredPiece};
 use super::media::{Incoming, Route};
 use super::service::TIMER_STEP;
 use super::timers::Wake;
@@ -38,17 +38,15 @@ impl Core {
 
     /// Takes a picture's packet for [`Self::forward_gathered`].
     pub(super) fn gather(&mut self, now: Instant, route: Route, incoming: &Incoming<'_>) {
-        let Some(producer) = self.producers.get(route.producer) else { return };
-        if producer.gathered.is_full() {
-            // Who calls us has not done what `has_full` asks for.
-            while !self.give_out(now, route.producer) {}
-        }
         let Some(producer) = self.producers.get_mut(route.producer) else { return };
         if producer.consumers.is_empty() {
             return;
         }
+        if producer.gathered.is_full() {
+            self.stats.packets_late += producer.gathered.drop_behind();
+        }
         if producer.gathered.is_empty() {
-            self.gathering.push(route.producer);
+            self.gathering.push_back(route.producer);
         }
         let arrived = Arrived {
             encoding: route.encoding,
@@ -62,44 +60,54 @@ impl Core {
         // What was missing is waited for already.
         let is_last = incoming.marker || route.is_rtx;
         producer.gathered.push(now, arrived, is_last);
-        self.has_full |= producer.gathered.is_full();
+        self.has_batch |= producer.gathered.has_batch();
     }
 
-    /// Whether packets are to be forwarded before the next datagram comes in, and not only at the end of the turn.
-    pub fn has_full(&self) -> bool {
-        self.has_full
+    /// Whether packets are better forwarded before more datagrams are taken in: as many wait as are given out together.
+    pub fn has_batch(&self) -> bool {
+        self.has_batch
     }
 
-    /// Forwards what was gathered and need not wait any longer. True: there is more, to be asked for again once
-    /// [`Self::transmits`] has been drained.
+    /// Forwards what was gathered and need not wait any longer, as far as the queue of transmits takes it. True: there is more, to
+    /// be asked for again once [`Self::transmits`] has been drained. Datagrams may be taken in before that: sound goes first.
     pub fn forward_gathered(&mut self, now: Instant) -> bool {
         if self.gathering.is_empty() {
             return false;
         }
-        self.has_full = false;
-        let mut gathering = std::mem::take(&mut self.gathering);
-        let mut is_more = false;
-        gathering.retain(|&key| {
-            is_more || {
-                let wait = self.joining.wait;
-                let Some(producer) = self.producers.get_mut(key) else { return false };
-                match producer.gathered.due_at(wait) {
-                    None => false,
-                    Some(at) if at > now => {
-                        self.timers.arm(Wake::Producer(key), &mut producer.armed, at.max(now + TIMER_STEP));
-                        true
+        let is_more = self.give_out_gathered(now);
+        self.carry_out_step(now);
+        is_more
+    }
+
+    fn give_out_gathered(&mut self, now: Instant) -> bool {
+        self.has_batch = false;
+        // Whom it is the turn of gives out one batch, and goes to the end of the row when there is another.
+        for _ in 0..self.gathering.len() {
+            let Some(key) = self.gathering.pop_front() else { break };
+            let wait = self.joining.wait;
+            let Some(producer) = self.producers.get_mut(key) else { continue };
+            match producer.gathered.due_at(wait) {
+                None => {}
+                Some(at) if at > now => {
+                    self.timers.arm(Wake::Producer(key), &mut producer.armed, at.max(now + TIMER_STEP));
+                    self.gathering.push_back(key);
+                }
+                Some(_) => {
+                    if !self.give_out(now, key) {
+                        self.gathering.push_front(key);
+                        return true;
                     }
-                    Some(_) => {
-                        is_more = !self.give_out(now, key);
-                        is_more
+                    if self.producers.get(key).is_some_and(|producer| !producer.gathered.is_empty()) {
+                        self.gathering.push_back(key);
                     }
                 }
             }
-        });
-        // What came meanwhile, which is nothing: forwarding takes nothing in.
-        gathering.append(&mut self.gathering);
-        self.gathering = gathering;
-        is_more
+        }
+        let is_due = |key: &ProducerKey| {
+            let at = self.producers.get(*key).and_then(|producer| producer.gathered.due_at(self.joining.wait));
+            at.is_some_and(|at| at <= now)
+        };
+        self.gathering.iter().any(is_due)
     }
 
     /// A panic of ours while a producer's packets were given out: they are dropped, and its transport closes.
@@ -125,14 +133,17 @@ impl Core {
             return true;
         }
         self.giving_out = Some(key);
-        let mut progress = producer.gathered.progress;
-        if self.joining.pads && progress.consumers == 0 {
-            pad(now, producer);
+        if let Some(since) = producer.gathered.begin() {
+            if self.joining.pads {
+                pad(now, producer);
+            }
+            self.overload.handle_wait(now, now.saturating_duration_since(since));
         }
+        let mut progress = producer.gathered.progress;
         let Some((is_finished, needs)) = self.give_stored(now, key, &mut progress) else { return true };
         if let Some(producer) = self.producers.get_mut(key) {
             if is_finished {
-                producer.gathered.clear();
+                producer.gathered.finish();
             } else {
                 producer.gathered.progress = progress;
             }
@@ -154,9 +165,9 @@ impl Core {
         let (producers, mut fan) = self.fan(now);
         let producer = producers.get(key)?;
         let read: ArrayVec<Option<StoredPiece<'_>>, MAX_GATHERED> =
-            producer.gathered.packets().iter().map(|arrived| StoredPiece::read(now, producer, arrived)).collect();
+            producer.gathered.batch().map(|arrived| StoredPiece::read(now, producer, arrived)).collect();
         let pieces: ArrayVec<Piece<'_>, MAX_GATHERED> = read.iter().flatten().map(StoredPiece::piece).collect();
-        fan.give(producer, &pieces, progress);
+        fan.give(producer, &pieces, progress, Room::UntilFull);
         Some((progress.consumers >= producer.consumers.len(), KeyFrameNeeds::of(&pieces, progress)))
     }
 }
@@ -168,8 +179,7 @@ fn pad(now: Instant, producer: &mut Producer) {
     for (index, encoding) in encodings.iter_mut().enumerate() {
         let Some(store) = encoding.stream.as_mut().map(|stream| &mut stream.store) else { continue };
         let lengths: ArrayVec<(u64, usize), MAX_GATHERED> = gathered
-            .packets()
-            .iter()
+            .batch()
             .filter(|arrived| arrived.encoding == index)
             .filter_map(|arrived| Some((arrived.extended, store.get(now, arrived.extended)?.payload().len())))
             .collect();

@@ -156,6 +156,10 @@ pub struct WorkerStats {
     pub packets_piped_dropped: u64,
     /// Packets of a transport dropped for what they are: forged, replayed, malformed, of an unknown source.
     pub packets_refused: u64,
+    /// Media packets dropped because the worker had no time for them: too many of their producer waited.
+    pub packets_late: u64,
+    /// How often a consumer's video was suspended because the worker had more to forward than it can.
+    pub overload_suspensions: u64,
     /// Datagrams that the kernel or a TCP backlog did not take.
     pub datagrams_unsent: u64,
     /// Trace events, scores and levels that were dropped because a router's owner did not read them fast enough.
@@ -180,6 +184,8 @@ impl WorkerStats {
             packets_piped_in: self.packets_piped_in + other.packets_piped_in,
             packets_piped_dropped: self.packets_piped_dropped + other.packets_piped_dropped,
             packets_refused: self.packets_refused + other.packets_refused,
+            packets_late: self.packets_late + other.packets_late,
+            overload_suspensions: self.overload_suspensions + other.overload_suspensions,
             datagrams_unsent: self.datagrams_unsent + other.datagrams_unsent,
             events_dropped: self.events_dropped + other.events_dropped,
             faults: self.faults + other.faults,

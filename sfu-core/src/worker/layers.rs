@@ -53,12 +53,14 @@ impl Core {
             None
         } else if !producer.is_selected {
             Some(SuspendReason::NotSpeaking)
+        } else if consumer.is_shed {
+            Some(SuspendReason::Overload)
         } else if consumer.allowed == Some(None) {
             Some(SuspendReason::Bandwidth)
         } else {
             None
         };
-        let target = consumer.allowed.flatten().filter(|_| producer.is_selected).map(|allowed| {
+        let target = consumer.allowed.flatten().filter(|_| producer.is_selected && !consumer.is_shed).map(|allowed| {
             let bound = consumer.selector.preferred().min(allowed);
             let spatial = producer.liveness.live().best(bound.spatial).unwrap_or(bound.spatial);
             Layers { spatial, temporal: bound.temporal }

@@ -4,6 +4,7 @@
 //! thread around it.
 
 mod bandwidth;
+mod busy;
 mod control;
 mod core;
 mod errors;
@@ -11,19 +12,20 @@ mod forward;
 mod gather;
 mod handshakes;
 mod info;
-mod join_wait;
 mod layers;
 pub mod limits;
 mod load;
 mod media;
 mod observe;
 mod outlet;
+mod overload;
 mod own_port;
 mod pacing;
 mod pipe;
 mod publish;
 mod reports;
 mod service;
+mod shedding;
 mod shell;
 mod sockets;
 mod span;

@@ -205,7 +205,8 @@ impl Core {
             if !consumer.reports.handle_timeout(now, slack, &mut self.rng) {
                 continue;
             }
-            if let Some(producer) = self.producers.get(consumer.producer) {
+            // While there is no time for pictures there is none for thousands of events about them; the next report tells it.
+            if let Some(producer) = self.producers.get(consumer.producer).filter(|_| !self.is_shedding) {
                 self.events.extend(score_news(producer, consumer));
             }
             if consumer.paused || consumer.selector.current().is_none() {

@@ -20,7 +20,7 @@ use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::join_wait::JoinWait;
+use super::busy::BusyMeter;
 use super::load::{self, Load};
 use super::own_port::{OwnPort, PortLease, PortReleased, holding};
 use super::span::{LastWords, Links};
@@ -34,6 +34,12 @@ use crate::transport::tuple::{Protocol, Tuple};
 
 /// Batches of datagrams taken from one socket before the others get their turn.
 const RECEIVE_BATCHES: usize = 4;
+/// The same while there is more to forward than a turn takes: sound is to be found among what came, and pictures have to wait anyway.
+/// What it reads takes about as long as a queueful takes to send.
+const RECEIVE_BATCHES_BEHIND: usize = 16;
+/// Queuefuls that are forwarded, while there is more than that, for each datagram of a handshake: such a datagram takes about as long
+/// as one of them.
+const FORWARDING_TURNS_PER_HANDSHAKE: u64 = 4;
 /// Asked of the kernel for each UDP socket's buffers: a burst of key frames to a large room must fit. The kernel may give less.
 pub(crate) const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// What waits at most for a socket that takes no more: as much as its own buffer holds.
@@ -98,7 +104,7 @@ pub(crate) struct Shell {
     udp: RefCell<HashMap<SocketAddr, Rc<UdpPort>>>,
     receiver: RefCell<Receiver>,
     sender: RefCell<Sender>,
-    join_wait: RefCell<JoinWait>,
+    busy: RefCell<BusyMeter>,
     pub(crate) tcp: RefCell<HashMap<Tuple, Rc<TcpWriter>>>,
     sinks: RefCell<HashMap<RouterId, EventSink>>,
     own_ports: RefCell<HashMap<TransportId, OwnPort>>,
@@ -106,6 +112,10 @@ pub(crate) struct Shell {
     /// What the timer task waits for; it is woken when an earlier deadline comes up.
     armed: Cell<Option<Instant>>,
     rearm: Notify,
+    /// There is more to forward than a turn takes; told to the forwarding task.
+    is_behind: Cell<bool>,
+    forwarding_turn: Cell<u64>,
+    forwarding: Notify,
     /// Told when handshakes wait.
     handshakes: Notify,
     /// Told when a task of the worker has panicked.
@@ -132,13 +142,16 @@ pub(crate) fn run(
             udp: RefCell::default(),
             receiver: RefCell::new(Receiver::new()),
             sender: RefCell::new(Sender::new()),
-            join_wait: RefCell::default(),
+            busy: RefCell::default(),
             tcp: RefCell::default(),
             sinks: RefCell::default(),
             own_ports: RefCell::default(),
             links: Links::default(),
             armed: Cell::new(None),
             rearm: Notify::new(),
+            is_behind: Cell::new(false),
+            forwarding_turn: Cell::new(0),
+            forwarding: Notify::new(),
             handshakes: Notify::new(),
             crashed: Notify::new(),
             load,
@@ -148,6 +161,7 @@ pub(crate) fn run(
         }
         let _last_words = LastWords(Rc::clone(&shell));
         shell.spawn(run_timer(Rc::clone(&shell)));
+        shell.spawn(run_forwarding(Rc::clone(&shell)));
         shell.spawn(run_handshakes(Rc::clone(&shell)));
         shell.spawn(load::measure(Arc::clone(&shell.load)));
         loop {
@@ -249,31 +263,26 @@ impl Shell {
     pub(crate) fn handle_datagram(&self, now: Instant, tuple: Tuple, datagram: &mut [u8]) {
         let mut core = self.core.borrow_mut();
         contain(&mut core, now, tuple, |core| core.handle_datagram(now, tuple, datagram));
-        if core.has_full() {
-            self.hand_over(&mut core);
-            self.forward(&mut core);
-        }
         if core.transmits().is_full() {
             self.flush(&mut core);
         }
     }
 
-    /// Forwards what the core has gathered, and sends it.
-    pub(super) fn forward(&self, core: &mut Core) {
-        loop {
-            let now = Instant::now();
-            let is_more = match catch_unwind(AssertUnwindSafe(|| core.forward_gathered(now))) {
-                Ok(is_more) => is_more,
-                Err(_) => {
-                    tracing::error!("forwarding panicked; the transport that the packets came from is closed");
-                    core.handle_forward_fault(now);
-                    false
-                }
-            };
-            self.flush(core);
-            if !is_more {
-                break;
+    /// Forwards some of what the core has gathered, and sends it. When there is more, the forwarding task goes on with it: what comes
+    /// meanwhile is read first, for sound is among it.
+    fn forward(&self, core: &mut Core) {
+        let now = Instant::now();
+        let is_more = match catch_unwind(AssertUnwindSafe(|| core.forward_gathered(now))) {
+            Ok(is_more) => is_more,
+            Err(_) => {
+                tracing::error!("forwarding panicked; the transport that the packets came from is closed");
+                core.handle_forward_fault(now);
+                false
             }
+        };
+        self.flush(core);
+        if is_more && !self.is_behind.replace(is_more) {
+            self.forwarding.notify_one();
         }
     }
 
@@ -283,7 +292,9 @@ impl Shell {
         let mut released = Vec::new();
         let mut core = self.core.borrow_mut();
         self.hand_over(&mut core);
-        self.forward(&mut core);
+        if !self.is_behind.get() {
+            self.forward(&mut core);
+        }
         loop {
             while let Some((router, event)) = core.poll_event() {
                 self.deliver(&mut core, router, event);
@@ -318,12 +329,12 @@ impl Shell {
         released
     }
 
-    /// After a turn of packets or timers: how busy the worker is decides how long packets wait for each other.
+    /// After a turn of packets or timers: what the core does depends on how busy the worker is.
     pub(super) fn end_turn(&self, began: Instant) {
-        if let Some(wait) = self.join_wait.borrow_mut().handle_turn(began, Instant::now()) {
-            let mut core = self.core.borrow_mut();
-            let joining = Joining { wait, ..core.joining() };
-            core.set_joining(joining);
+        let now = Instant::now();
+        if let Some(percent) = self.busy.borrow_mut().handle_turn(began, now) {
+            self.core.borrow_mut().handle_load(now, percent);
+            self.settle();
         }
     }
 
@@ -406,7 +417,8 @@ async fn serve_udp(shell: Rc<Shell>, port: Rc<UdpPort>, local: SocketAddr) {
             return;
         }
         let began = Instant::now();
-        for _ in 0..RECEIVE_BATCHES {
+        let batches = if shell.is_behind.get() { RECEIVE_BATCHES_BEHIND } else { RECEIVE_BATCHES };
+        for _ in 0..batches {
             let mut receiver = shell.receiver.borrow_mut();
             let now = Instant::now();
             let received = port.receive(&mut receiver, |remote, datagram| {
@@ -415,7 +427,7 @@ async fn serve_udp(shell: Rc<Shell>, port: Rc<UdpPort>, local: SocketAddr) {
                     shell.handle_datagram(now, Tuple { protocol: Protocol::Udp, local, remote }, datagram);
                 }
             });
-            if received == 0 {
+            if received == 0 || (!shell.is_behind.get() && shell.core.borrow().has_batch()) {
                 break;
             }
         }
@@ -439,6 +451,19 @@ async fn send_waiting(shell: Rc<Shell>, port: Rc<UdpPort>) {
     }
 }
 
+/// Goes on with what there is to forward, a queueful at a time: sockets and timers have their turn between any two.
+async fn run_forwarding(shell: Rc<Shell>) {
+    loop {
+        shell.forwarding.notified().await;
+        let began = Instant::now();
+        shell.is_behind.set(false);
+        shell.forwarding_turn.set(shell.forwarding_turn.get() + 1);
+        shell.settle();
+        shell.end_turn(began);
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Goes on with handshakes, by one datagram at a time: sockets and timers have their turn between any two.
 async fn run_handshakes(shell: Rc<Shell>) {
     loop {
@@ -452,7 +477,12 @@ async fn run_handshakes(shell: Rc<Shell>) {
             }
             shell.settle();
             shell.end_turn(began);
+            // Who is in a call goes before who is about to join one, and does not keep them out.
+            let turn = shell.forwarding_turn.get() + FORWARDING_TURNS_PER_HANDSHAKE;
             tokio::task::yield_now().await;
+            while shell.is_behind.get() && shell.forwarding_turn.get() < turn {
+                tokio::task::yield_now().await;
+            }
         }
     }
 }

@@ -203,9 +203,6 @@ impl Shell {
                     core.handle_pipe_fault(now, batch);
                 }
             }
-            if core.has_full() {
-                self.forward(&mut core);
-            }
             if core.transmits().is_full() {
                 self.flush(&mut core);
             }

@@ -145,7 +145,10 @@ impl Core {
         let consumer = self.consumers.remove(key)?;
         self.consumer_ids.remove(&consumer.id);
         if let Some(producer) = self.producers.get_mut(consumer.producer) {
-            producer.consumers.retain(|other| *other != key);
+            if let Some(index) = producer.consumers.iter().position(|other| *other == key) {
+                producer.consumers.remove(index);
+                producer.gathered.handle_consumer_removed(index);
+            }
             producer.users.change(consumer.counted_layers, 0);
         }
         if let Some(transport) = self.transports.get_mut(consumer.transport) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sfu_core::worker::{Joining, MAX_JOINED, TransmitClass};
+use sfu_core::worker::{Joining, MAX_JOINED, TransmitClass, TransmitQueue};
 
 use simulation::source::video::{Video, VideoCodec};
 use simulation::vectors::{capabilities, producer, without_rtx};
@@ -81,12 +81,12 @@ fn a_large_picture_leaves_in_parts() {
     let mut sent = 0;
     for mut packet in packets.clone() {
         world.core.handle_datagram(now, tuple, &mut packet);
-        if world.core.has_full() {
+        if world.core.has_batch() {
             world.core.forward_gathered(now);
             let runs = runs(&mut world, TransmitClass::Video);
             assert!(runs.iter().all(|run| run.len() <= MAX_JOINED), "{runs:?}");
             sent += runs.concat().len();
-            assert!(!world.core.has_full());
+            assert!(!world.core.has_batch());
         }
     }
     assert!(sent >= MAX_JOINED, "the first left before the last had come");
@@ -122,6 +122,22 @@ fn sound_waits_for_nothing() {
     let (now, packets) = next_picture(&mut world, source);
     let tuple = world.peers[source.peer].tuple;
     assert!(!packets.is_empty());
+    for mut packet in packets.clone() {
+        world.core.handle_datagram(now, tuple, &mut packet);
+    }
+    assert_eq!(runs(&mut world, TransmitClass::Audio).len(), 3 * packets.len());
+}
+
+/// Harm prevented: a worker waits for a queue to be drained that it alone drains, and everybody on it hears and sees nothing more.
+#[test]
+fn sound_waits_for_no_room_in_the_queue_either() {
+    let (mut world, source) = room(174, "opus", 0, 3);
+    let (now, packets) = next_picture(&mut world, source);
+    let tuple = world.peers[source.peer].tuple;
+    for _ in 0..=TransmitQueue::DRAIN_BYTES / 1000 {
+        world.core.transmits().push(tuple, &[0; 1000]);
+    }
+    assert!(world.core.transmits().is_full());
     for mut packet in packets.clone() {
         world.core.handle_datagram(now, tuple, &mut packet);
     }

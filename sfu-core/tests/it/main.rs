@@ -20,6 +20,7 @@ mod lifecycle;
 mod limits;
 mod loss;
 mod memory;
+mod overload;
 mod path;
 mod purity;
 mod redundant_audio;

@@ -41,6 +41,8 @@ pub(crate) enum PauseReason {
     Bandwidth,
     /// Its source is not among those that the room forwards.
     NotSpeaking,
+    /// The server has more to forward than it can.
+    Overload,
 }
 
 impl PauseReason {
@@ -52,6 +54,7 @@ impl PauseReason {
         suspended.map(|reason| match reason {
             SuspendReason::Bandwidth => Self::Bandwidth,
             SuspendReason::NotSpeaking => Self::NotSpeaking,
+            SuspendReason::Overload => Self::Overload,
         })
     }
 

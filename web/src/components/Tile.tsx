@@ -2,14 +2,22 @@ import { MicOff, MonitorUp, TriangleAlert } from 'lucide-react';
 import { Avatar } from './Avatar';
 import { TrackVideo } from './TrackVideo';
 
+/** Why a picture does not come: our connection does not carry it, or the server has too much to do. */
+export type HeldBack = 'bandwidth' | 'overload';
+
+const HELD_BACK: Record<HeldBack, string> = {
+  bandwidth: 'Paused: poor connection',
+  overload: 'Paused: the server is busy',
+};
+
 interface TileProps {
   name: string;
   /** Shown as a suffix of the name. */
   isSelf?: boolean;
   /** Null: initials are shown instead. */
   video: MediaStreamTrack | null;
-  /** There is a picture that our connection does not carry. */
-  isStarved?: boolean;
+  /** Why a picture that there is does not come. */
+  heldBack?: HeldBack | null;
   muted?: boolean;
   speaking?: boolean;
   isScreen?: boolean;
@@ -22,7 +30,7 @@ export function Tile({
   name,
   isSelf = false,
   video,
-  isStarved = false,
+  heldBack = null,
   muted = false,
   speaking = false,
   isScreen = false,
@@ -54,9 +62,9 @@ export function Tile({
             <MonitorUp size={13} aria-hidden /> Screen
           </span>
         )}
-        {isStarved && (
+        {heldBack && (
           <span className="inline-flex items-center gap-1.5 rounded-lg bg-black/60 px-2 py-1 text-warn">
-            <TriangleAlert size={13} aria-hidden /> Paused: poor connection
+            <TriangleAlert size={13} aria-hidden /> {HELD_BACK[heldBack]}
           </span>
         )}
       </div>

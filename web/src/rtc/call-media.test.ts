@@ -189,6 +189,7 @@ describe('receiving', () => {
     for (const [reason, suspended] of [
       ['bandwidth', 'bandwidth'],
       ['notSpeaking', 'notSpeaking'],
+      ['overload', 'overload'],
       ['producer', null],
       ['bandwidth', 'bandwidth'],
       [undefined, null],

@@ -34,7 +34,8 @@ export interface ConsumeAck {
 }
 
 /** Why the server sends nothing of a producer that is not paused; it goes on by itself. */
-export type SuspendReason = 'bandwidth' | 'notSpeaking';
+export const SUSPEND_REASONS = ['bandwidth', 'notSpeaking', 'overload'] as const;
+export type SuspendReason = (typeof SUSPEND_REASONS)[number];
 
 export interface TransportAck {
   id: string;

@@ -1,7 +1,7 @@
 import type { types } from 'mediasoup-client';
 import { asCallError, CallError } from './errors';
 import { Emitter } from './emitter';
-import type { MediaSource, SuspendReason } from './protocol';
+import { SUSPEND_REASONS, type MediaSource, type SuspendReason } from './protocol';
 import { Publisher, type LocalTrack } from './publisher';
 import { Roster } from './roster';
 import type { Signalling } from './signalling';
@@ -152,8 +152,8 @@ export class RoomConnection extends Emitter<RoomConnectionEvents> {
       }),
       signalling.on('consumerPaused', ({ consumerId, reason }) => {
         // That a producer is paused is told of the producer too.
-        const suspended = reason === 'bandwidth' || reason === 'notSpeaking' ? reason : null;
-        this.#subscriber?.setSuspended(consumerId, suspended);
+        const suspended = SUSPEND_REASONS.find((known) => known === reason);
+        this.#subscriber?.setSuspended(consumerId, suspended ?? null);
       }),
       signalling.on('consumerResumed', ({ consumerId }) => {
         this.#subscriber?.setSuspended(consumerId, null);

@@ -6,6 +6,7 @@ use sfu_core::transport::tuple::Tuple;
 use sfu_core::worker::Core;
 
 use super::World;
+use super::cpu::Cpu;
 use crate::network::{Direction, Kind};
 use crate::peer::Peer;
 
@@ -22,11 +23,15 @@ impl Input {
     /// Gives it to the core, which may write into the datagram, and lets the core do what comes of it, as far as its queue of
     /// transmits takes that.
     pub fn give(&mut self, now: Instant, core: &mut Core) {
+        self.hand_over(now, core);
+        go_on(now, core);
+    }
+
+    fn hand_over(&mut self, now: Instant, core: &mut Core) {
         match self {
             Self::Datagram(tuple, bytes) => core.handle_datagram(now, *tuple, bytes),
             Self::Timeout => core.handle_timeout(now),
         }
-        go_on(now, core);
     }
 
     /// What kind of datagram it is, if it is one.
@@ -40,10 +45,14 @@ impl Input {
 
 /// What the core does at the end of a turn. Whether there is more to forward, once what waits has been sent.
 fn go_on(now: Instant, core: &mut Core) -> bool {
+    shake_hands(now, core);
+    core.forward_gathered(now)
+}
+
+fn shake_hands(now: Instant, core: &mut Core) {
     while core.next_handshake().is_some() {
         core.handle_handshake(now);
     }
-    core.forward_gathered(now)
 }
 
 /// What of the present moment is still to come, in this order.
@@ -87,7 +96,7 @@ impl World {
     }
 
     fn give(&mut self, mut input: Input) {
-        input.give(self.now, &mut self.core);
+        input.hand_over(self.now, &mut self.core);
         self.settle();
     }
 
@@ -102,11 +111,25 @@ impl World {
         if let Some(branch) = &mut self.branch {
             branch.carry(now, &mut self.core, |tuple, bytes| network.send_down(now, tuple, bytes));
         }
-        for core in std::iter::once(&mut self.core).chain(self.branch.as_mut().map(|branch| &mut branch.core)) {
+        let home = (&mut self.core, self.cpu.as_mut());
+        for (core, mut cpu) in std::iter::once(home).chain(self.branch.as_mut().map(|branch| (&mut branch.core, None)))
+        {
+            if let Some(percent) = cpu.as_mut().and_then(|cpu| cpu.poll_load(now)) {
+                core.handle_load(now, percent);
+            }
             loop {
-                let is_more = go_on(now, core);
-                core.transmits().drain(|tuple, bytes| network.send_down(now, tuple, bytes));
-                if !is_more {
+                let is_free = cpu.as_ref().is_none_or(|cpu| cpu.is_free(now));
+                shake_hands(now, core);
+                let is_more = !is_free || core.forward_gathered(now);
+                let mut datagrams = 0;
+                core.transmits().drain(|tuple, bytes| {
+                    datagrams += 1;
+                    network.send_down(now, tuple, bytes);
+                });
+                if let Some(cpu) = &mut cpu {
+                    cpu.spend(now, datagrams, is_more);
+                }
+                if !is_more || cpu.as_ref().is_some_and(|cpu| !cpu.is_free(now)) {
                     break;
                 }
             }
@@ -155,7 +178,8 @@ impl World {
                 let core = self.core.poll_timeout().map(|(at, _)| at);
                 let branch = self.branch.as_ref().and_then(|branch| branch.core.poll_timeout()).map(|(at, _)| at);
                 let peers = self.peers.iter().filter_map(Peer::poll_timeout).min();
-                let next = [core, branch, peers, self.network.poll_timeout()].into_iter().flatten().min();
+                let cpu = self.cpu.as_ref().and_then(Cpu::poll_timeout);
+                let next = [core, branch, peers, self.network.poll_timeout(), cpu].into_iter().flatten().min();
                 let Some(next) = next.filter(|next| *next <= end) else {
                     self.now = self.now.max(end);
                     return Progress::End;

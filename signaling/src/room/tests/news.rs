@@ -1,7 +1,7 @@
 //! What the engine tells by itself, and who hears of it.
 
 use sfu_core::engine::AudioLevel;
-use sfu_core::engine::SuspendReason::{Bandwidth, NotSpeaking};
+use sfu_core::engine::SuspendReason::{Bandwidth, NotSpeaking, Overload};
 use sfu_core::ids::Ssrc;
 use sfu_core::parameters::ConsumerLayers;
 use sfu_core::stats::{ConsumerScore, TraceDirection, TraceEvent, TraceInfo, TraceTarget};
@@ -28,6 +28,7 @@ fn a_consumer_flows_again_when_nothing_keeps_it_any_more() {
         vec![(Suspended(Some(Bandwidth)), paused("bandwidth")), (Suspended(None), resumed())],
         vec![
             (Suspended(Some(NotSpeaking)), paused("notSpeaking")),
+            (Suspended(Some(Overload)), paused("overload")),
             (Suspended(Some(Bandwidth)), paused("bandwidth")),
             (Suspended(Some(Bandwidth)), vec![]),
             (Suspended(None), resumed()),

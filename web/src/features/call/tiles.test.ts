@@ -46,17 +46,18 @@ describe('stageModel', () => {
     const camera = { producerId: 'v', source: 'camera', paused: false, track: fakeTrack('video') } as const;
     const tileOf = (change: Partial<RemoteMedia>) =>
       stageModel('Ann', LOCAL, bobWith({ ...camera, ...change })).people[0];
-    expect(tileOf({})).toMatchObject({ producerId: 'v', video: camera.track, isStarved: false });
-    expect(tileOf({ suspended: 'bandwidth' })).toMatchObject({ video: null, isStarved: true });
-    expect(tileOf({ suspended: 'notSpeaking' })).toMatchObject({ video: null, isStarved: false });
-    expect(tileOf({ suspended: 'bandwidth', paused: true })).toMatchObject({ video: null, isStarved: false });
-    expect(tileOf({ track: null })).toMatchObject({ producerId: null, video: null, isStarved: false });
+    expect(tileOf({})).toMatchObject({ producerId: 'v', video: camera.track, heldBack: null });
+    expect(tileOf({ suspended: 'bandwidth' })).toMatchObject({ video: null, heldBack: 'bandwidth' });
+    expect(tileOf({ suspended: 'overload' })).toMatchObject({ video: null, heldBack: 'overload' });
+    expect(tileOf({ suspended: 'notSpeaking' })).toMatchObject({ video: null, heldBack: null });
+    expect(tileOf({ suspended: 'bandwidth', paused: true })).toMatchObject({ video: null, heldBack: null });
+    expect(tileOf({ track: null })).toMatchObject({ producerId: null, video: null, heldBack: null });
   });
 
   it('keeps the place of a screen that the connection does not carry', () => {
     const screen = { producerId: 's', source: 'screen', paused: false, track: fakeTrack('video') } as const;
     const model = stageModel('Ann', LOCAL, bobWith({ ...screen, suspended: 'bandwidth' }));
-    expect(model.screens).toMatchObject([{ name: 'Bob', video: null, isStarved: true }]);
+    expect(model.screens).toMatchObject([{ name: 'Bob', video: null, heldBack: 'bandwidth' }]);
   });
 
   it('marks who speaks, oneself too, and nobody who is muted', () => {

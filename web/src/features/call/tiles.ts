@@ -1,4 +1,5 @@
 import type { CallSnapshot } from '../../rtc/call-session';
+import type { HeldBack } from '../../components/Tile';
 import type { MediaSource } from '../../rtc/protocol';
 import type { Participant, RemoteMedia } from '../../rtc/room-connection';
 import type { LocalMedia } from '../../state/call-store';
@@ -10,8 +11,8 @@ export interface TileModel {
   /** Whose picture `video` is, if it comes from the server. */
   producerId: string | null;
   video: MediaStreamTrack | null;
-  /** There is a picture, but our connection does not carry it for the moment. */
-  isStarved: boolean;
+  /** There is a picture, but for the moment it does not come, and this is why. */
+  heldBack: HeldBack | null;
   muted: boolean;
   speaking: boolean;
   isScreen: boolean;
@@ -35,7 +36,7 @@ export function stageModel(
     isSelf: true,
     producerId: null,
     video: local.camera,
-    isStarved: false,
+    heldBack: null,
     muted: !local.microphoneOn,
     speaking: activeSpeaker?.isSelf === true && local.microphoneOn,
     isScreen: false,
@@ -82,11 +83,12 @@ function screensOf({ userName, media }: Participant): TileModel[] {
 }
 
 /** A picture that does not arrive is not shown: it would stand still. */
-function pictureOf(media: RemoteMedia | undefined): Pick<TileModel, 'producerId' | 'video' | 'isStarved'> {
+function pictureOf(media: RemoteMedia | undefined): Pick<TileModel, 'producerId' | 'video' | 'heldBack'> {
   return {
     producerId: media?.producerId ?? null,
     video: media?.suspended === null ? media.track : null,
-    isStarved: media?.suspended === 'bandwidth',
+    // Who does not speak is not missed in a room that shows its speakers.
+    heldBack: media && media.suspended !== 'notSpeaking' ? media.suspended : null,
   };
 }
 

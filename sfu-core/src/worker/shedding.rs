@@ -1,0 +1,144 @@
+//! What an overloaded worker leaves out, and when it takes that up again: whole videos of some consumers, with an event to their
+//! owners. See [`super::overload`] for when.
+
+use std::cmp::Reverse;
+use std::time::{Duration, Instant};
+
+use super::core::{ConsumerKey, Core};
+use super::overload::Step;
+use crate::congestion::layer_rates::Basis;
+use crate::parameters::MediaKind;
+
+/// How busy a worker has to be for packets of a picture to wait for each other, and below which they do not, in percent. In between
+/// everything stays as it is, for waiting itself makes the worker less busy.
+const WAITING_FROM_PERCENT: u32 = 25;
+const WAITING_UNTIL_PERCENT: u32 = 10;
+
+/// A browser sends a picture within a fraction of this on a fast uplink; behind a slow one most pictures' last packet comes
+/// later, and what was waited for that is lost. Timers are no finer either.
+const WAIT: Duration = Duration::from_millis(1);
+
+/// Of what is suspended, this part comes back in one step at least, however little flows.
+const RETURN_PART_MIN: u64 = 16;
+
+/// A video that flows, or would, were the worker not overloaded.
+struct Flow {
+    consumer: ConsumerKey,
+    /// Goes first when there is too much: the less important, then what its peer sees beside other videos, then the youngest.
+    rank: (u8, Reverse<usize>, Reverse<ConsumerKey>),
+    bps: u64,
+}
+
+impl Core {
+    /// Takes note of how much of its time the worker was busy of late, in percent; every tenth of a second or so. A busy one has
+    /// packets wait for each other for a moment, which makes it less so.
+    pub fn handle_load(&mut self, now: Instant, busy_percent: u32) {
+        let is_waiting = self.joining.wait > Duration::ZERO;
+        let waits = busy_percent >= if is_waiting { WAITING_UNTIL_PERCENT } else { WAITING_FROM_PERCENT };
+        self.joining.wait = if waits { WAIT } else { Duration::ZERO };
+        if self.is_shedding {
+            self.overload.handle_load(now, busy_percent);
+            self.carry_out_step(now);
+        }
+    }
+
+    /// Does what was decided about an overload, if anything was.
+    pub(super) fn carry_out_step(&mut self, now: Instant) {
+        match self.overload.poll_step() {
+            None => {}
+            Some(Step::Keep(part)) => self.shed(now, part),
+            Some(Step::Return(part)) => self.take_back(now, part),
+        }
+    }
+
+    /// Suspends the least important videos, so that `part` of what flows remains.
+    fn shed(&mut self, now: Instant, part: f64) {
+        let mut flowing = self.flows(now, false);
+        flowing.retain(|flow| flow.bps > 0);
+        let total: u64 = flowing.iter().map(|flow| flow.bps).sum();
+        let mut too_much_bps = (total as f64 * (1.0 - part)) as u64;
+        let mut count = 0;
+        for flow in &flowing {
+            if too_much_bps == 0 {
+                break;
+            }
+            too_much_bps = too_much_bps.saturating_sub(flow.bps);
+            count += 1;
+            self.set_shed(now, flow.consumer, true);
+        }
+        if count > 0 {
+            self.stats.overload_suspensions += count;
+            if !std::mem::replace(&mut self.is_shedding, true) {
+                let flowing = flowing.len();
+                tracing::warn!(
+                    suspended = count,
+                    flowing,
+                    "more to forward than this worker can; videos are suspended"
+                );
+            }
+        }
+    }
+
+    /// Takes up the most important of the suspended videos, worth `part` of what flows.
+    fn take_back(&mut self, now: Instant, part: f64) {
+        let flowing_bps: u64 = self.flows(now, false).iter().map(|flow| flow.bps).sum();
+        let suspended = self.flows(now, true);
+        let suspended_bps: u64 = suspended.iter().map(|flow| flow.bps).sum();
+        let mut left_bps = ((flowing_bps as f64 * part) as u64).max(suspended_bps / RETURN_PART_MIN + 1);
+        let mut remains = false;
+        for flow in suspended.iter().rev() {
+            // What nobody sends at present costs nothing.
+            if flow.bps > 0 && left_bps == 0 {
+                remains = true;
+                continue;
+            }
+            left_bps = left_bps.saturating_sub(flow.bps);
+            self.set_shed(now, flow.consumer, false);
+        }
+        if !remains {
+            self.is_shedding = false;
+            tracing::info!("no video is suspended for overload any more");
+        }
+    }
+
+    fn set_shed(&mut self, now: Instant, key: ConsumerKey, is_shed: bool) {
+        if let Some(consumer) = self.consumers.get_mut(key) {
+            consumer.is_shed = is_shed;
+            let transport = consumer.transport;
+            self.retarget(now, key);
+            self.allocate_soon(now, transport);
+        }
+    }
+
+    /// The videos that are suspended for overload, or those that are not: what can be spared first comes first.
+    fn flows(&self, now: Instant, is_shed: bool) -> Vec<Flow> {
+        let mut flows = Vec::new();
+        let mut of_peer = Vec::new();
+        for transport in self.transports.values() {
+            let videos = transport.consumers.iter().filter_map(|key| Some((*key, self.consumers.get(*key)?)));
+            of_peer.clear();
+            of_peer.extend(videos.filter(|(_, consumer)| consumer.kind == MediaKind::Video && !consumer.paused));
+            of_peer.sort_by_key(|(_, consumer)| (consumer.is_shed, Reverse(consumer.priority)));
+            for (place, &(key, consumer)) in of_peer.iter().enumerate() {
+                if consumer.is_shed == is_shed {
+                    let rank = (consumer.priority, Reverse(place), Reverse(key));
+                    flows.push(Flow { consumer: key, rank, bps: self.flow_bps(now, key) });
+                }
+            }
+        }
+        flows.sort_unstable_by_key(|flow| flow.rank);
+        flows
+    }
+
+    /// What a consumer is sent, or would be, of what comes at present.
+    fn flow_bps(&self, now: Instant, key: ConsumerKey) -> u64 {
+        let flow = || {
+            let consumer = self.consumers.get(key)?;
+            let producer = self.producers.get(consumer.producer)?;
+            let layers = consumer.selector.preferred().min(consumer.allowed.flatten()?);
+            let rate = producer.rates.cumulative(now, layers);
+            (rate.basis == Basis::Measured && producer.is_selected && !producer.paused).then_some(rate.bps)
+        };
+        flow().unwrap_or(0)
+    }
+}
