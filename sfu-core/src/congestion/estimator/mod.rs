@@ -12,8 +12,6 @@
 
 use std::time::{Duration, Instant};
 
-use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
-
 use self::arrivals::Arrivals;
 use self::loss_based::{LossBased, LossConditions};
 use self::outage::OutageWatch;
@@ -21,6 +19,7 @@ use self::probing::{Probing, QUIET_AFTER_DECREASE};
 use self::rate_control::{Conditions, RateControl, Step};
 use self::receiver_estimate::ReceiverEstimate;
 use super::rate::RateMeter;
+use crate::rtcp::transport_cc::TransportCc;
 
 mod acknowledged;
 mod arrivals;
@@ -166,7 +165,7 @@ impl BandwidthEstimator {
     }
 
     /// Takes transport-wide feedback. What it says of packets never sent, forgotten or known as received is ignored.
-    pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportLayerCc) {
+    pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportCc<impl AsRef<[u8]>>) {
         self.end_outage(now);
         let probing = &mut self.probing;
         let Some(is_more_sent) = self.arrivals.read(feedback, |arrival| probing.handle_received(arrival)) else {
