@@ -103,6 +103,7 @@ impl Arrivals {
         });
         *next_untold = end;
         acknowledged.measure();
+        delays.measure();
         newest.map(|newest| newest + 1 < history.end())
     }
 

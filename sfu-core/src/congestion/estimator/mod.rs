@@ -89,6 +89,8 @@ const HIGH_LOSS: f64 = 0.1;
 #[derive(Debug, Clone)]
 pub struct BandwidthEstimator {
     origin: Instant,
+    /// The latest time asked for and what it is in microseconds: worked out once for all packets of a moment.
+    clock: (Instant, i64),
     options: EstimatorOptions,
     arrivals: Arrivals,
     sent: RateMeter,
@@ -117,6 +119,7 @@ impl BandwidthEstimator {
         let options = EstimatorOptions { initial_bps: options.initial_bps.clamp(min_bps, max_bps), min_bps, max_bps };
         Self {
             origin: now,
+            clock: (now, 0),
             options,
             arrivals: Arrivals::new(),
             sent: RateMeter::default(),
@@ -146,7 +149,10 @@ impl BandwidthEstimator {
     /// Takes note of a packet sent with a transport-wide number, `bytes` being its whole datagram. Numbers are to be
     /// used in their order; at [`MAX_SENT_PACKETS`] unaccounted ones the oldest is forgotten.
     pub fn handle_sent(&mut self, now: Instant, wide_sequence: u16, bytes: usize, probe: Option<ProbeId>) {
-        let sent_us = self.micros(now);
+        if self.clock.0 != now {
+            self.clock = (now, self.micros(now));
+        }
+        let sent_us = self.clock.1;
         // The queue of a later one is congestion like any other: who shares the path takes it for that as well.
         if probe.is_some_and(|id| self.probing.is_start(id)) {
             self.last_start_probe_us = Some(sent_us);
