@@ -29,7 +29,7 @@ pub(crate) struct SrtpSession {
     pub(crate) rtcp_open: OpenRtcpStreams,
 }
 
-/// The way of media to one peer, looked up once for all packets of a moment.
+/// The way of media to one peer, looked up once for all packets of a moment. Nothing is drained while there is one.
 pub(crate) struct Lane<'a> {
     pub(crate) tuple: Tuple,
     /// Where its latest datagram was queued.
@@ -159,12 +159,12 @@ impl WebRtcTransport {
         Ok(())
     }
 
-    /// Whether media can go to the peer.
-    pub(crate) fn has_media_path(&self) -> bool {
-        self.ice.selected().is_some() && self.srtp.is_some()
+    /// Where media goes, once it can.
+    pub(crate) fn media_path(&self) -> Option<(Tuple, &SrtpSession)> {
+        Some((self.ice.selected()?, self.srtp.as_ref()?))
     }
 
-    /// Where media goes, once it can.
+    /// The same to send by.
     pub(crate) fn lane(&mut self) -> Option<Lane<'_>> {
         let Self { ice, srtp, downlink, counters, router, .. } = self;
         let (tuple, seal) = (ice.selected()?, &srtp.as_ref()?.seal);

@@ -114,7 +114,7 @@ impl Core {
 
     /// Wakes a transport for what is due of its path next.
     pub(super) fn arm_downlink(&mut self, now: Instant, key: TransportKey) {
-        let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.has_media_path()) else {
+        let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.media_path().is_some()) else {
             return;
         };
         if let Some(at) = transport.downlink.poll_timeout() {

@@ -148,7 +148,7 @@ impl Core {
         let Some(consumer) = self.consumers.get(key) else { return };
         let Some(encoding) = consumer.wanted_key_frame() else { return };
         // A key frame that comes before its consumer can be sent to would be lost.
-        if self.transports.get(consumer.transport).is_none_or(|transport| !transport.has_media_path()) {
+        if self.transports.get(consumer.transport).is_none_or(|transport| transport.media_path().is_none()) {
             return;
         }
         let producer = consumer.producer;

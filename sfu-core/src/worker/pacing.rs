@@ -53,7 +53,7 @@ impl Core {
 
     /// Sends what is due of a probe: what was sent lately once more, which may even repair something, else padding.
     pub(super) fn send_due_probe(&mut self, now: Instant, key: TransportKey) {
-        let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.has_media_path()) else {
+        let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.media_path().is_some()) else {
             return;
         };
         if transport.downlink.probe.is_none()

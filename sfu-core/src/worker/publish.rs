@@ -227,7 +227,7 @@ impl Core {
             .iter()
             .filter_map(|key| self.consumers.get(*key))
             .filter(|consumer| {
-                self.transports.get(consumer.transport).is_some_and(|transport| transport.has_media_path())
+                self.transports.get(consumer.transport).is_some_and(|transport| transport.media_path().is_some())
             })
             .filter_map(Consumer::wanted_key_frame)
             .fold(0_u128, |bits, encoding| bits | 1 << (encoding % 128));

@@ -109,7 +109,7 @@ impl Core {
 
     /// Queues the NACKs that are due on a transport.
     pub(super) fn send_due_nacks(&mut self, now: Instant, key: TransportKey) {
-        let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.has_media_path()) else {
+        let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.media_path().is_some()) else {
             return;
         };
         let ntp = self.clock.ntp(now);
@@ -134,7 +134,7 @@ impl Core {
 
     /// Queues the key frame requests that are due on a transport. Until media can flow they stay due.
     pub(super) fn send_due_key_frame_requests(&mut self, now: Instant, key: TransportKey) {
-        let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.has_media_path()) else {
+        let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.media_path().is_some()) else {
             return;
         };
         let (sender_ssrc, ntp) = (transport.rtcp_ssrc.0, self.clock.ntp(now));
@@ -165,7 +165,7 @@ impl Core {
 
     /// Queues the regular reports that are due on a transport, and feedback on the peer's path.
     pub(super) fn send_due_reports(&mut self, now: Instant, key: TransportKey) {
-        let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.has_media_path()) else {
+        let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.media_path().is_some()) else {
             return;
         };
         let slack = slack(transport.producers.len() + transport.consumers.len());

@@ -111,7 +111,7 @@ impl Core {
             }
         };
         // Before that nothing of it could be sent, and would come up due again at once.
-        if transport.has_media_path() {
+        if transport.media_path().is_some() {
             consider(transport.transport_feedback.as_ref().and_then(|feedback| feedback.poll_timeout()));
             consider(transport.remb.as_ref().and_then(|remb| remb.poll_timeout()));
             consider(transport.downlink.poll_timeout());
