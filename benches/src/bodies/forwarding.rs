@@ -5,6 +5,7 @@ use simulation::{Input, Kind, SinkId, SourceId, World, s};
 
 use super::Body;
 use sfu_core::parameters::ConsumerLayers;
+use sfu_core::worker::Joining;
 
 /// Subscribers, each on a transport of its own.
 pub(super) const SUBSCRIBERS: usize = 20;
@@ -77,6 +78,40 @@ impl Body for Forwarding {
     }
 }
 
+/// Hands the core whole pictures, as a worker does whose socket joins packets.
+struct Pictures {
+    forwarding: Forwarding,
+    packets: Vec<Input>,
+}
+
+impl Body for Pictures {
+    fn prepare(&mut self) {
+        self.packets.clear();
+        let mut is_last = false;
+        while !is_last {
+            self.forwarding.prepare();
+            let packet = self.forwarding.input.take();
+            is_last =
+                matches!(&packet, Some(Input::Datagram(_, bytes)) if bytes.get(1).is_some_and(|byte| byte & 0x80 != 0));
+            self.packets.extend(packet);
+        }
+    }
+
+    fn act(&mut self) {
+        let World { now, core, .. } = &mut self.forwarding.world;
+        for packet in &mut self.packets {
+            if let Input::Datagram(tuple, bytes) = packet {
+                core.handle_datagram(*now, *tuple, bytes);
+            }
+        }
+        core.forward_gathered(*now);
+    }
+
+    fn finish(&mut self) -> u64 {
+        self.forwarding.finish()
+    }
+}
+
 pub(super) fn receive() -> Box<dyn Body> {
     let (mut world, publisher, _) = room(0);
     let source = world.publish(publisher, &Video::single(VideoCodec::Vp8));
@@ -96,14 +131,24 @@ pub(super) fn svc() -> Box<dyn Body> {
     forwarding(&Video::svc(VideoCodec::Vp9, "L3T3_KEY"))
 }
 
+pub(super) fn pictures() -> Box<dyn Body> {
+    let mut forwarding = watched_video(&Video::single(VideoCodec::Vp8));
+    forwarding.world.core.set_joining(Joining { pads: true, ..Joining::default() });
+    Box::new(Pictures { forwarding, packets: Vec::new() })
+}
+
 fn forwarding(video: &Video) -> Box<dyn Body> {
+    Box::new(watched_video(video))
+}
+
+fn watched_video(video: &Video) -> Forwarding {
     let (mut world, publisher, subscribers) = room(SUBSCRIBERS);
     let source = world.publish(publisher, video);
     watched(&mut world, &subscribers, source);
     let mut forwarding = Forwarding::new(world);
     // Of a simulcast the encoding that is sent on.
     forwarding.ssrc = forwarding.world.source(source).layers.last().map(|layer| layer.ssrc);
-    Box::new(forwarding)
+    forwarding
 }
 
 pub(super) fn audio() -> Box<dyn Body> {

@@ -40,9 +40,10 @@ impl std::fmt::Display for Case {
 }
 
 /// All of them.
-pub const CASES: [Case; 11] = [
+pub const CASES: [Case; 12] = [
     Case { name: "receive", unit: "packet", repeats: 100, make: forwarding::receive },
     Case { name: "forward-video", unit: "packet and consumer", repeats: 100, make: forwarding::video },
+    Case { name: "forward-picture", unit: "packet and consumer", repeats: 40, make: forwarding::pictures },
     Case { name: "forward-simulcast", unit: "packet and consumer", repeats: 100, make: forwarding::simulcast },
     Case { name: "forward-svc", unit: "packet and consumer", repeats: 100, make: forwarding::svc },
     Case { name: "forward-audio", unit: "packet and consumer", repeats: 50, make: forwarding::audio },

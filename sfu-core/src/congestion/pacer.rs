@@ -98,6 +98,7 @@ impl<T: Copy> Pacer<T> {
 
     /// The fast path: true if nothing waits and the burst allowance covers `bytes`, which are then counted as sent. When false,
     /// [`Pacer::push`].
+    #[inline]
     pub fn try_send(&mut self, now: Instant, bytes: usize) -> bool {
         if !self.is_empty() {
             return false;
@@ -230,6 +231,10 @@ impl<T: Copy> Pacer<T> {
 
     fn refill(&mut self, now: Instant) {
         let Some(updated_at) = self.bucket.as_ref().map(Bucket::updated_at) else { return };
+        // A frame's packets come at once.
+        if now <= updated_at {
+            return;
+        }
         let drain_bps = self.drain_bps(updated_at);
         if let Some(bucket) = &mut self.bucket {
             bucket.refill(now, drain_bps);

@@ -16,13 +16,15 @@ pub const RATE_WINDOW: Duration = Duration::from_millis(BUCKET_MS * BUCKETS as u
 #[derive(Debug, Clone, Default)]
 pub struct RateMeter {
     origin: Option<Instant>,
+    /// Of the buckets before the latest one.
     bytes: [u64; BUCKETS],
     /// The bucket of the latest packet, counted from the origin.
     latest: u64,
     /// Where it ends: the next packet is of the same one most of the time, and then nothing is to be worked out.
     latest_ends: Option<Instant>,
-    /// Its place among the buckets.
-    latest_index: usize,
+    /// Its bytes, and those of all others in the window that ends with it.
+    latest_bytes: u64,
+    older_bytes: u64,
 }
 
 impl RateMeter {
@@ -32,9 +34,7 @@ impl RateMeter {
         if self.latest_ends.is_none_or(|end| now >= end) {
             self.begin(now);
         }
-        if let Some(slot) = self.bytes.get_mut(self.latest_index) {
-            *slot = slot.saturating_add(bytes as u64);
-        }
+        self.latest_bytes = self.latest_bytes.saturating_add(bytes as u64);
     }
 
     /// Goes on to the bucket of `now`.
@@ -42,33 +42,48 @@ impl RateMeter {
     fn begin(&mut self, now: Instant) {
         let origin = *self.origin.get_or_insert(now);
         self.advance(bucket_at(origin, now));
-        self.latest_index = (self.latest % BUCKETS as u64) as usize;
         self.latest_ends = u32::try_from(self.latest + 1).ok().and_then(|buckets| origin.checked_add(BUCKET * buckets));
     }
 
     /// The rate at `now`, in bits per second. A window that is not yet full is divided by its full length, so a
     /// stream's first second reads low rather than wild.
     pub fn bitrate_bps(&self, now: Instant) -> u64 {
-        let Some(origin) = self.origin else { return 0 };
-        let gone = bucket_at(origin, now).saturating_sub(self.latest).min(BUCKETS as u64);
-        // The oldest `gone` buckets have left the window since the last packet.
-        let live: u64 = (0..BUCKETS as u64 - gone)
-            .filter_map(|age| self.latest.checked_sub(age))
-            .filter_map(|bucket| self.bytes.get((bucket % BUCKETS as u64) as usize))
-            .sum();
-        live.saturating_mul(8_000) / RATE_WINDOW.as_millis() as u64
+        let older_bytes = match self.latest_ends {
+            Some(end) if now < end => self.older_bytes,
+            _ => {
+                let Some(origin) = self.origin else { return 0 };
+                let gone = bucket_at(origin, now).saturating_sub(self.latest);
+                if gone >= BUCKETS as u64 {
+                    return 0;
+                }
+                // The oldest `gone` buckets have left the window since the last packet.
+                (1..=gone)
+                    .filter_map(|age| self.bytes.get(((self.latest + age) % BUCKETS as u64) as usize))
+                    .fold(self.older_bytes, |bytes, left| bytes.saturating_sub(*left))
+            }
+        };
+        self.latest_bytes.saturating_add(older_bytes).saturating_mul(8_000) / RATE_WINDOW.as_millis() as u64
     }
 
     fn advance(&mut self, bucket: u64) {
         let steps = bucket.saturating_sub(self.latest);
+        if steps == 0 {
+            return;
+        }
+        let latest = std::mem::take(&mut self.latest_bytes);
+        if let Some(slot) = self.bytes.get_mut((self.latest % BUCKETS as u64) as usize) {
+            *slot = latest;
+        }
+        let mut left = 0_u64;
         for step in 1..=steps.min(BUCKETS as u64) {
             // Counted back from the new latest, so that a long silence clears every bucket once.
             let index = ((bucket - (step - 1)) % BUCKETS as u64) as usize;
             if let Some(slot) = self.bytes.get_mut(index) {
-                *slot = 0;
+                left = left.saturating_add(std::mem::take(slot));
             }
         }
-        self.latest = self.latest.max(bucket);
+        self.older_bytes = self.older_bytes.saturating_add(latest).saturating_sub(left);
+        self.latest = bucket;
     }
 }
 
@@ -102,6 +117,34 @@ mod tests {
         }
         assert_eq!(meter.bitrate_bps(start + Duration::from_millis(2490)), 500_000);
         assert_eq!(meter.bitrate_bps(start + Duration::from_millis(3000)), 0);
+    }
+
+    /// Harm prevented: the sum that is kept drifts from what is in the buckets.
+    #[test]
+    fn a_rate_is_what_came_in_the_buckets_of_the_window_however_they_came() {
+        let start = origin();
+        let mut meter = RateMeter::default();
+        // Its buckets begin with the first packet.
+        meter.handle_bytes(start, 0);
+        let (mut at_ms, mut came, mut state) = (0_u64, Vec::new(), 7_u64);
+        for _ in 0..2_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let draw = state >> 33;
+            // Bursts, pauses within the window, and some beyond it.
+            at_ms += [0, 0, 3, 40, 170, 2_500][(draw % 6) as usize] * (1 + draw / 6 % 3);
+            meter.handle_bytes(start + Duration::from_millis(at_ms), (draw % 1_500) as usize);
+            came.push((at_ms / BUCKET_MS, draw % 1_500));
+            for later_ms in [0, 49, 50, 600, 949, 951, 1_000, 5_000] {
+                let newest = (at_ms + later_ms) / BUCKET_MS;
+                let bytes: u64 = came
+                    .iter()
+                    .rev()
+                    .take_while(|(bucket, _)| bucket + BUCKETS as u64 > newest)
+                    .map(|(_, bytes)| bytes)
+                    .sum();
+                assert_eq!(meter.bitrate_bps(start + Duration::from_millis(at_ms + later_ms)), bytes * 8);
+            }
+        }
     }
 
     #[test]

@@ -159,6 +159,18 @@ pub(crate) struct Held {
     is_whole: bool,
 }
 
+impl Candidate<'_> {
+    /// Whether it goes on with the picture of `before`, right behind it: who gets the one gets the other.
+    pub(crate) fn goes_on_from(&self, before: &Self) -> bool {
+        self.encoding == before.encoding
+            && self.extended == before.extended + 1
+            && self.timestamp == before.timestamp
+            && self.media == before.media
+            && (self.frame.layers, self.frame.numbers) == (before.frame.layers, before.frame.numbers)
+            && !(self.restarted || self.is_empty || before.is_empty)
+    }
+}
+
 impl Consumer {
     pub(crate) fn new(now: Instant, setup: ConsumerSetup, rng: &mut impl RngCore) -> Self {
         let (packets, interval) = match setup.kind {
@@ -303,6 +315,17 @@ impl Consumer {
         admission.sequence_number = sequence_number;
         admission.timestamp = self.timestamps.rewrite(packet.timestamp, now);
         Verdict::Send(admission)
+    }
+
+    /// The same as [`Self::admit`] of a packet that goes on from the one that was admitted as `last` in this very moment
+    /// ([`Candidate::goes_on_from`]). `None`: it is not as simple as that, and to be admitted as any other.
+    #[inline]
+    pub(crate) fn follow(&mut self, last: &Admission, packet: &Candidate<'_>) -> Option<Admission> {
+        if !self.selector.follow(packet) {
+            return None;
+        }
+        let sequence_number = self.sequences.rewrite(packet.extended as u16)?;
+        Some(Admission { sequence_number, marker: packet.marker, starts: false, ..*last })
     }
 
     /// Whether a packet says nothing to this peer: padding, or a codec that it did not negotiate.

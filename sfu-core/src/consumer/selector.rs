@@ -278,7 +278,17 @@ impl LayerSelector {
     /// but for the layers of an SVC stream. `None`: it is another.
     #[inline]
     fn go_on(&mut self, packet: &Candidate<'_>) -> Option<Decision> {
-        let newest = self.newest.as_mut()?;
+        let (marker, is_wanted) = (packet.marker, self.goes_on(packet)?);
+        if let Some(newest) = &mut self.newest {
+            *newest = Newest { extended: packet.extended, is_wanted, is_marked: is_wanted && marker, ..*newest };
+        }
+        Some(if is_wanted { Decision::Forward { marker, starts: false } } else { Decision::Drop })
+    }
+
+    /// Whether such a packet is wanted.
+    #[inline]
+    fn goes_on(&self, packet: &Candidate<'_>) -> Option<bool> {
+        let newest = self.newest.as_ref()?;
         let is_usual = newest.extended + 1 == packet.extended
             && newest.timestamp == packet.timestamp
             && self.source == Some(packet.encoding)
@@ -286,12 +296,17 @@ impl LayerSelector {
             && self.cut.is_none()
             && !matches!(self.layering, Layering::Svc { .. });
         let Change { from, layers: Some(layers) } = self.changes[0] else { return None };
-        if !is_usual || from > packet.extended {
-            return None;
+        (is_usual && from <= packet.extended).then(|| self.layering.covers(layers, packet.frame.layers))
+    }
+
+    /// Forwards a packet that goes on with a picture that is forwarded; changes nothing if it is another. Whether it did.
+    #[inline]
+    pub(crate) fn follow(&mut self, packet: &Candidate<'_>) -> bool {
+        let follows = self.goes_on(packet) == Some(true);
+        if follows && let Some(newest) = &mut self.newest {
+            (newest.extended, newest.is_wanted, newest.is_marked) = (packet.extended, true, packet.marker);
         }
-        let (marker, is_wanted) = (packet.marker, self.layering.covers(layers, packet.frame.layers));
-        *newest = Newest { extended: packet.extended, is_wanted, is_marked: is_wanted && marker, ..*newest };
-        Some(if is_wanted { Decision::Forward { marker, starts: false } } else { Decision::Drop })
+        follows
     }
 
     /// Whether [`Self::decide`] would forward or hold it.

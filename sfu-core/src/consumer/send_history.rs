@@ -140,6 +140,7 @@ impl SendHistory {
     }
 
     /// Notes a packet that was sent for the first time.
+    #[inline]
     pub fn record(&mut self, now: Instant, sequence: u16, sent: Sent) {
         let (first, origin) = match self.first {
             Some(first) => first,

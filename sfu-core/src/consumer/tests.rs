@@ -1,5 +1,7 @@
 //! What a consumer lets through, packet by packet.
 
+mod follow;
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use slotmap::SlotMap;

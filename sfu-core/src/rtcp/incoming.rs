@@ -3,7 +3,7 @@
 use bytes::Buf;
 use rtc_rtcp::goodbye::Goodbye;
 use rtc_rtcp::header::{
-    FORMAT_FIR, FORMAT_PLI, FORMAT_REMB, FORMAT_TCC, FORMAT_TLN, HEADER_LENGTH, Header, PacketType,
+    FORMAT_FIR, FORMAT_PLI, FORMAT_REMB, FORMAT_TCC, FORMAT_TLN, HEADER_LENGTH, Header, PacketType, RTP_VERSION,
 };
 use rtc_rtcp::payload_feedbacks::full_intra_request::{FirEntry, FullIntraRequest};
 use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
@@ -11,11 +11,11 @@ use rtc_rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEst
 use rtc_rtcp::receiver_report::ReceiverReport;
 use rtc_rtcp::reception_report::ReceptionReport;
 use rtc_rtcp::sender_report::SenderReport;
-use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc_rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc_shared::marshal::{Marshal, Unmarshal};
 
 use super::ntp::NtpTime;
+use super::transport_cc::TransportCc;
 use crate::ids::Ssrc;
 
 /// Packets read from one datagram; what follows them is ignored. A browser's compound has about ten, and each
@@ -26,12 +26,12 @@ pub const MAX_PACKETS_PER_DATAGRAM: usize = 64;
 pub const MAX_NACKED_PER_DATAGRAM: usize = 1024;
 
 /// Packets that one transport-wide feedback may speak of; a longer one is refused. Ten thousand packets a second,
-/// reported every 250 ms, are 2 500; forty bytes could claim 65 535 and cost a megabyte.
+/// reported every 250 ms, are 2 500; forty bytes could claim 65 535, each of which is to be looked up.
 pub const MAX_FEEDBACK_STATUSES: u16 = 8192;
 
 /// Something that a peer said.
 #[derive(Debug, Clone, PartialEq)]
-pub enum RtcpEvent {
+pub enum RtcpEvent<'a> {
     /// A sender's clock mapping (RFC 3550 section 6.4.1). Its report blocks follow as `ReceptionReport` events.
     SenderReport {
         /// The sender.
@@ -74,7 +74,7 @@ pub enum RtcpEvent {
         ssrcs: Vec<Ssrc>,
     },
     /// When our packets arrived (draft-holmer-rmcat-transport-wide-cc-extensions-01).
-    TransportFeedback(TransportLayerCc),
+    TransportFeedback(TransportCc<&'a [u8]>),
     /// Streams of the peer that end (RFC 3550 section 6.6).
     Bye {
         /// The streams.
@@ -115,7 +115,7 @@ pub enum RtcpViolation {
 ///
 /// Types and formats that are of no use here (SDES, APP, XR, …) are skipped. A packet that does not parse is skipped
 /// too and the first violation returned; what was said before and, if the lengths are sound, after it stands.
-pub fn read_datagram(datagram: &[u8], mut on_event: impl FnMut(RtcpEvent)) -> Result<(), RtcpViolation> {
+pub fn read_datagram<'a>(datagram: &'a [u8], mut on_event: impl FnMut(RtcpEvent<'a>)) -> Result<(), RtcpViolation> {
     let mut rest = datagram;
     let mut nack_budget = MAX_NACKED_PER_DATAGRAM;
     let mut first_violation = None;
@@ -138,28 +138,39 @@ pub fn read_datagram(datagram: &[u8], mut on_event: impl FnMut(RtcpEvent)) -> Re
 /// A packet without padding, its header made to fit.
 struct RawPacket<'a> {
     header: Header,
-    header_bytes: [u8; HEADER_LENGTH],
     body: &'a [u8],
 }
 
 impl RawPacket<'_> {
     fn parse<T: Unmarshal>(&self) -> Result<T, RtcpViolation> {
-        T::unmarshal(&mut self.header_bytes.as_slice().chain(self.body))
-            .map_err(|_| RtcpViolation::BadBody { packet_type: self.header.packet_type })
+        let mut header = [0; HEADER_LENGTH];
+        self.header.marshal_to(&mut header).map_err(|_| RtcpViolation::BadHeader)?;
+        T::unmarshal(&mut header.as_slice().chain(self.body)).map_err(|_| self.bad_body())
+    }
+
+    fn bad_body(&self) -> RtcpViolation {
+        RtcpViolation::BadBody { packet_type: self.header.packet_type }
     }
 
     /// Bytes of the body, or `BadBody`.
     fn bytes<const N: usize>(&self, at: usize) -> Result<[u8; N], RtcpViolation> {
-        self.body
-            .get(at..at + N)
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or(RtcpViolation::BadBody { packet_type: self.header.packet_type })
+        self.body.get(at..at + N).and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| self.bad_body())
     }
 }
 
 fn split_packet<'a>(rest: &mut &'a [u8]) -> Result<(Header, &'a [u8]), RtcpViolation> {
-    let header = Header::unmarshal(rest).map_err(|_| RtcpViolation::BadHeader)?;
-    let (body, after) = rest.split_at_checked(usize::from(header.length) * 4).ok_or(RtcpViolation::BadLength)?;
+    let &[first, packet_type, high, low] = rest.first_chunk::<HEADER_LENGTH>().ok_or(RtcpViolation::BadHeader)?;
+    if first >> 6 != RTP_VERSION {
+        return Err(RtcpViolation::BadHeader);
+    }
+    let header = Header {
+        padding: first & 0x20 != 0,
+        count: first & 0x1f,
+        packet_type: packet_type.into(),
+        length: u16::from_be_bytes([high, low]),
+    };
+    let behind = rest.get(HEADER_LENGTH..).unwrap_or_default();
+    let (body, after) = behind.split_at_checked(usize::from(header.length) * 4).ok_or(RtcpViolation::BadLength)?;
     *rest = after;
     Ok((header, body))
 }
@@ -177,15 +188,13 @@ fn strip_padding(mut header: Header, body: &[u8]) -> Result<RawPacket<'_>, RtcpV
         kept = body.get(..body.len() - padding / 4 * 4).unwrap_or_default();
         header.length = (kept.len() / 4) as u16;
     }
-    let mut header_bytes = [0; HEADER_LENGTH];
-    header.marshal_to(&mut header_bytes).map_err(|_| RtcpViolation::BadHeader)?;
-    Ok(RawPacket { header, header_bytes, body: kept })
+    Ok(RawPacket { header, body: kept })
 }
 
-fn read_packet(
-    packet: &RawPacket<'_>,
+fn read_packet<'a>(
+    packet: &RawPacket<'a>,
     nack_budget: &mut usize,
-    on_event: &mut impl FnMut(RtcpEvent),
+    on_event: &mut impl FnMut(RtcpEvent<'a>),
 ) -> Result<(), RtcpViolation> {
     match (packet.header.packet_type, packet.header.count) {
         (PacketType::SenderReport, _) => {
@@ -216,11 +225,15 @@ fn read_packet(
             }
         }
         (PacketType::TransportSpecificFeedback, FORMAT_TCC) => {
-            let statuses = u16::from_be_bytes(packet.bytes(FEEDBACK_STATUS_COUNT_OFFSET)?);
+            let feedback = TransportCc::read(packet.body).ok_or_else(|| packet.bad_body())?;
+            let statuses = feedback.status_count();
             if statuses > MAX_FEEDBACK_STATUSES {
                 return Err(RtcpViolation::OversizedFeedback { statuses });
             }
-            on_event(RtcpEvent::TransportFeedback(packet.parse()?));
+            if !feedback.is_whole() {
+                return Err(packet.bad_body());
+            }
+            on_event(RtcpEvent::TransportFeedback(feedback));
         }
         (PacketType::PayloadSpecificFeedback, FORMAT_PLI) => {
             let PictureLossIndication { media_ssrc, .. } = packet.parse()?;
@@ -250,7 +263,6 @@ fn read_packet(
 }
 
 /// Offsets within a body, after the header.
-const FEEDBACK_STATUS_COUNT_OFFSET: usize = 10;
 const REMB_IDENTIFIER_OFFSET: usize = 8;
 const REMB_BITRATE_OFFSET: usize = 13;
 

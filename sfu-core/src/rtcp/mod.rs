@@ -5,3 +5,4 @@ pub mod incoming;
 pub mod ntp;
 pub mod outgoing;
 pub mod schedule;
+pub mod transport_cc;

@@ -255,6 +255,7 @@ pub enum WriteError {
 ///
 /// # Errors
 /// `out` is too small; it is then unchanged.
+#[inline(always)]
 pub fn write_header(
     out: &mut [u8],
     rewrite: &HeaderRewrite,
@@ -268,6 +269,7 @@ pub fn write_header(
 }
 
 /// The same for most packets: a block of a few one-byte elements, most of which are in every packet. `None`: it is another.
+#[inline(always)]
 fn write_short_header(
     out: &mut [u8],
     rewrite: &HeaderRewrite,
@@ -315,6 +317,7 @@ fn write_short_header(
 }
 
 /// The same for any packet.
+#[inline(never)]
 fn write_any_header(
     out: &mut [u8],
     rewrite: &HeaderRewrite,
@@ -375,6 +378,7 @@ fn write_any_header(
 ///
 /// # Errors
 /// `out` is too small.
+#[inline(always)]
 pub fn write_packet(
     out: &mut [u8],
     rewrite: &HeaderRewrite,

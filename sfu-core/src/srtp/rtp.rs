@@ -77,6 +77,7 @@ impl SealContext {
     ///
     /// # Errors
     /// [`SealError`]; then neither `buf` nor `stream` has changed.
+    #[inline(always)]
     pub fn seal_rtp(
         &self,
         stream: &mut SealStream,

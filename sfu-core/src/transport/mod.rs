@@ -12,4 +12,4 @@ pub(crate) use candidates::candidates;
 pub(crate) use downlink::{Paced, PathFeedback};
 pub(crate) use extensions::extension_ids;
 pub(crate) use inbound::InboundStream;
-pub(crate) use webrtc::WebRtcTransport;
+pub(crate) use webrtc::{Lane, WebRtcTransport};

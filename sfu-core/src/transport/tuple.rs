@@ -1,7 +1,8 @@
 //! The path between a peer and us.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::hash::{Hash, Hasher};
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +29,7 @@ impl fmt::Display for Protocol {
 ///
 /// Two tuples are one path if and only if they are equal, so whoever makes one from a dual-stack socket
 /// uses one form of an IPv4 address throughout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tuple {
     /// How datagrams travel.
     pub protocol: Protocol,
@@ -36,6 +37,33 @@ pub struct Tuple {
     pub local: SocketAddr,
     /// The peer's address and port, as we see them.
     pub remote: SocketAddr,
+}
+
+/// Each datagram is looked up by its tuple: what tells tuples apart is hashed in one piece. The scope of an IPv6 address does
+/// not; equality knows it.
+impl Hash for Tuple {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let ports = [self.local, self.remote].map(|address| address.port().to_be_bytes());
+        let [[a, b], [c, d]] = ports;
+        let ports = [a, b, c, d ^ self.protocol as u8];
+        match (self.local.ip(), self.remote.ip()) {
+            (IpAddr::V4(local), IpAddr::V4(remote)) => {
+                let mut bytes = [0; 12];
+                let addresses = [ports, local.octets(), remote.octets()];
+                bytes.as_chunks_mut().0.copy_from_slice(&addresses);
+                state.write(&bytes);
+            }
+            (local, remote) => {
+                let [local, remote] = [local, remote].map(|address| match address {
+                    IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+                    IpAddr::V6(address) => address.octets(),
+                });
+                state.write(&ports);
+                state.write(&local);
+                state.write(&remote);
+            }
+        }
+    }
 }
 
 impl fmt::Display for Tuple {

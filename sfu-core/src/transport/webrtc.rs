@@ -19,7 +19,7 @@ use crate::rtcp::outgoing::{Cname, CompoundBuilder};
 use crate::rtp::extensions::ExtensionIds;
 use crate::srtp::{KeyError, OpenContext, OpenRtcpStreams, SealContext};
 use crate::stats::{TraceTarget, Traced, Traces, TransportCounters};
-use crate::worker::{ConsumerKey, ProducerKey, TransportUse, WebRtcTransportOptions};
+use crate::worker::{ConsumerKey, ProducerKey, RunIndex, TransportUse, WebRtcTransportOptions};
 
 /// SRTP in both directions, once DTLS has given verified keys.
 #[derive(Debug)]
@@ -27,6 +27,17 @@ pub(crate) struct SrtpSession {
     pub(crate) open: OpenContext,
     pub(crate) seal: SealContext,
     pub(crate) rtcp_open: OpenRtcpStreams,
+}
+
+/// The way of media to one peer, looked up once for all packets of a moment. Nothing is drained while there is one.
+pub(crate) struct Lane<'a> {
+    pub(crate) tuple: Tuple,
+    /// Where its latest datagram was queued.
+    pub(crate) run: Option<RunIndex>,
+    pub(crate) seal: &'a SealContext,
+    pub(crate) downlink: &'a mut Downlink,
+    pub(crate) counters: &'a mut TransportCounters,
+    pub(crate) router: RouterId,
 }
 
 /// A WebRTC transport. Its parts are state machines of their own; the worker's core carries between them.
@@ -151,6 +162,13 @@ impl WebRtcTransport {
     /// Where media goes, once it can.
     pub(crate) fn media_path(&self) -> Option<(Tuple, &SrtpSession)> {
         Some((self.ice.selected()?, self.srtp.as_ref()?))
+    }
+
+    /// The same to send by.
+    pub(crate) fn lane(&mut self) -> Option<Lane<'_>> {
+        let Self { ice, srtp, downlink, counters, router, .. } = self;
+        let (tuple, seal) = (ice.selected()?, &srtp.as_ref()?.seal);
+        Some(Lane { tuple, run: None, seal, downlink, counters, router: *router })
     }
 
     /// A MID that no other consumer of this transport has or had: a browser never takes a media section back.

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
-
 use super::core::{ConsumerKey, Core, TransportKey};
 use super::errors::ObjectClosed;
 use super::service::TIMER_STEP;
@@ -12,6 +10,7 @@ use crate::congestion::allocation::Demand;
 use crate::ids::TransportId;
 use crate::parameters::{MediaKind, RtpParameters};
 use crate::router::SuspendReason;
+use crate::rtcp::transport_cc::TransportCc;
 use crate::transport::PathFeedback;
 
 /// How often a path is shared out again while nothing calls for it: layers' rates change.
@@ -54,7 +53,7 @@ impl Core {
     }
 
     /// The peer says when our packets arrived.
-    pub(super) fn handle_transport_feedback(&mut self, now: Instant, key: TransportKey, feedback: &TransportLayerCc) {
+    pub(super) fn handle_transport_feedback(&mut self, now: Instant, key: TransportKey, feedback: &TransportCc<&[u8]>) {
         let Some(transport) = self.transports.get_mut(key) else { return };
         if let Some(estimator) = &mut transport.downlink.estimator
             && transport.downlink.feedback == Some(PathFeedback::TransportWide)

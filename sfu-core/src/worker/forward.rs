@@ -10,22 +10,17 @@ use slotmap::SlotMap;
 use super::core::{ConsumerKey, Core, ProducerKey, TransportKey};
 use super::media::{Incoming, Route};
 use super::outlet::Outlet;
+use super::pieces::{Piece, candidate, source_report, with_stored};
 use super::service::TIMER_STEP;
 use super::timers::{Timers, Wake};
 use crate::congestion::pacer::Class;
-use crate::consumer::{Candidate, Consumer, Held, Verdict};
+use crate::consumer::{Admission, Candidate, Consumer, Held, Verdict};
 use crate::ids::{RouterId, Ssrc};
 use crate::parameters::MediaKind;
 use crate::producer::nack::DEFAULT_RTT;
-use crate::producer::packet_store::StoredPacket;
-use crate::producer::receive_stream::SourceReport;
-use crate::producer::{Arrived, Producer, Progress, RedPacket, encoding_bit};
+use crate::producer::{Producer, Progress, encoding_bit};
 use crate::router::RouterEvent;
-use crate::rtp::codecs::FrameInfo;
-use crate::rtp::extensions::ExtensionValues;
-use crate::rtp::header::RtpHeader;
-use crate::rtp::writer::SourcePacket;
-use crate::transport::{Paced, WebRtcTransport};
+use crate::transport::{Lane, Paced, WebRtcTransport};
 
 /// Packets after the first of a key frame that may have overtaken it and are then forwarded from the store: the reordering
 /// that real paths do, and the round trip that a retransmission of the first takes. At 500 packets a second half a second.
@@ -36,22 +31,6 @@ const CATCH_UP_GAP: u64 = 16;
 
 /// What a packet has beside its payload, about: for the pacer, which must know before it is written.
 pub(super) const OVERHEAD_BYTES: usize = 50;
-
-/// A packet for the consumers of its producer.
-#[derive(Clone, Copy)]
-pub(super) struct Piece<'a> {
-    pub(super) encoding: usize,
-    pub(super) incoming: Incoming<'a>,
-}
-
-/// A stored packet as it was when it came.
-pub(super) struct StoredPiece<'a> {
-    arrived: Arrived,
-    /// Padding is in no store.
-    stored: Option<&'a StoredPacket>,
-    red: Option<RedPacket>,
-    extensions: ExtensionValues,
-}
 
 /// What giving packets out needs of a core beside its producers.
 pub(super) struct Fan<'a> {
@@ -88,10 +67,12 @@ impl Core {
         if producer.paused || !producer.is_selected {
             return;
         }
-        let pieces = [Piece { encoding: route.encoding, incoming: *incoming }];
+        let reports = |encoding: usize| source_report(producer, encoding);
+        let pieces = [Piece::of(route.encoding, *incoming, &reports)];
         let mut progress = Progress::default();
         fan.give(producer, &pieces, &mut progress, Room::ForAll);
-        self.after_giving(now, route.producer, KeyFrameNeeds::of(&pieces, &progress), progress.held_until);
+        let needs = KeyFrameNeeds::of(&pieces, &progress);
+        self.after_giving(now, route.producer, needs, progress.held_until);
     }
 
     /// The producers, and what else is needed to give out packets of them.
@@ -140,7 +121,9 @@ impl Core {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
             let Some(transport) = self.transports.get_mut(consumer.transport) else { continue };
             if let Some(held) = consumer.take_overdue(now) {
-                send_held(&mut outlet, producer, transport, (key, &mut *consumer), held);
+                if let Some(mut lane) = transport.lane() {
+                    send_held(&mut outlet, producer, &mut lane, (key, &mut *consumer), held);
+                }
                 if let Some(at) = transport.downlink.pacer.poll_timeout() {
                     self.timers.arm(
                         Wake::Transport(consumer.transport),
@@ -185,9 +168,9 @@ impl Core {
                 && pacer
                     .push(now, Class::Retransmission, Paced::Resend { consumer: key, sequence_number, sent }, bytes)
                     .is_ok();
-            if !waits {
+            if let Some(mut lane) = transport.lane().filter(|_| !waits) {
                 with_stored(producer, stored, |incoming| {
-                    outlet.resend(transport, consumer, sequence_number, &sent, incoming);
+                    outlet.resend(&mut lane, consumer, sequence_number, &sent, incoming);
                 });
             }
         }
@@ -199,7 +182,6 @@ impl Core {
 impl Fan<'_> {
     /// Gives packets to the consumers that do not have them yet, as far as there is room.
     pub(super) fn give(&mut self, producer: &Producer, pieces: &[Piece<'_>], progress: &mut Progress, room: Room) {
-        let reports = |encoding: usize| source_report(producer, encoding);
         for &key in producer.consumers.iter().skip(progress.consumers) {
             if room == Room::UntilFull && self.outlet.is_full() {
                 break;
@@ -208,21 +190,32 @@ impl Fan<'_> {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
             let Some(transport) = self.transports.get_mut(consumer.transport) else { continue };
             // Nothing is admitted before it could be sent: the first packet must be the start of a key frame.
-            if transport.media_path().is_none() {
-                continue;
-            }
+            let Some(mut lane) = transport.lane() else { continue };
+            let mut last: Option<Admission> = None;
             for (index, piece) in pieces.iter().enumerate() {
-                let Piece { encoding, incoming } = piece;
-                let candidate = candidate(*encoding, incoming, &reports);
-                let starts = offer(&mut self.outlet, producer, transport, (key, &mut *consumer), &candidate, incoming);
+                let Piece { candidate, incoming, goes_on } = piece;
+                let followed = last.filter(|_| *goes_on).and_then(|last| consumer.follow(&last, candidate));
+                if let Some(admission) = followed {
+                    let encoding = candidate.encoding;
+                    send_paced(&mut self.outlet, &mut lane, (key, &mut *consumer), encoding, incoming, admission);
+                    last = followed;
+                    continue;
+                }
+                let verdict = offer(&mut self.outlet, producer, &mut lane, (key, &mut *consumer), candidate, incoming);
+                let starts;
+                (last, starts) = match verdict {
+                    Verdict::Drop => (None, false),
+                    Verdict::Hold { starts } => (None, starts),
+                    Verdict::Send(admission) => (Some(admission), admission.starts),
+                };
                 if (starts || incoming.reveals) && producer.kind == MediaKind::Video {
                     let later = pieces.get(index + 1..).unwrap_or_default();
-                    catch_up(&mut self.outlet, producer, transport, (key, &mut *consumer), piece, later);
+                    catch_up(&mut self.outlet, producer, &mut lane, (key, &mut *consumer), piece, later);
                 }
                 if let Some(layers) = consumer.poll_layers_changed() {
                     let event = RouterEvent::ConsumerLayersChanged { consumer_id: consumer.id, layers };
                     self.events.push_back((producer.router, event));
-                    progress.lacks_layer |= consumer.wanted_key_frame() == Some(*encoding);
+                    progress.lacks_layer |= consumer.wanted_key_frame() == Some(candidate.encoding);
                 }
             }
             progress.held_until = progress.held_until.into_iter().chain(consumer.held_until()).min();
@@ -240,96 +233,37 @@ impl KeyFrameNeeds {
         let key_frames = pieces
             .iter()
             .filter(|piece| piece.incoming.frame.key_frame)
-            .fold(0, |bits, piece| bits | encoding_bit(piece.encoding));
+            .fold(0, |bits, piece| bits | encoding_bit(piece.candidate.encoding));
         let is_lost = progress.lacks_layer || pieces.iter().any(|piece| piece.incoming.restarted);
         Self { key_frames, is_lost }
     }
 }
 
-impl<'a> StoredPiece<'a> {
-    /// None: it is gone.
-    pub(super) fn read(now: Instant, producer: &'a Producer, arrived: &Arrived) -> Option<Self> {
-        if arrived.is_empty {
-            let extensions = ExtensionValues::default();
-            return Some(Self { arrived: *arrived, stored: None, red: None, extensions });
-        }
-        let stream = producer.encodings.get(arrived.encoding)?.stream.as_ref()?;
-        Self::of_stored(producer, stream.store.get(now, arrived.extended)?, arrived.encoding).map(|piece| {
-            let Arrived { restarted, reveals, .. } = *arrived;
-            Self { arrived: Arrived { restarted, reveals, ..piece.arrived }, ..piece }
-        })
-    }
-
-    /// A packet that came some time ago.
-    fn of_stored(producer: &Producer, stored: &'a StoredPacket, encoding: usize) -> Option<Self> {
-        let header = RtpHeader::parse(stored.bytes()).ok()?;
-        let arrived = Arrived {
-            encoding,
-            media: producer.payloads.media(header.payload_type)?,
-            extended: stored.extended(),
-            timestamp: stored.header().timestamp,
-            is_empty: false,
-            restarted: false,
-            reveals: false,
-        };
-        let red = producer.payloads.red(header.payload_type, stored.payload()).ok().flatten();
-        let extensions = producer.extension_ids.parse(stored.bytes(), &header);
-        Some(Self { arrived, stored: Some(stored), red, extensions })
-    }
-
-    pub(super) fn piece(&self) -> Piece<'_> {
-        Piece { encoding: self.arrived.encoding, incoming: self.incoming() }
-    }
-
-    fn incoming(&self) -> Incoming<'_> {
-        let Self { arrived, stored, red, extensions } = self;
-        let (bytes, payload) = stored.map_or((&[][..], &[][..]), |stored| (stored.bytes(), stored.payload()));
-        let header = stored.map(StoredPacket::header);
-        Incoming {
-            extended: arrived.extended,
-            timestamp: arrived.timestamp,
-            marker: header.is_some_and(|header| header.marker),
-            restarted: arrived.restarted,
-            media: arrived.media,
-            red: *red,
-            frame: header.map_or(FrameInfo::NONE, |header| header.frame),
-            reveals: arrived.reveals,
-            padding: header.map_or(0, |header| header.padding),
-            source: SourcePacket { packet: bytes, extensions, payload },
-        }
-    }
-}
-
-/// Offers a packet to one consumer, after what the consumer held back for want of knowing what follows. Whether the stream
-/// starts with it.
+/// Offers a packet to one consumer, after what the consumer held back for want of knowing what follows, and sends it if it is to
+/// be sent.
 fn offer(
     outlet: &mut Outlet<'_>,
     producer: &Producer,
-    transport: &mut WebRtcTransport,
+    lane: &mut Lane<'_>,
     (key, consumer): (ConsumerKey, &mut Consumer),
     candidate: &Candidate<'_>,
     incoming: &Incoming<'_>,
-) -> bool {
+) -> Verdict {
     if let Some(held) = consumer.take_held(candidate) {
-        send_held(outlet, producer, transport, (key, &mut *consumer), held);
+        send_held(outlet, producer, lane, (key, &mut *consumer), held);
     }
-    match consumer.admit(outlet.now, candidate) {
-        Verdict::Drop => false,
-        Verdict::Hold { starts } => starts,
-        Verdict::Send(admission) => {
-            let (encoding, extended) = (candidate.encoding, candidate.extended);
-            let media = Paced::Media { consumer: key, encoding, extended, admission };
-            send_paced(outlet, transport, consumer, media, incoming);
-            admission.starts
-        }
+    let verdict = consumer.admit(outlet.now, candidate);
+    if let Verdict::Send(admission) = verdict {
+        send_paced(outlet, lane, (key, consumer), candidate.encoding, incoming, admission);
     }
+    verdict
 }
 
 /// Sends a packet that was held from the store.
 fn send_held(
     outlet: &mut Outlet<'_>,
     producer: &Producer,
-    transport: &mut WebRtcTransport,
+    lane: &mut Lane<'_>,
     (key, consumer): (ConsumerKey, &mut Consumer),
     held: Held,
 ) {
@@ -337,8 +271,7 @@ fn send_held(
     let stream = producer.encodings.get(encoding).and_then(|encoding| encoding.stream.as_ref());
     if let Some(stored) = stream.and_then(|stream| stream.store.get(outlet.now, extended)) {
         with_stored(producer, stored, |incoming| {
-            let media = Paced::Media { consumer: key, encoding, extended, admission };
-            send_paced(outlet, transport, consumer, media, incoming);
+            send_paced(outlet, lane, (key, consumer), encoding, incoming, admission);
         });
     }
 }
@@ -346,14 +279,14 @@ fn send_held(
 /// Sends at once what the path takes at once; queues the rest. Sound never waits.
 fn send_paced(
     outlet: &mut Outlet<'_>,
-    transport: &mut WebRtcTransport,
-    consumer: &mut Consumer,
-    media: Paced,
+    lane: &mut Lane<'_>,
+    (key, consumer): (ConsumerKey, &mut Consumer),
+    encoding: usize,
     incoming: &Incoming<'_>,
+    admission: Admission,
 ) {
-    let Paced::Media { encoding, admission, .. } = media else { return };
     let bytes = incoming.source.payload.len() + OVERHEAD_BYTES;
-    let pacer = &mut transport.downlink.pacer;
+    let pacer = &mut lane.downlink.pacer;
     let waits = match consumer.kind {
         MediaKind::Audio => {
             pacer.account(outlet.now, bytes);
@@ -361,11 +294,14 @@ fn send_paced(
         }
         // When the queue is full its packets leave unpaced: late is worse than a burst.
         MediaKind::Video => {
-            !pacer.try_send(outlet.now, bytes) && pacer.push(outlet.now, Class::Video, media, bytes).is_ok()
+            !pacer.try_send(outlet.now, bytes) && {
+                let media = Paced::Media { consumer: key, encoding, extended: incoming.extended, admission };
+                pacer.push(outlet.now, Class::Video, media, bytes).is_ok()
+            }
         }
     };
     if !waits {
-        outlet.send(transport, consumer, encoding, incoming, admission);
+        outlet.send(lane, consumer, encoding, incoming, admission);
     }
 }
 
@@ -374,12 +310,12 @@ fn send_paced(
 fn catch_up(
     outlet: &mut Outlet<'_>,
     producer: &Producer,
-    transport: &mut WebRtcTransport,
+    lane: &mut Lane<'_>,
     (key, consumer): (ConsumerKey, &mut Consumer),
     first: &Piece<'_>,
     later: &[Piece<'_>],
 ) {
-    let Piece { encoding, incoming: Incoming { extended: first, .. } } = *first;
+    let Candidate { encoding, extended: first, .. } = first.candidate;
     let Some(stream) = producer.encodings.get(encoding).and_then(|encoding| encoding.stream.as_ref()) else { return };
     let reports = |encoding: usize| source_report(producer, encoding);
     let mut latest = first;
@@ -389,43 +325,13 @@ fn catch_up(
         }
         if let Some(stored) = stream.store.get(outlet.now, extended) {
             latest = extended;
-            if later.iter().any(|piece| piece.encoding == encoding && piece.incoming.extended == extended) {
+            if later.iter().any(|piece| piece.candidate.encoding == encoding && piece.candidate.extended == extended) {
                 continue;
             }
             with_stored(producer, stored, |incoming| {
                 let candidate = candidate(encoding, incoming, &reports);
-                offer(outlet, producer, transport, (key, &mut *consumer), &candidate, incoming);
+                offer(outlet, producer, lane, (key, &mut *consumer), &candidate, incoming);
             });
         }
-    }
-}
-
-/// Does something with a stored packet as it was when it came.
-pub(super) fn with_stored(producer: &Producer, stored: &StoredPacket, act: impl FnOnce(&Incoming<'_>)) {
-    // Which encoding it is of only matters to who gives it out.
-    if let Some(piece) = StoredPiece::of_stored(producer, stored, 0) {
-        act(&piece.incoming());
-    }
-}
-
-fn source_report(producer: &Producer, encoding: usize) -> Option<SourceReport> {
-    producer.encodings.get(encoding)?.stream.as_ref()?.receive.source_report()
-}
-
-fn candidate<'a>(
-    encoding: usize,
-    incoming: &Incoming<'_>,
-    reports: &'a dyn Fn(usize) -> Option<SourceReport>,
-) -> Candidate<'a> {
-    Candidate {
-        encoding,
-        media: incoming.media,
-        extended: incoming.extended,
-        timestamp: incoming.timestamp,
-        marker: incoming.marker,
-        frame: incoming.frame,
-        is_empty: incoming.source.payload.is_empty(),
-        restarted: incoming.restarted,
-        reports,
     }
 }

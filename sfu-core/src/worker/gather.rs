@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use arrayvec::ArrayVec;
 
 use super::core::{Core, ProducerKey};
-use super::forward::{KeyFrameNeeds, Piece, Room, StoredPiece};
+use super::forward::{KeyFrameNeeds, Room};
 use super::media::{Incoming, Route};
+use super::pieces::{Piece, StoredPiece, source_report};
 use super::service::TIMER_STEP;
 use super::timers::Wake;
 use crate::producer::{Arrived, MAX_GATHERED, Producer, Progress};
@@ -166,7 +167,8 @@ impl Core {
         let producer = producers.get(key)?;
         let read: ArrayVec<Option<StoredPiece<'_>>, MAX_GATHERED> =
             producer.gathered.batch().map(|arrived| StoredPiece::read(now, producer, arrived)).collect();
-        let pieces: ArrayVec<Piece<'_>, MAX_GATHERED> = read.iter().flatten().map(StoredPiece::piece).collect();
+        let reports = |encoding: usize| source_report(producer, encoding);
+        let pieces = Piece::row(read.iter().flatten(), &reports);
         fan.give(producer, &pieces, progress, Room::UntilFull);
         Some((progress.consumers >= producer.consumers.len(), KeyFrameNeeds::of(&pieces, progress)))
     }

@@ -21,6 +21,7 @@ mod outlet;
 mod overload;
 mod own_port;
 mod pacing;
+mod pieces;
 mod pipe;
 mod publish;
 mod reports;
@@ -46,6 +47,7 @@ pub use info::{
     WebRtcTransportOptions, WorkerStats,
 };
 pub use pipe::{PIPE_BYTES_MAX, PIPE_PACKETS_MAX, PipeBatch, PipeEnd, PipeHeadKey, PipeRequest, PipeTailKey};
+pub(crate) use transmit::RunIndex;
 pub use transmit::{MAX_DATAGRAM_BYTES, MAX_JOINED, Run, TransmitClass, TransmitQueue};
 
 pub(crate) use self::core::{ConsumerKey, ProducerKey, RouterKey, TransportKey};

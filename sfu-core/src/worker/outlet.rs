@@ -14,8 +14,7 @@ use crate::rtp::extensions::AbsSendTime;
 use crate::rtp::rtx::{write_padding_packet, write_rtx_packet};
 use crate::rtp::writer::{ExtensionPlan, HeaderRewrite, StampOffsets, WrittenPacket, write_packet};
 use crate::stats::{SentKind, TraceDirection, TraceQueue};
-use crate::transport::WebRtcTransport;
-use crate::transport::tuple::Tuple;
+use crate::transport::Lane;
 
 /// Where packets leave.
 pub(super) struct Outlet<'a> {
@@ -23,6 +22,7 @@ pub(super) struct Outlet<'a> {
     traces: &'a mut TraceQueue,
     pub(super) now: Instant,
     ntp: NtpTime,
+    abs_send_time: AbsSendTime,
     /// What they are sent for, when that is to probe the path.
     pub(super) probe: Option<ProbeId>,
     /// Packets that left.
@@ -31,7 +31,8 @@ pub(super) struct Outlet<'a> {
 
 /// A packet that left.
 struct Left {
-    written: WrittenPacket,
+    /// Its bytes before it was sealed.
+    written_len: usize,
     /// Its transport-wide number, if it has one.
     wide_sequence: Option<u16>,
     /// Its bytes on the wire.
@@ -45,7 +46,7 @@ impl<'a> Outlet<'a> {
         now: Instant,
         ntp: NtpTime,
     ) -> Self {
-        Self { transmits, traces, now, ntp, probe: None, sent: 0 }
+        Self { transmits, traces, now, ntp, abs_send_time: AbsSendTime::from_ntp(ntp), probe: None, sent: 0 }
     }
 
     /// Whether so much waits that it is to be sent before more is written.
@@ -56,7 +57,7 @@ impl<'a> Outlet<'a> {
     /// Sends a packet for the first time, under the numbers that it was admitted with.
     pub(super) fn send(
         &mut self,
-        transport: &mut WebRtcTransport,
+        lane: &mut Lane<'_>,
         consumer: &mut Consumer,
         encoding: usize,
         incoming: &Incoming<'_>,
@@ -70,14 +71,13 @@ impl<'a> Outlet<'a> {
             timestamp: admission.timestamp,
             marker: admission.marker,
         };
-        let stamps = self.fresh_stamps(transport);
-        let Some((tuple, srtp)) = transport.media_path() else { return };
+        let stamps = self.fresh_stamps(lane);
         let slot = self.transmits.slot();
         let Ok(written) = write_packet(slot, &rewrite, &consumer.plan, &taken.source, incoming.padding) else { return };
         stamps.write(&written.stamps, slot);
         number_payload(slot, &written, incoming, &taken, admission.numbers);
-        let Ok(len) = srtp.seal.seal_rtp(&mut consumer.seal, slot, written.header_len, written.len) else { return };
-        let left = self.leave(transport, (tuple, class(consumer.kind)), written, len, SentKind::Rtp);
+        let Ok(len) = lane.seal.seal_rtp(&mut consumer.seal, slot, written.header_len, written.len) else { return };
+        let left = self.leave(lane, class(consumer.kind), &written, len, SentKind::Rtp);
         let sent = Sent {
             source_extended: incoming.extended,
             timestamp: admission.timestamp,
@@ -90,14 +90,14 @@ impl<'a> Outlet<'a> {
         };
         consumer.history.record(self.now, admission.sequence_number, sent);
         consumer.stats.handle_sent(self.now, admission.timestamp, taken.source.payload.len(), written.len);
-        self.trace(transport, consumer, &rewrite, &left, incoming, false);
+        self.trace(lane, consumer, &rewrite, &left, incoming, false);
     }
 
     /// Sends a packet again because the peer asked for it: in the RTX stream, or, when the peer has none, as the very bytes that
     /// were sent first.
     pub(super) fn resend(
         &mut self,
-        transport: &mut WebRtcTransport,
+        lane: &mut Lane<'_>,
         consumer: &mut Consumer,
         sequence_number: u16,
         sent: &Sent,
@@ -107,20 +107,20 @@ impl<'a> Outlet<'a> {
         let original = original(consumer, sequence_number, sent, &taken);
         let left = match &mut consumer.rtx {
             Some(rtx) => {
-                self.resend_in_rtx(transport, rtx, &consumer.plan, (&original, sent), (incoming, &taken), SentKind::Rtx)
+                self.resend_in_rtx(lane, rtx, &consumer.plan, (&original, sent), (incoming, &taken), SentKind::Rtx)
             }
-            None => self.repeat(transport, consumer, (&original, sent), (incoming, &taken)),
+            None => self.repeat(lane, consumer, (&original, sent), (incoming, &taken)),
         };
         let Some(left) = left else { return };
         // Looking it up for the NACK has counted this time.
         consumer.stats.handle_resent(consumer.history.resends(sequence_number) <= 1);
-        self.trace(transport, consumer, &original, &left, incoming, consumer.rtx.is_some());
+        self.trace(lane, consumer, &original, &left, incoming, consumer.rtx.is_some());
     }
 
     /// Sends a packet again in the RTX stream to probe the path. Returns its bytes on the wire, 0 when it could not be sent.
     pub(super) fn probe_with(
         &mut self,
-        transport: &mut WebRtcTransport,
+        lane: &mut Lane<'_>,
         consumer: &mut Consumer,
         sequence_number: u16,
         sent: &Sent,
@@ -130,7 +130,7 @@ impl<'a> Outlet<'a> {
         let original = original(consumer, sequence_number, sent, &taken);
         let Some(rtx) = &mut consumer.rtx else { return 0 };
         let kind = SentKind::Probation;
-        let left = self.resend_in_rtx(transport, rtx, &consumer.plan, (&original, sent), (incoming, &taken), kind);
+        let left = self.resend_in_rtx(lane, rtx, &consumer.plan, (&original, sent), (incoming, &taken), kind);
         left.map_or(0, |left| left.len)
     }
 
@@ -138,7 +138,7 @@ impl<'a> Outlet<'a> {
     /// bytes on the wire, 0 when none could be sent.
     pub(super) fn probe_with_padding(
         &mut self,
-        transport: &mut WebRtcTransport,
+        lane: &mut Lane<'_>,
         consumer: &mut Consumer,
         padding_bytes: u8,
     ) -> usize {
@@ -152,19 +152,18 @@ impl<'a> Outlet<'a> {
             timestamp,
             marker: false,
         };
-        let stamps = self.fresh_stamps(transport);
-        let Some((tuple, srtp)) = transport.media_path() else { return 0 };
+        let stamps = self.fresh_stamps(lane);
         let slot = self.transmits.slot();
         let Ok(written) = write_padding_packet(slot, &rewrite, &consumer.plan, padding_bytes) else { return 0 };
         stamps.write(&written.stamps, slot);
-        let Ok(len) = srtp.seal.seal_rtp(&mut rtx.seal, slot, written.header_len, written.len) else { return 0 };
+        let Ok(len) = lane.seal.seal_rtp(&mut rtx.seal, slot, written.header_len, written.len) else { return 0 };
         rtx.next_sequence = rtx.next_sequence.wrapping_add(1);
-        self.leave(transport, (tuple, TransmitClass::Video), written, len, SentKind::Probation).len
+        self.leave(lane, TransmitClass::Video, &written, len, SentKind::Probation).len
     }
 
     fn resend_in_rtx(
         &mut self,
-        transport: &mut WebRtcTransport,
+        lane: &mut Lane<'_>,
         rtx: &mut RtxTarget,
         plan: &ExtensionPlan,
         (original, sent): (&HeaderRewrite, &Sent),
@@ -173,69 +172,68 @@ impl<'a> Outlet<'a> {
     ) -> Option<Left> {
         let &(_, payload_type) = rtx.payload_types.iter().find(|(of, _)| *of == original.payload_type)?;
         let rewrite = HeaderRewrite { ssrc: rtx.ssrc, payload_type, sequence_number: rtx.next_sequence, ..*original };
-        let stamps = self.fresh_stamps(transport);
-        let (tuple, srtp) = transport.media_path()?;
+        let stamps = self.fresh_stamps(lane);
         let slot = self.transmits.slot();
         let written = write_rtx_packet(slot, &rewrite, plan, &taken.source, original.sequence_number).ok()?;
         stamps.write(&written.stamps, slot);
         number_payload(slot, &written, incoming, taken, sent.numbers);
-        let len = srtp.seal.seal_rtp(&mut rtx.seal, slot, written.header_len, written.len).ok()?;
+        let len = lane.seal.seal_rtp(&mut rtx.seal, slot, written.header_len, written.len).ok()?;
         rtx.next_sequence = rtx.next_sequence.wrapping_add(1);
-        Some(self.leave(transport, (tuple, TransmitClass::Video), written, len, kind))
+        Some(self.leave(lane, TransmitClass::Video, &written, len, kind))
     }
 
     fn repeat(
         &mut self,
-        transport: &mut WebRtcTransport,
+        lane: &mut Lane<'_>,
         consumer: &Consumer,
         (original, sent): (&HeaderRewrite, &Sent),
         (incoming, taken): (&Incoming<'_>, &Taken<'_>),
     ) -> Option<Left> {
         // Nothing may differ from what was sealed under this number before.
         let stamps = Stamps { abs_send_time: sent.abs_send_time, wide_sequence: sent.wide_sequence };
-        let (tuple, srtp) = transport.media_path()?;
         let slot = self.transmits.slot();
         let written = write_packet(slot, original, &consumer.plan, &taken.source, incoming.padding).ok()?;
         stamps.write(&written.stamps, slot);
         number_payload(slot, &written, incoming, taken, sent.numbers);
-        let len = srtp.seal.repeat_rtp(&consumer.seal, slot, written.header_len, written.len).ok()?;
-        self.transmits.commit(tuple, class(consumer.kind), len);
+        let len = lane.seal.repeat_rtp(&consumer.seal, slot, written.header_len, written.len).ok()?;
+        lane.run = self.transmits.commit_behind(lane.run, &lane.tuple, class(consumer.kind), len);
         self.sent += 1;
-        transport.counters.handle_sent(len, SentKind::Rtp);
+        lane.counters.handle_sent(len, SentKind::Rtp);
         let wide_sequence = written.stamps.transport_cc.map(|_| sent.wide_sequence);
-        Some(Left { written, wide_sequence, len })
+        Some(Left { written_len: written.len, wide_sequence, len })
     }
 
-    fn fresh_stamps(&self, transport: &WebRtcTransport) -> Stamps {
-        let wide_sequence = transport.downlink.next_wide_sequence;
-        Stamps { abs_send_time: AbsSendTime::from_ntp(self.ntp), wide_sequence }
+    fn fresh_stamps(&self, lane: &Lane<'_>) -> Stamps {
+        let wide_sequence = lane.downlink.next_wide_sequence;
+        Stamps { abs_send_time: self.abs_send_time, wide_sequence }
     }
 
     /// Queues and counts what is in the slot. Its transport-wide number was used if it had a place for one.
+    #[inline(always)]
     fn leave(
         &mut self,
-        transport: &mut WebRtcTransport,
-        (tuple, class): (Tuple, TransmitClass),
-        written: WrittenPacket,
+        lane: &mut Lane<'_>,
+        class: TransmitClass,
+        written: &WrittenPacket,
         len: usize,
         kind: SentKind,
     ) -> Left {
-        self.transmits.commit(tuple, class, len);
+        lane.run = self.transmits.commit_behind(lane.run, &lane.tuple, class, len);
         self.sent += 1;
-        transport.counters.handle_sent(len, kind);
-        let used = transport.downlink.next_wide_sequence;
+        lane.counters.handle_sent(len, kind);
+        let used = lane.downlink.next_wide_sequence;
         let wide_sequence = written.stamps.transport_cc.map(|_| used);
         if wide_sequence.is_some() {
-            transport.downlink.handle_sent(self.now, len, self.probe);
+            lane.downlink.handle_sent(self.now, len, self.probe);
         } else {
-            transport.downlink.handle_sent_untracked(self.now, len, self.probe);
+            lane.downlink.handle_sent_untracked(self.now, len, self.probe);
         }
-        Left { written, wide_sequence, len }
+        Left { written_len: written.len, wide_sequence, len }
     }
 
     fn trace(
         &mut self,
-        transport: &WebRtcTransport,
+        lane: &Lane<'_>,
         consumer: &Consumer,
         rewrite: &HeaderRewrite,
         left: &Left,
@@ -243,9 +241,9 @@ impl<'a> Outlet<'a> {
         is_rtx: bool,
     ) {
         if consumer.traces.wants_packets() {
-            let packet = sent_packet(consumer.kind, rewrite, left.written.len, left.wide_sequence, incoming);
+            let packet = sent_packet(consumer.kind, rewrite, left.written_len, left.wide_sequence, incoming);
             let info = consumer.traces.packet(packet, is_rtx);
-            self.traces.tell(consumer.traced(transport.router), self.ntp, TraceDirection::Out, info);
+            self.traces.tell(consumer.traced(lane.router), self.ntp, TraceDirection::Out, info);
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use super::core::{Core, TransportKey};
-use super::forward::{OVERHEAD_BYTES, with_stored};
+use super::forward::OVERHEAD_BYTES;
 use super::outlet::Outlet;
+use super::pieces::with_stored;
 use crate::congestion::estimator::ProbeId;
 use crate::congestion::pacer::ProbeSender;
 use crate::parameters::MediaKind;
@@ -26,12 +27,13 @@ impl Core {
             // A consumer that closed meanwhile needs nothing any more.
             let Some(consumer) = self.consumers.get_mut(paced.consumer()) else { continue };
             let Some(producer) = self.producers.get(consumer.producer) else { continue };
+            let Some(mut lane) = transport.lane() else { continue };
             let stream = |encoding: usize| producer.encodings.get(encoding)?.stream.as_ref();
             match paced {
                 Paced::Media { encoding, extended, admission, .. } => {
                     if let Some(stored) = stream(encoding).and_then(|stream| stream.store.get(now, extended)) {
                         with_stored(producer, stored, |incoming| {
-                            outlet.send(transport, consumer, encoding, incoming, admission);
+                            outlet.send(&mut lane, consumer, encoding, incoming, admission);
                         });
                     }
                 }
@@ -40,7 +42,7 @@ impl Core {
                         .and_then(|stream| stream.store.get(now, sent.source_extended));
                     if let Some(stored) = stored {
                         with_stored(producer, stored, |incoming| {
-                            outlet.resend(transport, consumer, sequence_number, &sent, incoming);
+                            outlet.resend(&mut lane, consumer, sequence_number, &sent, incoming);
                         });
                     }
                 }
@@ -100,6 +102,7 @@ impl Core {
         });
         let Some(consumer) = with_rtx.and_then(|consumer| self.consumers.get_mut(consumer)) else { return (0, 0) };
         let Some(producer) = self.producers.get(consumer.producer) else { return (0, 0) };
+        let Some(mut lane) = transport.lane() else { return (0, 0) };
         for back in 0..REPEATS_MAX {
             if sent_bytes >= due_bytes {
                 break;
@@ -112,13 +115,13 @@ impl Core {
                 .filter(|stored| stored.payload().len() + OVERHEAD_BYTES <= packet_bytes);
             if let Some(stored) = stored {
                 with_stored(producer, stored, |incoming| {
-                    sent_bytes += outlet.probe_with(transport, consumer, sequence_number, &sent, incoming);
+                    sent_bytes += outlet.probe_with(&mut lane, consumer, sequence_number, &sent, incoming);
                 });
             }
         }
         let padding = packet_bytes.saturating_sub(OVERHEAD_BYTES).clamp(1, PADDING_BYTES_MAX) as u8;
         while sent_bytes < due_bytes {
-            match outlet.probe_with_padding(transport, consumer, padding) {
+            match outlet.probe_with_padding(&mut lane, consumer, padding) {
                 0 => break,
                 bytes => sent_bytes += bytes,
             }

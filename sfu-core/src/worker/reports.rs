@@ -22,28 +22,24 @@ use crate::transport::WebRtcTransport;
 impl Core {
     /// Takes in an SRTCP packet from a validated tuple.
     pub(super) fn handle_rtcp(&mut self, now: Instant, key: TransportKey, datagram: &mut [u8]) {
-        let Some(events) = self.open_rtcp(key, datagram) else {
+        let Some(opened) = self.open_rtcp(key, datagram) else {
             self.stats.packets_refused += 1;
             return;
         };
-        for event in events {
-            self.handle_rtcp_event(now, key, event);
+        if let Err(violation) = read_datagram(opened, |event| self.handle_rtcp_event(now, key, event)) {
+            tracing::debug!(%violation, "RTCP");
         }
     }
 
-    fn open_rtcp(&mut self, key: TransportKey, datagram: &mut [u8]) -> Option<Vec<RtcpEvent>> {
+    fn open_rtcp<'a>(&mut self, key: TransportKey, datagram: &'a mut [u8]) -> Option<&'a [u8]> {
         let transport = self.transports.get_mut(key)?;
         transport.counters.handle_received(datagram.len());
         let srtp = transport.srtp.as_mut()?;
         let len = srtp.open.open_rtcp(&mut srtp.rtcp_open, datagram).ok()?;
-        let mut events = Vec::new();
-        if let Err(violation) = read_datagram(datagram.get(..len)?, |event| events.push(event)) {
-            tracing::debug!(%violation, "RTCP");
-        }
-        Some(events)
+        datagram.get(..len)
     }
 
-    fn handle_rtcp_event(&mut self, now: Instant, key: TransportKey, event: RtcpEvent) {
+    fn handle_rtcp_event(&mut self, now: Instant, key: TransportKey, event: RtcpEvent<'_>) {
         match event {
             RtcpEvent::SenderReport { ssrc, ntp, rtp_timestamp, packet_count, octet_count } => {
                 let Some(route) = self.transports.get_mut(key).and_then(|transport| transport.inbound.get_mut(ssrc))

@@ -46,6 +46,10 @@ struct Entry {
     count: usize,
 }
 
+/// Which run a datagram is of: how many there were with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RunIndex(usize);
+
 /// Datagrams of one destination, one behind the other.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
@@ -93,18 +97,34 @@ impl TransmitQueue {
 
     /// Queues the first `len` bytes of the slot for `tuple`.
     pub fn commit(&mut self, tuple: Tuple, class: TransmitClass, len: usize) {
+        self.commit_behind(None, &tuple, class, len);
+    }
+
+    /// The same where the datagram that was queued before for this tuple is known, if any was lately. Returns what to know this one
+    /// by, until the queue is drained: so a picture's packets cost one comparison of tuples.
+    #[inline(always)]
+    pub(super) fn commit_behind(
+        &mut self,
+        before: Option<RunIndex>,
+        tuple: &Tuple,
+        class: TransmitClass,
+        len: usize,
+    ) -> Option<RunIndex> {
         debug_assert!(self.used + len <= self.slab.len());
+        let latest = RunIndex(self.runs.len());
         match self.runs.last_mut() {
-            Some(run) if run.takes(&tuple, class, len) => {
+            Some(run) if run.takes(class, len) && (before == Some(latest) || run.tuple == *tuple) => {
+                debug_assert_eq!(run.tuple, *tuple, "a run is of one destination");
                 run.len += len;
                 run.count += 1;
             }
             _ if len > 0 => {
-                self.runs.push(Entry { tuple, class, start: self.used, len, segment_len: len, count: 1 });
+                self.runs.push(Entry { tuple: *tuple, class, start: self.used, len, segment_len: len, count: 1 });
             }
             _ => {}
         }
         self.used += len;
+        Some(RunIndex(self.runs.len()))
     }
 
     /// Queues a datagram that is already written elsewhere. Longer than a slot, it is dropped: nobody could receive it.
@@ -151,13 +171,12 @@ impl TransmitQueue {
 }
 
 impl Entry {
-    /// Whether a datagram goes on a run: only the last of one may be shorter.
-    fn takes(&self, tuple: &Tuple, class: TransmitClass, len: usize) -> bool {
+    /// Whether a datagram of the same destination goes on a run: only the last of one may be shorter.
+    fn takes(&self, class: TransmitClass, len: usize) -> bool {
         self.count < MAX_JOINED
             && self.len == self.count * self.segment_len
             && (1..=self.segment_len).contains(&len)
             && self.class == class
-            && self.tuple == *tuple
     }
 }
 

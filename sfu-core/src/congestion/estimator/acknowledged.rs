@@ -31,6 +31,8 @@ struct Bucket {
 pub(super) struct Acknowledged {
     buckets: [Bucket; BUCKETS],
     newest_us: Option<i64>,
+    /// The number of its bucket.
+    newest: i64,
     rate_bps: Option<u64>,
     short_rate_bps: Option<u64>,
 }
@@ -38,13 +40,13 @@ pub(super) struct Acknowledged {
 impl Acknowledged {
     /// Counts bytes that arrived at `arrival_us`. What arrives later than the window is ignored.
     pub(super) fn handle_packet(&mut self, sent_us: i64, arrival_us: i64, bytes: u64) {
-        let newest_us = *self.newest_us.get_or_insert(arrival_us);
-        self.newest_us = Some(newest_us.max(arrival_us));
         let number = arrival_us.div_euclid(BUCKET_US);
-        if number <= newest_us.div_euclid(BUCKET_US).saturating_sub(BUCKETS as i64) {
+        if self.newest_us.is_none_or(|newest_us| arrival_us > newest_us) {
+            (self.newest_us, self.newest) = (Some(arrival_us), number);
+        } else if number <= self.newest - BUCKETS as i64 {
             return;
         }
-        let Some(bucket) = self.buckets.get_mut(number.rem_euclid(BUCKETS as i64) as usize) else { return };
+        let Some(bucket) = self.buckets.get_mut(bucket_of(number)) else { return };
         if bucket.number != number || bucket.packets == 0 {
             *bucket = Bucket {
                 number,
@@ -71,8 +73,9 @@ impl Acknowledged {
 
     /// Works out the rates, once for all packets of a message.
     pub(super) fn measure(&mut self) {
-        self.rate_bps = self.window(BUCKETS).map(|window| window.rate_over(window.arrival_us.max(window.sent_us)));
-        self.short_rate_bps = self.window(SHORT_BUCKETS).map(|window| {
+        let [long, short] = self.windows().unwrap_or_default();
+        self.rate_bps = long.map(|window| window.rate_over(window.arrival_us.max(window.sent_us)));
+        self.short_rate_bps = short.map(|window| {
             // From the first packet to the last, of which the first has come already: few packets make up so short a time.
             let bytes = window.bytes.saturating_sub(window.first_bytes);
             Window { bytes, ..window }.rate_over(window.between_us)
@@ -94,37 +97,33 @@ impl Acknowledged {
         *self = Self::default();
     }
 
-    fn window(&self, buckets: usize) -> Option<Window> {
-        let newest_us = self.newest_us?;
-        let newest = newest_us.div_euclid(BUCKET_US);
-        let oldest = newest.saturating_sub(buckets as i64 - 1);
-        let mut live =
-            self.buckets.iter().filter(|bucket| bucket.packets > 0 && (oldest..=newest).contains(&bucket.number));
-        let mut sum = *live.next()?;
-        for bucket in live {
-            if bucket.number < sum.number {
-                let Bucket { number, first_arrival_us, first_bytes, .. } = *bucket;
-                sum = Bucket { number, first_arrival_us, first_bytes, ..sum };
+    /// What arrived in the long time and in the short one, each `None` where that is too little.
+    fn windows(&self) -> Option<[Option<Window>; 2]> {
+        let (newest_us, newest) = (self.newest_us?, self.newest);
+        // From the newest bucket back to the first of the ring, and on from its last.
+        let (until_newest, others) = self.buckets.split_at_checked(bucket_of(newest) + 1)?;
+        let (mut sum, mut short) =
+            (Bucket { first_sent_us: i64::MAX, last_sent_us: i64::MIN, ..Bucket::default() }, None);
+        until_newest.iter().rev().chain(others.iter().rev()).enumerate().for_each(|(age, bucket)| {
+            if age == SHORT_BUCKETS {
+                short = Window::of(newest_us, &sum);
             }
-            sum.bytes += bucket.bytes;
-            sum.packets = sum.packets.saturating_add(bucket.packets);
-            sum.first_sent_us = sum.first_sent_us.min(bucket.first_sent_us);
-            sum.last_sent_us = sum.last_sent_us.max(bucket.last_sent_us);
-        }
-        if sum.packets < MIN_PACKETS {
-            return None;
-        }
-        // The window's first arrivals may be its second bucket's: a stream that has just begun is not divided by the
-        // time before it.
-        let arrival_us = newest_us - sum.number.saturating_mul(BUCKET_US);
-        Some(Window {
-            bytes: sum.bytes,
-            arrival_us,
-            sent_us: sum.last_sent_us - sum.first_sent_us,
-            first_bytes: sum.first_bytes,
-            between_us: newest_us - sum.first_arrival_us,
-        })
+            if bucket.packets > 0 && bucket.number == newest - age as i64 {
+                sum = Bucket {
+                    bytes: sum.bytes + bucket.bytes,
+                    packets: sum.packets.saturating_add(bucket.packets),
+                    first_sent_us: sum.first_sent_us.min(bucket.first_sent_us),
+                    last_sent_us: sum.last_sent_us.max(bucket.last_sent_us),
+                    ..*bucket
+                };
+            }
+        });
+        Some([Window::of(newest_us, &sum), short])
     }
+}
+
+fn bucket_of(number: i64) -> usize {
+    number.rem_euclid(BUCKETS as i64) as usize
 }
 
 /// What arrived, and how long the arrivals and their sending took.
@@ -138,6 +137,20 @@ struct Window {
 }
 
 impl Window {
+    /// Up to `newest_us` what is in `sum`, which has the number of its oldest bucket and what that began with.
+    fn of(newest_us: i64, sum: &Bucket) -> Option<Self> {
+        // The window's first arrivals may be its second bucket's: a stream that has just begun is not divided by the
+        // time before it.
+        let arrival_us = newest_us - sum.number.saturating_mul(BUCKET_US);
+        (sum.packets >= MIN_PACKETS).then(|| Self {
+            bytes: sum.bytes,
+            arrival_us,
+            sent_us: sum.last_sent_us - sum.first_sent_us,
+            first_bytes: sum.first_bytes,
+            between_us: newest_us - sum.first_arrival_us,
+        })
+    }
+
     fn rate_over(&self, span_us: i64) -> u64 {
         self.bytes.saturating_mul(8_000_000) / span_us.max(BUCKET_US) as u64
     }

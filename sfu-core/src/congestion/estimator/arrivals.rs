@@ -1,13 +1,12 @@
 //! What was sent and how it arrived: matches feedback with what is remembered of the packets, and hands each packet's two
 //! times to those who draw conclusions from them.
 
-use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
-
 use super::acknowledged::Acknowledged;
 use super::cluster::{ProbeArrival, ProbeId};
 use super::delay_based::DelayBased;
 use super::feedback::{ReceiverClock, Status};
 use super::history::{Fate, SentHistory, SentPacket};
+use crate::rtcp::transport_cc::TransportCc;
 
 /// A one-way delay that changes by more from one packet to the next is a clock that was set, or a lie.
 const MAX_CLOCK_JUMP_US: i64 = 15_000_000;
@@ -47,7 +46,11 @@ impl Arrivals {
     }
 
     /// Takes in what is told of each packet. Whether packets are on their way that it does not cover, if any of it was news.
-    pub(super) fn read(&mut self, feedback: &TransportLayerCc, mut on_probe: impl FnMut(ProbeArrival)) -> Option<bool> {
+    pub(super) fn read(
+        &mut self,
+        feedback: &TransportCc<impl AsRef<[u8]>>,
+        mut on_probe: impl FnMut(ProbeArrival),
+    ) -> Option<bool> {
         let Self {
             history,
             clock,
@@ -58,7 +61,7 @@ impl Arrivals {
             last_delay_us,
             next_untold,
         } = self;
-        let base = history.unwrap(feedback.base_sequence_number);
+        let base = history.unwrap(feedback.base_sequence_number());
         let mut newest = None;
         let mut end = (*next_untold).max(base);
         let mut untold_bytes = 0;
@@ -100,6 +103,7 @@ impl Arrivals {
         });
         *next_untold = end;
         acknowledged.measure();
+        delays.measure();
         newest.map(|newest| newest + 1 < history.end())
     }
 

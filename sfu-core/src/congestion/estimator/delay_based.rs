@@ -48,6 +48,11 @@ impl DelayBased {
         }
     }
 
+    /// Works out the queue, once for all packets of a message.
+    pub(super) fn measure(&mut self) {
+        self.queue.measure();
+    }
+
     /// The verdict on what arrived since the last one. A queue counts from `gate_ms` on. In the shadow of a probe
     /// that looks for a path's rate, the queue that it made is no reason to send less, unless it is a long one.
     pub(super) fn judge(&mut self, gate_ms: f64, is_after_probe: bool) -> PathUsage {
@@ -65,7 +70,7 @@ impl DelayBased {
         }
     }
 
-    /// How long packets wait in the path's queue, in milliseconds.
+    /// How long packets wait in the path's queue by what was last worked out, in milliseconds.
     pub(super) fn queue_ms(&self) -> f64 {
         self.queue.queue_ms()
     }

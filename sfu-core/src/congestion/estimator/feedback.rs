@@ -1,7 +1,6 @@
-//! Reads transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01, section 3.1) as a list of
-//! statuses with arrival times on one unbroken clock.
+//! Reads transport-wide feedback as a list of statuses with arrival times on one unbroken clock.
 
-use rtc_rtcp::transport_feedbacks::transport_layer_cc::{PacketStatusChunk, SymbolTypeTcc, TransportLayerCc};
+use crate::rtcp::transport_cc::{Arrival, TransportCc};
 
 /// The reference time's unit: 64 ms.
 const REFERENCE_US: i64 = 64_000;
@@ -25,23 +24,20 @@ pub(super) struct ReceiverClock {
 }
 
 impl ReceiverClock {
-    /// Calls `each` with every status told, by its offset from the message's base sequence number. Ends where the
-    /// message's count, its chunks or its deltas end, whichever is first: a message may lie about any of them.
-    pub(super) fn read(&mut self, feedback: &TransportLayerCc, mut each: impl FnMut(u16, Status)) {
-        let mut arrival_us = self.unwrap(feedback.reference_time).saturating_mul(REFERENCE_US);
-        let mut deltas = feedback.recv_deltas.iter();
-        for (offset, symbol) in (0..feedback.packet_status_count).zip(symbols(feedback)) {
-            let status = match symbol {
-                SymbolTypeTcc::PacketNotReceived => Status::Missing,
-                SymbolTypeTcc::PacketReceivedWithoutDelta => Status::Received(None),
-                SymbolTypeTcc::PacketReceivedSmallDelta | SymbolTypeTcc::PacketReceivedLargeDelta => {
-                    let Some(delta) = deltas.next() else { return };
-                    arrival_us = arrival_us.saturating_add(delta.delta);
+    /// Calls `each` with every status told, by its offset from the message's base sequence number.
+    pub(super) fn read(&mut self, feedback: &TransportCc<impl AsRef<[u8]>>, mut each: impl FnMut(u16, Status)) {
+        let mut arrival_us = self.unwrap(feedback.reference_time()).saturating_mul(REFERENCE_US);
+        feedback.for_each(|offset, arrival| {
+            let status = match arrival {
+                Arrival::Missing => Status::Missing,
+                Arrival::Untimed => Status::Received(None),
+                Arrival::After(delta_us) => {
+                    arrival_us = arrival_us.saturating_add(delta_us);
                     Status::Received(Some(arrival_us))
                 }
             };
             each(offset, status);
-        }
+        });
     }
 
     /// The unwrapped time nearest to the latest one.
@@ -58,17 +54,4 @@ impl ReceiverClock {
         self.latest = Some(unwrapped);
         unwrapped
     }
-}
-
-fn symbols(feedback: &TransportLayerCc) -> impl Iterator<Item = SymbolTypeTcc> {
-    feedback.packet_chunks.iter().flat_map(|chunk| {
-        // A run is one symbol repeated, a vector is each symbol once.
-        let (run, vector) = match chunk {
-            PacketStatusChunk::RunLengthChunk(run) => {
-                (Some(std::iter::repeat_n(run.packet_status_symbol, usize::from(run.run_length))), None)
-            }
-            PacketStatusChunk::StatusVectorChunk(vector) => (None, Some(vector.symbol_list.iter().copied())),
-        };
-        run.into_iter().flatten().chain(vector.into_iter().flatten())
-    })
 }

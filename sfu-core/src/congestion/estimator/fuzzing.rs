@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
-use rtc_shared::marshal::Unmarshal;
-
 use super::{BandwidthEstimator, EstimatorOptions};
+use crate::rtcp::transport_cc::TransportCc;
+
+/// Bytes of the RTCP header that a message begins with.
+const HEADER_BYTES: usize = 4;
 
 /// Reads `data` as steps of a transport's life: each begins with a byte that says what it is and how long it takes, and
 /// those that are feedback hold a length and a message as a hostile receiver may send it.
@@ -44,9 +45,9 @@ pub fn fuzz_estimator(origin: Instant, data: &[u8]) {
             }
             _ => {
                 let length = usize::from(take(&mut rest)).min(rest.len());
-                let (mut message, tail) = rest.split_at(length);
+                let (message, tail) = rest.split_at(length);
                 rest = tail;
-                if let Ok(feedback) = TransportLayerCc::unmarshal(&mut message) {
+                if let Some(feedback) = read(message) {
                     estimator.handle_feedback(now, &feedback);
                 }
             }
@@ -67,18 +68,22 @@ pub fn fuzz_estimator(origin: Instant, data: &[u8]) {
 ///
 /// # Panics
 /// If the estimate leaves its bounds.
-pub fn fuzz_transport_feedback(origin: Instant, mut data: &[u8]) {
-    let Ok(feedback) = TransportLayerCc::unmarshal(&mut data) else { return };
+pub fn fuzz_transport_feedback(origin: Instant, data: &[u8]) {
+    let Some(feedback) = read(data) else { return };
     let options = EstimatorOptions::default();
     let mut estimator = BandwidthEstimator::new(origin, options);
     for sent in 0..256 {
-        let sequence = feedback.base_sequence_number.wrapping_add(sent);
+        let sequence = feedback.base_sequence_number().wrapping_add(sent);
         estimator.handle_sent(origin + Duration::from_millis(u64::from(sent)), sequence, 1200, None);
     }
     let now = origin + Duration::from_millis(300);
     estimator.handle_feedback(now, &feedback);
     estimator.handle_feedback(now, &feedback);
     assert!((options.min_bps..=options.max_bps).contains(&estimator.estimate_bps()), "the estimate left its bounds");
+}
+
+fn read(message: &[u8]) -> Option<TransportCc<&[u8]>> {
+    TransportCc::read(message.get(HEADER_BYTES..)?)
 }
 
 fn take(rest: &mut &[u8]) -> u8 {

@@ -168,13 +168,16 @@ impl LossBased {
             // Nothing was sent for long: there is no rate to this.
             self.partial = None;
         }
-        let mut partial = self.partial.unwrap_or(Partial { began_us: packet.sent_us, bytes: 0, packets: 0, lost: 0 });
-        let span_us = packet.sent_us - partial.began_us;
-        let enough = if span_us >= MAX_SPAN_US { MIN_PACKETS_OF_LONG } else { MIN_PACKETS };
-        if span_us >= MIN_SPAN_US && partial.packets >= enough {
-            self.observe(&partial, span_us);
-            partial = Partial { began_us: packet.sent_us, bytes: 0, packets: 0, lost: 0 };
+        if let Some(partial) = self.partial {
+            let span_us = packet.sent_us - partial.began_us;
+            let enough = if span_us >= MAX_SPAN_US { MIN_PACKETS_OF_LONG } else { MIN_PACKETS };
+            if span_us >= MIN_SPAN_US && partial.packets >= enough {
+                self.observe(&partial, span_us);
+                self.partial = None;
+            }
         }
+        let fresh = Partial { began_us: packet.sent_us, bytes: 0, packets: 0, lost: 0 };
+        let partial = self.partial.get_or_insert(fresh);
         partial.bytes += u64::from(packet.bytes);
         match packet.fate {
             Fate::Received => partial.packets += 1,
@@ -185,7 +188,6 @@ impl LossBased {
             // Nobody knows: the feedback was lost, which is no loss on this path.
             Fate::Unknown | Fate::Untold | Fate::Skipped => {}
         }
-        self.partial = Some(partial);
     }
 
     /// Draws the conclusions from new observations.

@@ -12,8 +12,6 @@
 
 use std::time::{Duration, Instant};
 
-use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
-
 use self::arrivals::Arrivals;
 use self::loss_based::{LossBased, LossConditions};
 use self::outage::OutageWatch;
@@ -21,6 +19,7 @@ use self::probing::{Probing, QUIET_AFTER_DECREASE};
 use self::rate_control::{Conditions, RateControl, Step};
 use self::receiver_estimate::ReceiverEstimate;
 use super::rate::RateMeter;
+use crate::rtcp::transport_cc::TransportCc;
 
 mod acknowledged;
 mod arrivals;
@@ -90,6 +89,8 @@ const HIGH_LOSS: f64 = 0.1;
 #[derive(Debug, Clone)]
 pub struct BandwidthEstimator {
     origin: Instant,
+    /// The latest time asked for and what it is in microseconds: worked out once for all packets of a moment.
+    clock: (Instant, i64),
     options: EstimatorOptions,
     arrivals: Arrivals,
     sent: RateMeter,
@@ -118,6 +119,7 @@ impl BandwidthEstimator {
         let options = EstimatorOptions { initial_bps: options.initial_bps.clamp(min_bps, max_bps), min_bps, max_bps };
         Self {
             origin: now,
+            clock: (now, 0),
             options,
             arrivals: Arrivals::new(),
             sent: RateMeter::default(),
@@ -147,7 +149,10 @@ impl BandwidthEstimator {
     /// Takes note of a packet sent with a transport-wide number, `bytes` being its whole datagram. Numbers are to be
     /// used in their order; at [`MAX_SENT_PACKETS`] unaccounted ones the oldest is forgotten.
     pub fn handle_sent(&mut self, now: Instant, wide_sequence: u16, bytes: usize, probe: Option<ProbeId>) {
-        let sent_us = self.micros(now);
+        if self.clock.0 != now {
+            self.clock = (now, self.micros(now));
+        }
+        let sent_us = self.clock.1;
         // The queue of a later one is congestion like any other: who shares the path takes it for that as well.
         if probe.is_some_and(|id| self.probing.is_start(id)) {
             self.last_start_probe_us = Some(sent_us);
@@ -166,7 +171,7 @@ impl BandwidthEstimator {
     }
 
     /// Takes transport-wide feedback. What it says of packets never sent, forgotten or known as received is ignored.
-    pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportLayerCc) {
+    pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportCc<impl AsRef<[u8]>>) {
         self.end_outage(now);
         let probing = &mut self.probing;
         let Some(is_more_sent) = self.arrivals.read(feedback, |arrival| probing.handle_received(arrival)) else {

@@ -46,6 +46,8 @@ pub(super) struct QueueDelay {
     half_began_us: i64,
     jitter_ms: f64,
     jitter_slots: u32,
+    /// The least delay of late when it was last worked out.
+    recent_least_us: Option<i64>,
 }
 
 impl QueueDelay {
@@ -60,7 +62,7 @@ impl QueueDelay {
         } else if number <= newest.saturating_sub(SLOTS as i64) {
             return;
         }
-        let Some(slot) = self.slots.get_mut(number.rem_euclid(SLOTS as i64) as usize) else { return };
+        let Some(slot) = self.slots.get_mut(slot_of(number)) else { return };
         if slot.number != number || slot.packets == 0 {
             *slot = Slot { number, least_us: delay_us, sum_over_least_us: 0, packets: 1 };
             return;
@@ -76,9 +78,14 @@ impl QueueDelay {
         slot.packets = slot.packets.saturating_add(1);
     }
 
-    /// The queue's delay of late, in milliseconds.
+    /// Works out the delay of late, once for all packets of a message.
+    pub(super) fn measure(&mut self) {
+        self.recent_least_us = self.recent().map(|(least_us, _)| least_us);
+    }
+
+    /// The queue's delay of late when it was last worked out, in milliseconds.
     pub(super) fn queue_ms(&self) -> f64 {
-        let (Some((least_us, _)), Some(base_us)) = (self.recent(), self.base_us) else { return 0.0 };
+        let (Some(least_us), Some(base_us)) = (self.recent_least_us, self.base_us) else { return 0.0 };
         least_us.saturating_sub(base_us) as f64 / 1000.0
     }
 
@@ -95,7 +102,7 @@ impl QueueDelay {
     /// Takes the delay of late as that of an empty queue: it does not fall when less is sent, so the path has changed
     /// or the queue is somebody else's.
     pub(super) fn rebase(&mut self) {
-        if let Some((least_us, _)) = self.recent() {
+        if let Some(least_us) = self.recent_least_us {
             self.base_us = Some(least_us);
             self.next_base_us = least_us;
         }
@@ -128,12 +135,13 @@ impl QueueDelay {
         let mut least_us: Option<i64> = None;
         let mut packets = 0;
         let mut sum_us = 0.0;
-        for age in 0..SLOTS as i64 {
-            if age >= RECENT_SLOTS as i64 && packets >= needed {
+        // From the newest back to the first of the ring, and on from its last.
+        let (until_newest, others) = self.slots.split_at_checked(slot_of(newest) + 1)?;
+        for (age, slot) in until_newest.iter().rev().chain(others.iter().rev()).enumerate() {
+            if age >= RECENT_SLOTS && packets >= needed {
                 break;
             }
-            let number = newest - age;
-            let slot = self.slots.get(number.rem_euclid(SLOTS as i64) as usize)?;
+            let number = newest - age as i64;
             if slot.number != number || slot.packets == 0 {
                 continue;
             }
@@ -152,4 +160,8 @@ impl QueueDelay {
             self.jitter_ms += weight * (excess_us / 1000.0 - self.jitter_ms);
         }
     }
+}
+
+fn slot_of(number: i64) -> usize {
+    number.rem_euclid(SLOTS as i64) as usize
 }

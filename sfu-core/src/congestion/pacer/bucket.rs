@@ -32,7 +32,6 @@ impl Bucket {
 
     /// Fills with the time since the last refill, at the pacing rate or `drain_bps` if that is more.
     pub(super) fn refill(&mut self, now: Instant, drain_bps: u64) {
-        // A frame's packets come at once.
         if now <= self.updated_at {
             return;
         }
@@ -48,9 +47,10 @@ impl Bucket {
     }
 
     pub(super) fn try_take(&mut self, bytes: usize) -> bool {
-        let has = self.has(bytes);
+        let units = units(bytes);
+        let has = self.credit >= units.min(self.burst);
         if has {
-            self.take(bytes);
+            self.take_units(units);
         }
         has
     }
@@ -58,7 +58,11 @@ impl Bucket {
     /// Takes what leaves whether or not it is there. The debt is bounded by a burst, so that a probe does not hold up video for
     /// longer than the bucket takes to fill twice.
     pub(super) fn take(&mut self, bytes: usize) {
-        self.credit = self.credit.saturating_sub(units(bytes)).max(-self.burst);
+        self.take_units(units(bytes));
+    }
+
+    fn take_units(&mut self, units: i64) {
+        self.credit = self.credit.saturating_sub(units).max(-self.burst);
     }
 
     /// When `bytes` may leave, at the pacing rate or `drain_bps` if that is more.
@@ -83,7 +87,8 @@ fn burst(rate_bps: u64) -> i64 {
 }
 
 fn units(bytes: usize) -> i64 {
-    signed(bytes as u64).saturating_mul(UNITS_PER_BYTE)
+    // A GiB fills any burst that is one.
+    bytes.min(1 << 30) as i64 * UNITS_PER_BYTE
 }
 
 fn nanos(duration: Duration) -> i64 {

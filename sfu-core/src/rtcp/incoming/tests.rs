@@ -4,12 +4,14 @@ use std::path::Path;
 use bytes::Bytes;
 use rtc_rtcp::Packet;
 use rtc_rtcp::source_description::{SdesType, SourceDescription, SourceDescriptionChunk, SourceDescriptionItem};
-use rtc_rtcp::transport_feedbacks::transport_layer_cc::{PacketStatusChunk, RecvDelta, RunLengthChunk, SymbolTypeTcc};
+use rtc_rtcp::transport_feedbacks::transport_layer_cc::{
+    PacketStatusChunk, RecvDelta, RunLengthChunk, SymbolTypeTcc, TransportLayerCc,
+};
 use rtc_rtcp::transport_feedbacks::transport_layer_nack::NackPair;
 
 use super::*;
 
-fn read(datagram: &[u8]) -> (Vec<RtcpEvent>, Result<(), RtcpViolation>) {
+fn read(datagram: &[u8]) -> (Vec<RtcpEvent<'_>>, Result<(), RtcpViolation>) {
     let mut events = Vec::new();
     let result = read_datagram(datagram, |event| events.push(event));
     (events, result)
@@ -73,6 +75,13 @@ fn feedback() -> TransportLayerCc {
     }
 }
 
+/// Feedback as it lies in a datagram of nothing else.
+fn told(datagram: &[u8]) -> RtcpEvent<'_> {
+    let feedback = TransportCc::read(&datagram[4..]).unwrap();
+    assert!(feedback.is_whole());
+    RtcpEvent::TransportFeedback(feedback)
+}
+
 fn bye() -> Goodbye {
     Goodbye { sources: vec![1, 2], reason: Bytes::from_static(b"over") }
 }
@@ -82,7 +91,8 @@ const APP: [u8; 12] = [0x80, 204, 0, 2, 0, 0, 0, 1, b'n', b'a', b'm', b'e'];
 
 #[test]
 fn each_type_becomes_what_the_transport_needs() {
-    let cases: Vec<(&str, Vec<u8>, Vec<RtcpEvent>)> = vec![
+    let transport_feedback = wire(&[&feedback()]);
+    let cases: Vec<(&str, Vec<u8>, Vec<RtcpEvent<'_>>)> = vec![
         (
             "sender report",
             wire(&[&SenderReport { packet_count: 7, octet_count: 8, ..sender_report() }]),
@@ -115,7 +125,7 @@ fn each_type_becomes_what_the_transport_needs() {
             ],
         ),
         ("REMB", wire(&[&remb()]), vec![RtcpEvent::Remb { bitrate_bps: 1_500_000, ssrcs: vec![Ssrc(10), Ssrc(11)] }]),
-        ("transport-wide feedback", wire(&[&feedback()]), vec![RtcpEvent::TransportFeedback(feedback())]),
+        ("transport-wide feedback", transport_feedback.clone(), vec![told(&transport_feedback)]),
         ("BYE", wire(&[&bye()]), vec![RtcpEvent::Bye { ssrcs: vec![Ssrc(1), Ssrc(2)] }]),
         (
             "compound",
@@ -186,7 +196,7 @@ fn alignment_passes_for_padding_in_the_middle_of_a_compound() {
     let datagram = wire(&[&unaligned, &pli()]);
     assert_ne!(datagram[0] & 0x20, 0, "the case needs padding");
     let (events, result) = read(&datagram);
-    assert_eq!(events, [RtcpEvent::TransportFeedback(unaligned), RtcpEvent::Pli { media_ssrc: Ssrc(10) }]);
+    assert_eq!(events, [told(&datagram[..24]), RtcpEvent::Pli { media_ssrc: Ssrc(10) }]);
     assert_eq!(result, Ok(()));
 }
 
@@ -194,13 +204,15 @@ fn alignment_passes_for_padding_in_the_middle_of_a_compound() {
 fn a_datagrams_packets_are_limited() {
     let datagram = wire(&[&pli()]).repeat(MAX_PACKETS_PER_DATAGRAM);
     assert_eq!(read(&datagram).1, Ok(()));
-    let (events, result) = read(&[datagram, wire(&[&pli()])].concat());
+    let one_more = [datagram, wire(&[&pli()])].concat();
+    let (events, result) = read(&one_more);
     assert_eq!((events.len(), result), (MAX_PACKETS_PER_DATAGRAM, Err(RtcpViolation::TooManyPackets)));
 }
 
 #[test]
 fn a_datagrams_nacks_are_limited_over_all_its_packets() {
-    let (events, result) = read(&wire(&[&nack(50), &nack(50), &pli()]));
+    let datagram = wire(&[&nack(50), &nack(50), &pli()]);
+    let (events, result) = read(&datagram);
     let counts: Vec<usize> = events
         .iter()
         .filter_map(|event| if let RtcpEvent::Nack { sequences, .. } = event { Some(sequences.len()) } else { None })
@@ -214,6 +226,14 @@ fn feedback_that_claims_more_than_it_can_is_refused_unparsed() {
     let mut datagram = wire(&[&feedback()]);
     datagram[14..16].copy_from_slice(&u16::MAX.to_be_bytes());
     assert_eq!(read(&datagram).1, Err(RtcpViolation::OversizedFeedback { statuses: u16::MAX }));
+}
+
+/// Harm prevented: packets that were lost with the message's end are taken as received, or as lost.
+#[test]
+fn feedback_that_is_cut_short_is_refused() {
+    let mut datagram = wire(&[&feedback()]);
+    datagram[14..16].copy_from_slice(&8_u16.to_be_bytes());
+    assert_eq!(read(&datagram).1, Err(RtcpViolation::BadBody { packet_type: PacketType::TransportSpecificFeedback }));
 }
 
 #[test]

