@@ -35,9 +35,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// How much less of a core signalling gets than media when both want all of it: a third. Media that come late are lost, an event is not.
+/// How much less of a core signalling gets than media when both want all of it: a tenth. Media that come late are lost, an event is not.
 #[cfg(target_os = "linux")]
-const SIGNALLING_NICENESS: i32 = 5;
+const SIGNALLING_NICENESS: i32 = 10;
 
 /// Has the calling thread, one of signalling's, let the media's threads go first. Only the main thread makes those.
 fn go_second() {

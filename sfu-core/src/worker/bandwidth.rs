@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::core::{ConsumerKey, Core, TransportKey};
 use super::errors::ObjectClosed;
 use super::service::TIMER_STEP;
+use super::shedding::FEEDBACK_LATE_MAX;
 use super::timers::Wake;
 use crate::congestion::allocation::Demand;
 use crate::ids::TransportId;
@@ -58,6 +59,10 @@ impl Core {
         if let Some(estimator) = &mut transport.downlink.estimator
             && transport.downlink.feedback == Some(PathFeedback::TransportWide)
         {
+            // It would take for the path's queue what is our own.
+            if self.lag > FEEDBACK_LATE_MAX {
+                return estimator.handle_stale_feedback(now);
+            }
             estimator.handle_feedback(now, feedback);
             transport.downlink.handle_feedback();
             self.handle_estimate(now, key);

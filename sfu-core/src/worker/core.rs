@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use slotmap::{SlotMap, new_key_type};
@@ -108,6 +108,8 @@ pub struct Core {
     pub(super) gathering: VecDeque<ProducerKey>,
     pub(super) has_batch: bool,
     pub(super) overload: Overload,
+    /// How long what is taken in now had waited for that.
+    pub(super) lag: Duration,
     /// Videos are suspended for overload.
     pub(super) is_shedding: bool,
     /// Whose packets are being given out.
@@ -152,6 +154,7 @@ impl Core {
             gathering: VecDeque::new(),
             has_batch: false,
             overload: Overload::default(),
+            lag: Duration::ZERO,
             is_shedding: false,
             giving_out: None,
             events: VecDeque::new(),

@@ -62,11 +62,16 @@ pub(super) struct KeyFrameNeeds {
 impl Core {
     /// Gives a packet to every consumer that takes it, at once.
     pub(super) fn forward(&mut self, now: Instant, route: Route, incoming: &Incoming<'_>) {
-        let (producers, mut fan) = self.fan(now);
-        let Some(producer) = producers.get(route.producer) else { return };
+        let Some(producer) = self.producers.get(route.producer) else { return };
         if producer.paused || !producer.is_selected {
             return;
         }
+        if self.is_too_late_for_sound() {
+            self.stats.packets_late += 1;
+            return;
+        }
+        let (producers, mut fan) = self.fan(now);
+        let Some(producer) = producers.get(route.producer) else { return };
         let reports = |encoding: usize| source_report(producer, encoding);
         let pieces = [Piece::of(route.encoding, *incoming, &reports)];
         let mut progress = Progress::default();

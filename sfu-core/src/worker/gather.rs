@@ -58,9 +58,10 @@ impl Core {
             restarted: incoming.restarted,
             reveals: incoming.reveals,
         };
+        let came_at = now.checked_sub(self.lag).unwrap_or(now);
         // What was missing is waited for already.
         let is_last = incoming.marker || route.is_rtx;
-        producer.gathered.push(now, arrived, is_last);
+        producer.gathered.push(came_at, arrived, is_last);
         self.has_batch |= producer.gathered.has_batch();
     }
 

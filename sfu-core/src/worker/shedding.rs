@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use super::core::{ConsumerKey, Core};
 use super::overload::Step;
-use crate::congestion::layer_rates::Basis;
 use crate::parameters::MediaKind;
 
 /// How busy a worker has to be for packets of a picture to wait for each other, and below which they do not, in percent. In between
@@ -18,8 +17,11 @@ const WAITING_UNTIL_PERCENT: u32 = 10;
 /// later, and what was waited for that is lost. Timers are no finer either.
 const WAIT: Duration = Duration::from_millis(1);
 
-/// Of what is suspended, this part comes back in one step at least, however little flows.
-const RETURN_PART_MIN: u64 = 16;
+/// Sound that has waited here for longer is dropped: receivers wait about as long for what is late, and give it up then.
+const SOUND_LATE_MAX: Duration = Duration::from_millis(200);
+
+/// Feedback that has waited here for longer is not read. Twice what a path's queue may be before its estimate falls.
+pub(super) const FEEDBACK_LATE_MAX: Duration = Duration::from_millis(50);
 
 /// A video that flows, or would, were the worker not overloaded.
 struct Flow {
@@ -36,10 +38,18 @@ impl Core {
         let is_waiting = self.joining.wait > Duration::ZERO;
         let waits = busy_percent >= if is_waiting { WAITING_UNTIL_PERCENT } else { WAITING_FROM_PERCENT };
         self.joining.wait = if waits { WAIT } else { Duration::ZERO };
-        if self.is_shedding {
-            self.overload.handle_load(now, busy_percent);
-            self.carry_out_step(now);
-        }
+        self.overload.handle_load(now, busy_percent, self.is_shedding);
+        self.carry_out_step(now);
+    }
+
+    /// How long the datagrams that follow have waited to be handed over: the worker is that much behind.
+    pub fn set_lag(&mut self, lag: Duration) {
+        self.lag = lag;
+    }
+
+    /// Whether sound is too late to be played: the next will be in time for that.
+    pub(super) fn is_too_late_for_sound(&self) -> bool {
+        self.lag > SOUND_LATE_MAX
     }
 
     /// Does what was decided about an overload, if anything was.
@@ -47,7 +57,7 @@ impl Core {
         match self.overload.poll_step() {
             None => {}
             Some(Step::Keep(part)) => self.shed(now, part),
-            Some(Step::Return(part)) => self.take_back(now, part),
+            Some(Step::Return { of_flowing, of_suspended }) => self.take_back(now, of_flowing, of_suspended),
         }
     }
 
@@ -79,12 +89,12 @@ impl Core {
         }
     }
 
-    /// Takes up the most important of the suspended videos, worth `part` of what flows.
-    fn take_back(&mut self, now: Instant, part: f64) {
+    /// Takes up the most important of the suspended videos: as much as these parts of what flows and of what is suspended.
+    fn take_back(&mut self, now: Instant, of_flowing: f64, of_suspended: f64) {
         let flowing_bps: u64 = self.flows(now, false).iter().map(|flow| flow.bps).sum();
         let suspended = self.flows(now, true);
         let suspended_bps: u64 = suspended.iter().map(|flow| flow.bps).sum();
-        let mut left_bps = ((flowing_bps as f64 * part) as u64).max(suspended_bps / RETURN_PART_MIN + 1);
+        let mut left_bps = (flowing_bps as f64 * of_flowing + suspended_bps as f64 * of_suspended) as u64 + 1;
         let mut remains = false;
         for flow in suspended.iter().rev() {
             // What nobody sends at present costs nothing.
@@ -136,8 +146,10 @@ impl Core {
             let consumer = self.consumers.get(key)?;
             let producer = self.producers.get(consumer.producer)?;
             let layers = consumer.selector.preferred().min(consumer.allowed.flatten()?);
-            let rate = producer.rates.cumulative(now, layers);
-            (rate.basis == Basis::Measured && producer.is_selected && !producer.paused).then_some(rate.bps)
+            // What has only begun is not measured yet, and counts as what it is expected to be.
+            let is_live = (0..=layers.spatial).any(|spatial| producer.rates.is_live(now, spatial));
+            let flows = is_live && producer.is_selected && !producer.paused;
+            flows.then(|| producer.rates.cumulative_bps(now, layers).max(1))
         };
         flow().unwrap_or(0)
     }

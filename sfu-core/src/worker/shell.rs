@@ -420,14 +420,18 @@ async fn serve_udp(shell: Rc<Shell>, port: Rc<UdpPort>, local: SocketAddr) {
         let batches = if shell.is_behind.get() { RECEIVE_BATCHES_BEHIND } else { RECEIVE_BATCHES };
         for _ in 0..batches {
             let mut receiver = shell.receiver.borrow_mut();
+            if !port.receive(&mut receiver) {
+                break;
+            }
             let now = Instant::now();
-            let received = port.receive(&mut receiver, |remote, datagram| {
+            shell.core.borrow_mut().set_lag(receiver.waited());
+            receiver.take(|remote, datagram| {
                 // A longer one is no media packet of a browser.
                 if datagram.len() <= MAX_DATAGRAM_BYTES {
                     shell.handle_datagram(now, Tuple { protocol: Protocol::Udp, local, remote }, datagram);
                 }
             });
-            if received == 0 || (!shell.is_behind.get() && shell.core.borrow().has_batch()) {
+            if !shell.is_behind.get() && shell.core.borrow().has_batch() {
                 break;
             }
         }

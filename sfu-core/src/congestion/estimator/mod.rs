@@ -170,6 +170,12 @@ impl BandwidthEstimator {
         self.untracked_bps = self.untracked.bitrate_bps(now);
     }
 
+    /// Takes note that feedback came that cannot be read any more: the path is there.
+    pub fn handle_stale_feedback(&mut self, now: Instant) {
+        self.end_outage(now);
+        self.watch.handle_feedback(now, true);
+    }
+
     /// Takes transport-wide feedback. What it says of packets never sent, forgotten or known as received is ignored.
     pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportCc<impl AsRef<[u8]>>) {
         self.end_outage(now);

@@ -3,14 +3,17 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arrayvec::ArrayVec;
 use nix::cmsg_space;
-use nix::sys::socket::sockopt::{UdpGroSegment, UdpGsoSegment};
+use nix::sys::socket::sockopt::{ReceiveTimestampns, UdpGroSegment, UdpGsoSegment};
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrLike, SockaddrStorage, getsockopt, recvmmsg,
     sendmmsg, setsockopt,
 };
+
+use nix::sys::time::TimeSpec;
 
 use super::super::transmit::Run;
 use super::SEND_BATCH;
@@ -35,33 +38,41 @@ struct Message {
 pub(in super::super) struct Receiver {
     buffer: Vec<u8>,
     messages: ArrayVec<Message, RECEIVE_BATCH>,
+    waited: Duration,
 }
 
 impl Receiver {
     pub(in super::super) fn new() -> Self {
-        Self { buffer: vec![0; RECEIVE_BATCH * RECEIVE_BYTES], messages: ArrayVec::new() }
+        Self { buffer: vec![0; RECEIVE_BATCH * RECEIVE_BYTES], messages: ArrayVec::new(), waited: Duration::ZERO }
     }
 
-    /// Asks the kernel to join datagrams of one source. It may not know how to.
+    /// Asks the kernel to join datagrams of one source, and to tell when they came. It may not know how to.
     pub(super) fn enable(socket: &impl AsFd) {
         let _ = setsockopt(socket, UdpGroSegment, &true);
+        let _ = setsockopt(socket, ReceiveTimestampns, &true);
     }
 
     /// Reads a batch, for [`Self::take`].
     pub(super) fn receive(&mut self, socket: &impl AsRawFd) -> io::Result<()> {
-        let Self { buffer, messages } = self;
+        let Self { buffer, messages, waited } = self;
         messages.clear();
+        *waited = Duration::ZERO;
         let mut buffers = buffer.chunks_exact_mut(RECEIVE_BYTES);
         let mut slices: [[IoSliceMut<'_>; 1]; RECEIVE_BATCH] =
             std::array::from_fn(|_| [IoSliceMut::new(buffers.next().unwrap_or_default())]);
         // Made anew for each call: the kernel writes into it how much room it has used, and that is not set back.
-        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(RECEIVE_BATCH, Some(cmsg_space!(i32)));
+        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(RECEIVE_BATCH, Some(cmsg_space!(i32, TimeSpec)));
         let received = recvmmsg(socket.as_raw_fd(), &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
         for (index, message) in received.enumerate() {
-            let joined = message.cmsgs().ok().into_iter().flatten().find_map(|control| match control {
-                ControlMessageOwned::UdpGroSegments(len) => usize::try_from(len).ok(),
-                _ => None,
-            });
+            let mut joined = None;
+            for control in message.cmsgs().ok().into_iter().flatten() {
+                match control {
+                    ControlMessageOwned::UdpGroSegments(len) => joined = usize::try_from(len).ok(),
+                    // They come in order: the first has waited longest.
+                    ControlMessageOwned::ScmTimestampns(came) if index == 0 => *waited = since(came),
+                    _ => {}
+                }
+            }
             let Some(from) = message.address.as_ref().and_then(address) else { continue };
             let len = message.bytes;
             messages.push(Message { index, len, segment_len: joined.unwrap_or(len).max(1), from });
@@ -69,17 +80,26 @@ impl Receiver {
         Ok(())
     }
 
-    /// Hands on each datagram that was read. How many messages there were.
-    pub(super) fn take(&mut self, mut each: impl FnMut(SocketAddr, &mut [u8])) -> usize {
-        let count = self.messages.len();
+    /// How long the first of what was read had been here; zero where the kernel does not tell.
+    pub(in super::super) fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// Hands on each datagram that was read.
+    pub(in super::super) fn take(&mut self, mut each: impl FnMut(SocketAddr, &mut [u8])) {
         for message in self.messages.drain(..) {
             let Message { index, len, segment_len, from } = message;
             let start = index * RECEIVE_BYTES;
             let Some(bytes) = self.buffer.get_mut(start..start + len) else { continue };
             bytes.chunks_mut(segment_len).for_each(|datagram| each(from, datagram));
         }
-        count
     }
+}
+
+/// The kernel tells it on the wall's clock. If that was set back meanwhile, nothing is known.
+fn since(came: TimeSpec) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(Duration::from(came))
 }
 
 fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {

@@ -2,7 +2,7 @@
 //!
 //! On Linux a batch is read by `recvmmsg`, with what the kernel has joined (UDP GRO), and runs of datagrams are sent by
 //! `sendmmsg`, each run as one (UDP GSO). Elsewhere, and where the kernel refuses to join, a datagram is a call.
-#![allow(clippy::disallowed_types, reason = "part of the worker shell")]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "part of the worker shell")]
 
 mod backlog;
 #[cfg(target_os = "linux")]
@@ -12,7 +12,6 @@ mod portable;
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::SocketAddr;
 
 use arrayvec::ArrayVec;
 use tokio::io::Interest;
@@ -90,17 +89,17 @@ impl UdpPort {
         self.socket.writable().await
     }
 
-    /// Reads what came, as far as one call gives it, and hands each datagram on. How many there were; 0: nothing more is there.
-    pub(super) fn receive(&self, receiver: &mut Receiver, each: impl FnMut(SocketAddr, &mut [u8])) -> usize {
+    /// Reads what came, as far as one call gives it, for [`Receiver::take`]. Whether anything was there.
+    pub(super) fn receive(&self, receiver: &mut Receiver) -> bool {
         for _ in 0..RECEIVE_ERRORS_MAX {
             match self.socket.try_io(Interest::READABLE, || receiver.receive(&self.socket)) {
-                Ok(()) => return receiver.take(each),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return 0,
+                Ok(()) => return true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 // An ICMP error for something sent earlier: says nothing about this socket.
                 Err(_) => {}
             }
         }
-        0
+        false
     }
 
     /// Sends runs, in order.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::net::UdpSocket;
 
@@ -27,13 +28,18 @@ impl Receiver {
         Ok(())
     }
 
-    /// Hands it on. How many there were.
-    pub(super) fn take(&mut self, mut each: impl FnMut(SocketAddr, &mut [u8])) -> usize {
-        let Some((len, from)) = self.received.take() else { return 0 };
-        self.buffer.get_mut(..len).map_or(0, |datagram| {
+    /// How long it had been here: not known.
+    pub(in super::super) fn waited(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Hands it on.
+    pub(in super::super) fn take(&mut self, mut each: impl FnMut(SocketAddr, &mut [u8])) {
+        if let Some((len, from)) = self.received.take()
+            && let Some(datagram) = self.buffer.get_mut(..len)
+        {
             each(from, datagram);
-            1
-        })
+        }
     }
 }
 

@@ -41,7 +41,9 @@ fn exchange(joins: bool, datagrams: &[(usize, usize)]) -> [Vec<Vec<u8>>; 2] {
         for (port, got) in to.iter().zip(&mut got) {
             // On loopback all of it is there when it has been sent.
             port.readable().await.unwrap();
-            while port.receive(&mut receiver, |_, datagram| got.push(datagram.to_vec())) > 0 {}
+            while port.receive(&mut receiver) {
+                receiver.take(|_, datagram| got.push(datagram.to_vec()));
+            }
         }
         got
     })
