@@ -152,3 +152,49 @@ fn too_much_costs_some_their_pictures_and_nobody_the_sound() {
         assert!(rate > 25.0, "{rate} pictures/s");
     }
 }
+
+/// A call of two, and how much of a source came in a second during which all that arrives had waited so long.
+fn received_with_lag(world: &mut World, sink: SinkId, lag: Duration) -> usize {
+    world.core.set_lag(lag);
+    // What was on its way comes first.
+    world.run_for(ms(100));
+    let before = world.sink(sink).packet_count;
+    world.run_for(s(1));
+    world.sink(sink).packet_count - before
+}
+
+/// Harm prevented: a worker that is behind with sound stays as far behind for good, and all of it is too late to be played.
+#[test]
+fn sound_that_nobody_would_play_any_more_gives_way_to_the_next() {
+    let mut world = World::new(301);
+    let (alice, bob) = (world.peer(), world.peer());
+    let source = world.publish_audio(alice, Audio::default());
+    let sink = world.consume(bob, source);
+    world.run_for(s(1));
+    assert!(received_with_lag(&mut world, sink, ms(200)) > 40);
+    assert_eq!(world.core.stats().packets_late, 0);
+    assert_eq!(received_with_lag(&mut world, sink, ms(201)), 0);
+    assert!(world.core.stats().packets_late > 40);
+    assert!(received_with_lag(&mut world, sink, Duration::ZERO) > 40);
+}
+
+/// Harm prevented: what a busy worker reads late is taken for a queue on everybody's path, or for an outage, and what remains of their
+/// pictures is paced to a crawl when it has time again.
+#[test]
+fn feedback_that_waited_here_says_nothing_of_the_path() {
+    let mut world = World::new(302);
+    let (alice, bob) = (world.peer(), world.peer());
+    let source = world.publish(alice, &Video::single(VideoCodec::Vp8));
+    let sink = world.consume(bob, source);
+    world.run_for(s(10));
+    let estimate = |world: &World| {
+        let stats = world.core.transport_stats(world.now, world.peers[bob].transport).unwrap();
+        stats.bandwidth.available_outgoing_bitrate.unwrap()
+    };
+    let before = estimate(&world);
+    world.core.set_lag(ms(51));
+    world.run_for(s(5));
+    assert_eq!(estimate(&world), before);
+    assert!(received_with_lag(&mut world, sink, Duration::ZERO) > 50);
+    assert!(estimate(&world) >= before);
+}
