@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::core::{ConsumerKey, Core};
 use super::overload::Step;
+use crate::consumer::Consumer;
 use crate::parameters::MediaKind;
 
 /// How busy a worker has to be for packets of a picture to wait for each other, and below which they do not, in percent. In between
@@ -127,7 +128,9 @@ impl Core {
         for transport in self.transports.values() {
             let videos = transport.consumers.iter().filter_map(|key| Some((*key, self.consumers.get(*key)?)));
             of_peer.clear();
-            of_peer.extend(videos.filter(|(_, consumer)| consumer.kind == MediaKind::Video && !consumer.paused));
+            // What its owner paused costs nothing; it is not to stay suspended for that.
+            let is_wanted = |consumer: &Consumer| !consumer.paused || consumer.is_shed;
+            of_peer.extend(videos.filter(|(_, consumer)| consumer.kind == MediaKind::Video && is_wanted(consumer)));
             of_peer.sort_by_key(|(_, consumer)| (consumer.is_shed, Reverse(consumer.priority)));
             for (place, &(key, consumer)) in of_peer.iter().enumerate() {
                 if consumer.is_shed == is_shed {
@@ -148,7 +151,7 @@ impl Core {
             let layers = consumer.selector.preferred().min(consumer.allowed.flatten()?);
             // What has only begun is not measured yet, and counts as what it is expected to be.
             let is_live = (0..=layers.spatial).any(|spatial| producer.rates.is_live(now, spatial));
-            let flows = is_live && producer.is_selected && !producer.paused;
+            let flows = is_live && producer.is_selected && !producer.paused && !consumer.paused;
             flows.then(|| producer.rates.cumulative_bps(now, layers).max(1))
         };
         flow().unwrap_or(0)

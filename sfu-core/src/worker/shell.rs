@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
@@ -435,6 +435,8 @@ async fn serve_udp(shell: Rc<Shell>, port: Rc<UdpPort>, local: SocketAddr) {
                 break;
             }
         }
+        // What comes by other ways has not waited.
+        shell.core.borrow_mut().set_lag(Duration::ZERO);
         shell.settle();
         shell.end_turn(began);
         tokio::task::yield_now().await;

@@ -143,9 +143,17 @@ fn too_much_costs_some_their_pictures_and_nobody_the_sound() {
     // Those who stay watched are not suspended again and again.
     assert!(stats.overload_suspensions < 300, "{} suspensions", stats.overload_suspensions);
 
+    // One of them loses interest meanwhile.
+    let (now, impatient) = (hall.world.now, hall.consumer(suspended[0]));
+    hall.world.core.pause_consumer(now, impatient).unwrap();
+    hall.world.settle();
     hall.world.set_cost(LIGHT);
     hall.world.run_for(s(2));
     assert!(hall.suspended().is_empty(), "{} are still suspended", hall.suspended().len());
+    let now = hall.world.now;
+    hall.world.core.resume_consumer(now, impatient).unwrap();
+    hall.world.settle();
+    hall.world.run_for(ms(500));
     let now = hall.world.now;
     hall.world.run_for(s(1));
     for (_, rate) in hall.frame_rates(now, hall.world.now) {
