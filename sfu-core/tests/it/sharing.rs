@@ -180,7 +180,7 @@ fn on_a_path_that_carries_only_part_a_screen_stays_sharp_and_a_camera_fluent() {
         let down = Link { rate: Some(Rate::new(both_bps, 200)), ..Link::CLEAN };
         let viewer = world.connected_peer(PeerOptions { down, ..PeerOptions::default() });
         let together = [camera, screen].map(|source| world.consume(viewer, source));
-        world.run_for(s(12));
+        world.run_for(s(16));
         let sizes: Vec<_> = video.encodings.iter().flat_map(|encoding| encoding.sizes.clone()).collect();
         for (what, sinks) in [("alone", alone), ("together", together)] {
             let [camera, screen] = sinks.map(|sink| world.verdict_since(sink, world.now - s(4)));

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::patience::Patience;
 use super::{
-    AMPLE_PERCENT, CLIMB_AFTER, CLIMB_BPS, CLIMB_DOUBLES_IN, FAR_PERCENT, PAUSE_MAX, STABILITY_MAX, STABILITY_MIN,
+    AMPLE_FOR, AMPLE_PERCENT, CLIMB_AFTER, CLIMB_BPS, CLIMB_DOUBLES_IN, FAR_PERCENT, PAUSE_MAX, STABILITY_MAX,
+    STABILITY_MIN,
 };
 use crate::rtp::layers::Layers;
 
@@ -127,7 +128,7 @@ pub(super) fn climbing_time(bps: u64) -> Duration {
     (CLIMB_AFTER + CLIMB_DOUBLES_IN.mul_f64(doublings)).min(STABILITY_MAX)
 }
 
-/// The lowest of what came lately: within [`STABILITY_MIN`] at least, and twice that at most.
+/// The lowest of what came lately: within [`AMPLE_FOR`] at least, and twice that at most.
 #[derive(Debug, Default)]
 struct Lowest {
     before: Option<u64>,
@@ -137,7 +138,7 @@ struct Lowest {
 impl Lowest {
     fn handle(&mut self, now: Instant, value: u64) {
         self.current = match self.current {
-            Some((since, lowest)) if now.saturating_duration_since(since) < STABILITY_MIN => {
+            Some((since, lowest)) if now.saturating_duration_since(since) < AMPLE_FOR => {
                 Some((since, lowest.min(value)))
             }
             ended => {

@@ -9,6 +9,17 @@ use super::trendline::PathUsage;
 /// What remains of the arriving rate at a decrease.
 const BACK_OFF: f64 = 0.91;
 
+/// And of the unused part of the rate, of which congestion says less. There is no threshold in how much one uses: whoever share a path
+/// all lose in proportion and grow alike, which is what leads them to equal parts (Chiu and Jain, 1989).
+const UNUSED_BACK_OFF: f64 = 0.4;
+
+/// Nothing of it remains when the queue is longer than this: its room is spoken for.
+const UNUSED_UNTIL_MS: f64 = 90.0;
+
+/// Sending less than this share of the rate is using next to nothing of it, so that what arrives is no measure of the path: such as
+/// when a probe has found it, and there is only sound as yet.
+const HARDLY_USED: f64 = 0.4;
+
 /// Growth in one response time, far from the last congestion (draft, section 5.5: 1.08 a second at most; a response
 /// time is when the effect of a step is known).
 const MULTIPLICATIVE: f64 = 1.08;
@@ -25,9 +36,13 @@ const ADDITIVE_SHARE: f64 = 0.015;
 /// Time beyond the round trip until the effect of a change is known: feedback comes every 50 to 100 ms.
 const FEEDBACK_DELAY: Duration = Duration::from_millis(100);
 
-/// The rate grows to no more than this multiple of what arrives, and a little: unused room is unproven (section 5.5).
-const MAX_OVER_ACKNOWLEDGED: f64 = 1.5;
-const HEADROOM_BPS: f64 = 10_000.0;
+/// The rate grows to what arrives and half as much, within these bounds (section 5.5: unused room is unproven), and on fast paths
+/// by [`HEADROOM_SHARE`], for rates waver in proportion. The lower bound is a step of a small layer's. The upper one is about a larger
+/// layer's: of two who share a path the one with more is not to have more room than the other, or it holds on to its steps at each
+/// congestion, and the other, who loses them, never gets there. Larger steps are found by probes.
+const HEADROOM_BPS: (f64, f64) = (300_000.0, 450_000.0);
+const HEADROOM_OF_LITTLE: f64 = 0.5;
+const HEADROOM_SHARE: f64 = 0.2;
 
 /// A queue of this many milliseconds is drained faster than by the usual back-off.
 const DRAIN_FROM_MS: f64 = 30.0;
@@ -44,9 +59,6 @@ const FALLING: f64 = 0.85;
 
 /// Sending more than this multiple of what arrives drains no queue.
 const OVERSENT: f64 = 0.95;
-
-/// Sending less than this share of the rate is using little of it.
-const USED: f64 = 0.75;
 
 /// What the rate control knows when it is asked.
 #[derive(Debug, Clone, Copy)]
@@ -206,23 +218,23 @@ impl RateControl {
 
     fn decrease(&mut self, now: Instant, conditions: &Conditions) {
         self.last_decrease = Some(now);
-        let carried = match (conditions.carried_bps(), conditions.short_carried_bps()) {
-            _ if self.drain.is_some() => conditions.surely_carried_bps(),
-            (_, Some(short)) if conditions.queue_ms > DRAIN_FROM_MS => Some(short),
-            (long, _) => long,
-        };
+        // A short time holds few packets: of two who share a path, the one whose packets are behind the other's large frame would
+        // back off from next to nothing.
+        let is_queued = self.drain.is_some() || conditions.queue_ms > DRAIN_FROM_MS;
+        let carried = if is_queued { conditions.surely_carried_bps() } else { conditions.carried_bps() };
         let Some(carried) = carried else {
             self.target_bps = (self.target_bps * BACK_OFF).max(self.min_bps);
             return;
         };
-        if (conditions.sent_bps as f64) < USED * self.target_bps && conditions.queue_ms < 3.0 * DRAIN_FROM_MS {
-            // Little of the rate is used, so the little that arrives is no measure of the path. Of two who share it the one who sends
-            // less would lose the more by it.
+        if (conditions.sent_bps as f64) < HARDLY_USED * self.target_bps && conditions.queue_ms < UNUSED_UNTIL_MS {
             self.target_bps = (self.target_bps * BACK_OFF).max(carried).max(self.min_bps);
             return;
         }
         self.capacity.handle_congestion(carried);
-        let resume_bps = (carried * BACK_OFF).min(self.target_bps).max(self.min_bps);
+        // No more than may have grown beyond what arrives: the rest a probe has found, and there may be more who did.
+        let unused_bps = (self.target_bps - conditions.sent_bps as f64).clamp(0.0, growth_limit(carried) - carried);
+        let kept_bps = if conditions.queue_ms > UNUSED_UNTIL_MS { 0.0 } else { unused_bps * UNUSED_BACK_OFF };
+        let resume_bps = (carried * BACK_OFF + kept_bps).min(self.target_bps).max(self.min_bps);
         // What was sent after the packets that feedback tells of is in the queue as well.
         let in_flight_ms = conditions.in_flight_bytes * 8_000.0 / carried.max(1.0);
         let without_queue_ms = (conditions.least_rtt + FEEDBACK_DELAY).as_secs_f64() * 1_000.0;
@@ -238,7 +250,7 @@ impl RateControl {
 
     fn increase(&mut self, elapsed: Duration, conditions: &Conditions) {
         let Some(carried) = conditions.carried_bps() else { return };
-        let limit = (carried * MAX_OVER_ACKNOWLEDGED + HEADROOM_BPS).min(self.max_bps);
+        let limit = growth_limit(carried).min(self.max_bps);
         if self.target_bps >= limit {
             return;
         }
@@ -253,6 +265,12 @@ impl RateControl {
         };
         self.target_bps = raised.min(limit);
     }
+}
+
+/// Up to which the rate grows while `carried_bps` arrive.
+fn growth_limit(carried_bps: f64) -> f64 {
+    let (least, most) = HEADROOM_BPS;
+    carried_bps + (carried_bps * HEADROOM_OF_LITTLE).clamp(least, most).max(carried_bps * HEADROOM_SHARE)
 }
 
 impl Conditions {
