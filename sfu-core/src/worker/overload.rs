@@ -15,6 +15,9 @@ const WAIT_MAX: Duration = Duration::from_millis(20);
 const BUSY_PERCENT: u32 = 85;
 const BURST_WAIT_MAX: Duration = Duration::from_millis(60);
 
+/// The same for one to which pictures have just come back ([`COMES_OF_RETURN`]): each of them begins with a key frame.
+const BUSY_WITH_RETURN_PERCENT: u32 = 96;
+
 /// The least wait is taken over so long: longer than the bursts in which rooms' pictures come, and short enough to know of an
 /// overload before it is heard.
 const INTERVAL: Duration = Duration::from_millis(25);
@@ -46,7 +49,7 @@ const PATIENCE_MAX: Duration = Duration::from_millis(3_200);
 const COMES_OF_RETURN: Duration = Duration::from_secs(1);
 
 /// What comes back in one step, at least and at most, for each bit/s that flows.
-const RETURN_RANGE: (f64, f64) = (0.05, 0.5);
+const RETURN_RANGE: (f64, f64) = (0.05, 1.0);
 
 /// A worker that is busy for less, in percent, is over it: what comes back goes by what is suspended too, this part of it at most.
 const OVER_PERCENT: u32 = 50;
@@ -103,10 +106,12 @@ impl Overload {
         let Some((at, before)) = before else { return };
         let elapsed = now.saturating_duration_since(at).as_secs_f64().max(1e-3);
         let growth = (least.as_secs_f64() - before.as_secs_f64()) / elapsed;
-        if growth < -FALLS || (self.busy_percent < BUSY_PERCENT && least < BURST_WAIT_MAX) {
+        let comes_of_return = self.returned_at.is_some_and(|at| now.saturating_duration_since(at) < COMES_OF_RETURN);
+        let busy_percent = if comes_of_return { BUSY_WITH_RETURN_PERCENT } else { BUSY_PERCENT };
+        if growth < -FALLS || (self.busy_percent < busy_percent && least < BURST_WAIT_MAX) {
             return;
         }
-        if self.returned_at.is_some_and(|at| now.saturating_duration_since(at) < COMES_OF_RETURN) {
+        if comes_of_return {
             self.patience = (self.patience * 2).clamp(RETURN_INTERVAL, PATIENCE_MAX);
         }
         let (least, most) = KEPT_RANGE;
@@ -135,6 +140,11 @@ impl Overload {
         let idle = f64::from(OVER_PERCENT.saturating_sub(busy_percent)) / f64::from(OVER_PERCENT);
         self.due = Some(Step::Return { of_flowing, of_suspended: idle * RETURN_OF_SUSPENDED });
         self.returned_at = Some(now);
+    }
+
+    /// How busy the worker was of late, in percent.
+    pub(super) fn busy_percent(&self) -> u32 {
+        self.busy_percent
     }
 
     /// What is to be done now, once.
@@ -184,6 +194,22 @@ mod tests {
         assert_eq!(overload.poll_step(), None, "it has time for what comes");
     }
 
+    /// Harm prevented: the key frames of those who come back send them away again.
+    #[test]
+    fn what_comes_back_begins_with_a_burst() {
+        for (busy_percent, is_too_much) in [(90, false), (99, true)] {
+            let mut overload = Overload::default();
+            overload.handle_load(origin(), 80, true);
+            assert!(matches!(overload.poll_step(), Some(Step::Return { .. })));
+            overload.handle_load(origin() + ms(100), busy_percent, true);
+            for at in (100..250).step_by(5) {
+                overload.handle_wait(origin() + ms(at), ms(40));
+            }
+            let step = overload.poll_step();
+            assert_eq!(matches!(step, Some(Step::Keep(_))), is_too_much, "{busy_percent} %: {step:?}");
+        }
+    }
+
     /// Harm prevented: what waited already is taken for more that is too much, and in the end everybody is suspended.
     #[test]
     fn what_is_being_worked_off_is_left_to_itself() {
@@ -197,8 +223,9 @@ mod tests {
     #[test]
     fn pictures_come_back_while_there_is_time_for_them_and_no_faster_than_that_shows() {
         for (busy_percent, returned) in [
-            (0, Some((0.5, 0.25))),
-            (25, Some((0.5, 0.125))),
+            (0, Some((1.0, 0.25))),
+            (25, Some((1.0, 0.125))),
+            (60, Some((0.533, 0.0))),
             (74, Some((0.243, 0.0))),
             (85, Some((0.082, 0.0))),
             (86, None),

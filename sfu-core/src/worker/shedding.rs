@@ -24,6 +24,10 @@ const SOUND_LATE_MAX: Duration = Duration::from_millis(200);
 /// Feedback that has waited here for longer is not read. Twice what a path's queue may be before its estimate falls.
 pub(super) const FEEDBACK_LATE_MAX: Duration = Duration::from_millis(50);
 
+/// Videos that nobody sends at present and that come back in one step: their owners are told, which is work as well, and is not to be
+/// in the way of what flows.
+const IDLE_RETURNS_MAX: usize = 100;
+
 /// A video that flows, or would, were the worker not overloaded.
 struct Flow {
     consumer: ConsumerKey,
@@ -84,29 +88,25 @@ impl Core {
                 tracing::warn!(
                     suspended = count,
                     flowing,
+                    busy_percent = self.overload.busy_percent(),
                     "more to forward than this worker can; videos are suspended"
                 );
             }
         }
     }
 
-    /// Takes up the most important of the suspended videos: as much as these parts of what flows and of what is suspended.
+    /// Takes up the most important of the suspended videos: as much as these parts of what flows and of what is suspended. What nobody
+    /// sends at present costs nothing but the telling, which is spread.
     fn take_back(&mut self, now: Instant, of_flowing: f64, of_suspended: f64) {
         let flowing_bps: u64 = self.flows(now, false).iter().map(|flow| flow.bps).sum();
         let suspended = self.flows(now, true);
         let suspended_bps: u64 = suspended.iter().map(|flow| flow.bps).sum();
-        let mut left_bps = (flowing_bps as f64 * of_flowing + suspended_bps as f64 * of_suspended) as u64 + 1;
-        let mut remains = false;
-        for flow in suspended.iter().rev() {
-            // What nobody sends at present costs nothing.
-            if flow.bps > 0 && left_bps == 0 {
-                remains = true;
-                continue;
-            }
-            left_bps = left_bps.saturating_sub(flow.bps);
-            self.set_shed(now, flow.consumer, false);
+        let room_bps = (flowing_bps as f64 * of_flowing + suspended_bps as f64 * of_suspended) as u64;
+        let returning = returning(&suspended, room_bps);
+        for key in &returning {
+            self.set_shed(now, *key, false);
         }
-        if !remains {
+        if returning.len() == suspended.len() {
             self.is_shedding = false;
             tracing::info!("no video is suspended for overload any more");
         }
@@ -155,5 +155,55 @@ impl Core {
             flows.then(|| producer.rates.cumulative_bps(now, layers).max(1))
         };
         flow().unwrap_or(0)
+    }
+}
+
+/// Who of the suspended, sorted, comes back into so much room, and into what room there is for telling those whom nobody sends anything.
+/// Of those who are sent something it is one at least, so that all come back in the end.
+fn returning(suspended: &[Flow], room_bps: u64) -> Vec<ConsumerKey> {
+    let (mut left_bps, mut idle_left) = (room_bps.max(1), IDLE_RETURNS_MAX);
+    let fits = |flow: &&Flow| {
+        let has_room = if flow.bps > 0 { left_bps > 0 } else { idle_left > 0 };
+        if has_room {
+            left_bps = left_bps.saturating_sub(flow.bps);
+            idle_left -= usize::from(flow.bps == 0);
+        }
+        has_room
+    };
+    suspended.iter().rev().filter(fits).map(|flow| flow.consumer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use slotmap::SlotMap;
+
+    use super::*;
+
+    /// Harm prevented: thousands are told in one moment of what costs nothing, and what flows is late for that.
+    #[test]
+    fn the_most_important_come_back_as_far_as_there_is_room_and_the_idle_a_few_at_a_time() {
+        let idle = IDLE_RETURNS_MAX;
+        // Rates, the least important first; the room; how many of those that flow come back, and of the idle.
+        for (bps, room_bps, flowing, resting) in [
+            (vec![], 1_000, 0, 0),
+            (vec![500, 500, 500], 0, 1, 0),
+            (vec![500, 500, 500], 600, 2, 0),
+            (vec![500, 500, 500], 5_000, 3, 0),
+            (vec![0, 500, 0, 500, 0], 500, 1, 3),
+            ([vec![500, 500], vec![0; 3 * idle], vec![500]].concat(), 1_500, 3, idle),
+        ] {
+            let mut keys = SlotMap::<ConsumerKey, ()>::with_key();
+            let flow = |bps| {
+                let consumer = keys.insert(());
+                Flow { consumer, rank: (1, Reverse(0), Reverse(consumer)), bps }
+            };
+            let suspended: Vec<Flow> = bps.iter().copied().map(flow).collect();
+            let returned = returning(&suspended, room_bps);
+            let is_idle = |key: &&ConsumerKey| suspended.iter().any(|flow| flow.consumer == **key && flow.bps == 0);
+            let rested = returned.iter().filter(is_idle).count();
+            assert_eq!((returned.len() - rested, rested), (flowing, resting), "{room_bps} bit/s for {bps:?}");
+            let last = suspended.iter().rev().find(|flow| flow.bps > 0).map(|flow| flow.consumer);
+            assert!(last.is_none_or(|key| returned.contains(&key)), "the most important is among them");
+        }
     }
 }
