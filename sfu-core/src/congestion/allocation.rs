@@ -59,12 +59,12 @@ pub const CLIMB_DOUBLES_IN: Duration = Duration::from_secs(1);
 /// Sums up to so many percent of the one that failed wait for [`STABILITY_MIN`] only: the path has carried them.
 pub const FAR_PERCENT: u64 = 80;
 
-/// Nor does a step wait longer to a sum that the budget has been so many percent of: that is no wavering. Of two who share a path the one with
-/// fewer steps fails more often, and would else be kept down by its wait while the other, who was lucky once, has none.
+/// Nor does a step wait longer to a sum that the budget has been so many percent of: that is no wavering. Of two who share a path the
+/// one with fewer steps fails more often, and would else be kept down by its wait while the other, who was lucky once, has none.
 pub const AMPLE_PERCENT: u64 = 128;
 
-/// The budget has been ample when it was so for this long, and at most twice that: longer than a measurement's noise, shorter than the
-/// time between two congestions of a path that is shared.
+/// The budget has been ample when it was so for this long, and at most twice that: longer than a measurement's noise, shorter than
+/// the time between two congestions of a path that is shared.
 pub const AMPLE_FOR: Duration = Duration::from_secs(1);
 
 /// The longest wait of a stream that has nothing any more: a picture now and then is better than none for long.

@@ -215,8 +215,8 @@ fn only_who_is_squeezed_gets_less() {
     world.run_for(s(6));
     let width = |world: &World, sink| world.verdict_since(sink, world.now - s(2)).size.map(|(width, _)| width);
     assert_eq!((width(&world, squeezed), width(&world, free)), (Some(1280), Some(1280)));
-    // Less than the middle size costs at its lowest frame rate.
-    *world.network.link(bob, Direction::Down) = thin(250_000);
+    // Less than the middle size costs at its lowest frame rate, more than the smallest at its highest.
+    *world.network.link(bob, Direction::Down) = thin(200_000);
     world.run_for(s(8));
     assert_eq!((width(&world, squeezed), width(&world, free)), (Some(320), Some(1280)));
     *world.network.link(bob, Direction::Down) = Link::CLEAN;

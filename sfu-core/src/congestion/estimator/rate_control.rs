@@ -9,8 +9,9 @@ use super::trendline::PathUsage;
 /// What remains of the arriving rate at a decrease.
 const BACK_OFF: f64 = 0.91;
 
-/// And of the unused part of the rate, of which congestion says less. There is no threshold in how much one uses: whoever share a path
-/// all lose in proportion and grow alike, which is what leads them to equal parts (Chiu and Jain, 1989).
+/// And of the unused part of the rate, of which congestion says less. Both are shares of what one has, whatever part is used, but for
+/// [`HARDLY_USED`]: whoever share a path all lose in proportion and grow alike, which is what leads them to equal parts (Chiu and Jain,
+/// 1989).
 const UNUSED_BACK_OFF: f64 = 0.4;
 
 /// Nothing of it remains when the queue is longer than this: its room is spoken for.
@@ -226,6 +227,7 @@ impl RateControl {
             self.target_bps = (self.target_bps * BACK_OFF).max(self.min_bps);
             return;
         };
+        // A full queue is a measure whoever made it.
         if (conditions.sent_bps as f64) < HARDLY_USED * self.target_bps && conditions.queue_ms < UNUSED_UNTIL_MS {
             self.target_bps = (self.target_bps * BACK_OFF).max(carried).max(self.min_bps);
             return;
