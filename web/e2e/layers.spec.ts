@@ -11,8 +11,8 @@ const TEMPORAL_PARTS = [
   { temporal: 1, least: 0.4, most: 0.65 },
   { temporal: 2, least: 0.85, most: 1.15 },
 ];
-/** Pictures to count for the above: what is on its way between the two pages is little beside them. */
-const PICTURES_COUNTED = 40;
+/** Pictures to count for the above: what is on its way between two pages of a busy machine, ten at times, is little beside them. */
+const PICTURES_COUNTED = 90;
 /**
  * Of all six changes together: a second's pictures. A switch at fault costs as many each time, or a key frame that the viewer has to
  * ask for. Counted when they come, for on a busy machine some are decoded late or not at all.

@@ -139,7 +139,7 @@ impl Core {
             if self.joining.pads {
                 pad(now, producer);
             }
-            self.overload.handle_wait(now, now.saturating_duration_since(since));
+            self.overload.handle_wait(now, since);
         }
         let mut progress = producer.gathered.progress;
         let Some((is_finished, needs)) = self.give_stored(now, key, &mut progress) else { return true };

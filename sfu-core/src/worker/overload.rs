@@ -4,6 +4,9 @@
 //! Overload shows as a standing queue, as in CoDel (RFC 8289): in a whole [`INTERVAL`] no picture has waited for less than
 //! [`WAIT_MAX`]. How fast that grows from one interval to the next says how much too much it is: where twice as much comes as is
 //! forwarded, what comes a second later waits half a second longer.
+//!
+//! What counts is waiting for the worker's own work. On a machine where others take the processors it wakes up late: that is no less
+//! late with fewer pictures, and viewers can do more about it than to lose them.
 
 use std::time::{Duration, Instant};
 
@@ -74,14 +77,24 @@ pub(super) struct Overload {
     busy_percent: u32,
     kept_at: Option<Instant>,
     returned_at: Option<Instant>,
+    /// The last pause, from and until.
+    pause: Option<(Instant, Instant)>,
     /// How much longer than [`RETURN_INTERVAL`] is waited between two steps back.
     patience: Duration,
     due: Option<Step>,
 }
 
 impl Overload {
-    /// Takes note of how long pictures have waited that are being forwarded now.
-    pub(super) fn handle_wait(&mut self, now: Instant, wait: Duration) {
+    /// Takes note of a pause, `from` the end of a turn `until` the next: the worker had nothing to do then, or was not let do it.
+    pub(super) fn handle_pause(&mut self, from: Instant, until: Instant) {
+        self.pause = Some((from, until));
+    }
+
+    /// Takes note of pictures that are being forwarded now and have waited `since` then.
+    pub(super) fn handle_wait(&mut self, now: Instant, since: Instant) {
+        let paused =
+            self.pause.map_or(Duration::ZERO, |(from, until)| until.saturating_duration_since(from.max(since)));
+        let wait = now.saturating_duration_since(since).saturating_sub(paused);
         let is_within = |at: Option<Instant>, time| at.is_some_and(|at| now.saturating_duration_since(at) < time);
         if is_within(self.kept_at, SETTLES) || is_within(self.returned_at, SETTLES) {
             return;
@@ -162,7 +175,7 @@ mod tests {
     fn decided(times: std::ops::Range<u64>, wait: impl Fn(u64) -> u64) -> (Overload, Vec<(u64, Step)>) {
         let mut overload = Overload { busy_percent: 99, ..Overload::default() };
         let steps = times.step_by(5).filter_map(|at| {
-            overload.handle_wait(origin() + ms(at), ms(wait(at)));
+            overload.handle_wait(origin() + ms(at), origin() + ms(at) - ms(wait(at)));
             Some((at, overload.poll_step()?))
         });
         let steps = steps.collect();
@@ -189,9 +202,33 @@ mod tests {
         let mut overload = Overload::default();
         overload.handle_load(origin(), 60, false);
         for at in (0..150).step_by(5) {
-            overload.handle_wait(origin() + ms(at), ms(40));
+            overload.handle_wait(origin() + ms(at), origin() + ms(at) - ms(40));
         }
         assert_eq!(overload.poll_step(), None, "it has time for what comes");
+    }
+
+    /// Harm prevented: on a busy machine a call of two loses its picture several times a minute, which helps nobody: the worker has
+    /// nothing else to do, and only wakes up late.
+    #[test]
+    fn waiting_for_a_processor_is_no_overload() {
+        // Pictures come each 33 ms, and take so long to forward. The worker is let begin only each 100 ms.
+        for (work_ms, is_overload) in [(1, false), (10, false), (50, true)] {
+            let mut overload = Overload { busy_percent: 90, ..Overload::default() };
+            let (mut now, mut was_overload) = (origin(), false);
+            let mut pictures = (0..100).map(|number| origin() + ms(33 * number)).peekable();
+            for due in (0..30).map(|turn| origin() + ms(100 * turn)) {
+                if now < due {
+                    overload.handle_pause(now, due);
+                    now = due;
+                }
+                while let Some(since) = pictures.next_if(|since| *since <= now) {
+                    now += ms(work_ms);
+                    overload.handle_wait(now, since);
+                    was_overload |= overload.poll_step().is_some();
+                }
+            }
+            assert_eq!(was_overload, is_overload, "{work_ms} ms of work for each picture");
+        }
     }
 
     /// Harm prevented: the key frames of those who come back send them away again.
@@ -203,7 +240,7 @@ mod tests {
             assert!(matches!(overload.poll_step(), Some(Step::Return { .. })));
             overload.handle_load(origin() + ms(100), busy_percent, true);
             for at in (100..250).step_by(5) {
-                overload.handle_wait(origin() + ms(at), ms(40));
+                overload.handle_wait(origin() + ms(at), origin() + ms(at) - ms(40));
             }
             let step = overload.poll_step();
             assert_eq!(matches!(step, Some(Step::Keep(_))), is_too_much, "{busy_percent} %: {step:?}");
@@ -257,7 +294,7 @@ mod tests {
         for at in (0..60_000_u64).step_by(5) {
             let now = origin() + ms(at);
             let is_late = returns.last().is_some_and(|last| (100..300).contains(&(at - last)));
-            overload.handle_wait(now, ms(if is_late { 70 } else { 5 }));
+            overload.handle_wait(now, now - ms(if is_late { 70 } else { 5 }));
             if at % 100 == 0 {
                 overload.handle_load(now, 70, true);
             }

@@ -47,6 +47,12 @@ impl Core {
         self.carry_out_step(now);
     }
 
+    /// The worker did nothing from the end of its last turn `from` until the one that begins `now`: there was nothing to do, or its
+    /// thread was not given a processor.
+    pub fn handle_pause(&mut self, from: Instant, now: Instant) {
+        self.overload.handle_pause(from, now);
+    }
+
     /// How long the datagrams that follow have waited to be handed over: the worker is that much behind.
     pub fn set_lag(&mut self, lag: Duration) {
         self.lag = lag;

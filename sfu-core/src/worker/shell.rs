@@ -162,13 +162,17 @@ pub(crate) fn run(
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
-                    Some(command) => command(&shell, Instant::now()),
+                    Some(command) => {
+                        let began = shell.begin_turn();
+                        command(&shell, began);
+                        shell.settle();
+                        shell.end_turn(began);
+                    }
                     None => break,
                 },
                 _ = stop.wait_for(|stop| *stop) => break,
                 () = shell.crashed.notified() => return Err(std::io::Error::other("one of its tasks panicked")),
             }
-            shell.settle();
         }
         shell.close();
         Ok(())
@@ -324,7 +328,16 @@ impl Shell {
         released
     }
 
-    /// After a turn of packets or timers: what the core does depends on how busy the worker is.
+    /// Before a turn of packets, timers or commands: when it begins.
+    pub(super) fn begin_turn(&self) -> Instant {
+        let now = Instant::now();
+        if let Some(since) = self.busy.borrow().begin_turn(now) {
+            self.core.borrow_mut().handle_pause(since, now);
+        }
+        now
+    }
+
+    /// After such a turn: what the core does depends on how busy the worker is.
     pub(super) fn end_turn(&self, began: Instant) {
         let now = Instant::now();
         if let Some(percent) = self.busy.borrow_mut().handle_turn(began, now) {

@@ -214,6 +214,7 @@ impl Shell {
 /// Does what a branch asks for, until it is gone.
 async fn serve_head(shell: Rc<Shell>, key: PipeHeadKey, mut news: mpsc::Receiver<Upward>) {
     while let Some(first) = news.recv().await {
+        let began = shell.begin_turn();
         let rest = std::iter::from_fn(|| news.try_recv().ok());
         for upward in std::iter::once(first).chain(rest).take(REQUESTS) {
             // That there is room again is seen when the turn is over.
@@ -223,6 +224,7 @@ async fn serve_head(shell: Rc<Shell>, key: PipeHeadKey, mut news: mpsc::Receiver
         }
         shell.core.borrow_mut().defer_head(key);
         shell.settle();
+        shell.end_turn(began);
     }
     // The room goes on without the branch, unless it is over.
     let link = shell.links.heads.borrow_mut().remove(&key);
@@ -248,12 +250,12 @@ async fn serve_tail(
     spares: mpsc::Sender<PipeBatch>,
 ) {
     while let Some(mut batch) = batches.recv().await {
-        let mut began = Instant::now();
+        let mut began = shell.begin_turn();
         while shell.take_in(key, &mut batch) {
             shell.settle();
             shell.end_turn(began);
             tokio::task::yield_now().await;
-            began = Instant::now();
+            began = shell.begin_turn();
         }
         if let Some(link) = shell.links.tails.borrow().get(&key) {
             link.give_back(batch, &spares);

@@ -135,6 +135,7 @@ async fn exchange(shell: &Shell, stream: &TcpStream, writer: &TcpWriter, tuple: 
                     Ok(0) => return "closed by the peer",
                     Ok(count) => {
                         deframer.commit(count);
+                        let began = shell.begin_turn();
                         loop {
                             match deframer.next_frame() {
                                 Ok(Some(frame)) => shell.handle_datagram(Instant::now(), tuple, frame),
@@ -143,6 +144,7 @@ async fn exchange(shell: &Shell, stream: &TcpStream, writer: &TcpWriter, tuple: 
                             }
                         }
                         shell.settle();
+                        shell.end_turn(began);
                         tokio::task::yield_now().await;
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}

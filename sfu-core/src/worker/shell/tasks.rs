@@ -26,7 +26,7 @@ pub(super) async fn serve_udp(shell: Rc<Shell>, port: Rc<UdpPort>, local: Socket
             tracing::error!(%local, %error, "a UDP socket failed");
             return;
         }
-        let began = Instant::now();
+        let began = shell.begin_turn();
         let batches = if shell.is_behind.get() { RECEIVE_BATCHES_BEHIND } else { RECEIVE_BATCHES };
         for _ in 0..batches {
             let mut receiver = shell.receiver.borrow_mut();
@@ -71,7 +71,7 @@ pub(super) async fn send_waiting(shell: Rc<Shell>, port: Rc<UdpPort>) {
 pub(super) async fn run_forwarding(shell: Rc<Shell>) {
     loop {
         shell.forwarding.notified().await;
-        let began = Instant::now();
+        let began = shell.begin_turn();
         shell.is_behind.set(false);
         shell.forwarding_turn.set(shell.forwarding_turn.get() + 1);
         shell.settle();
@@ -85,7 +85,7 @@ pub(super) async fn run_handshakes(shell: Rc<Shell>) {
     loop {
         shell.handshakes.notified().await;
         loop {
-            let began = Instant::now();
+            let began = shell.begin_turn();
             {
                 let mut core = shell.core.borrow_mut();
                 let Some(tuple) = core.next_handshake() else { break };
@@ -113,10 +113,10 @@ pub(super) async fn run_timer(shell: Rc<Shell>) {
             Some(at) => {
                 tokio::select! {
                     () = tokio::time::sleep_until(at.into()) => {
-                        let now = Instant::now();
-                        shell.core.borrow_mut().handle_timeout(now);
+                        let began = shell.begin_turn();
+                        shell.core.borrow_mut().handle_timeout(began);
                         shell.settle();
-                        shell.end_turn(now);
+                        shell.end_turn(began);
                     }
                     () = shell.rearm.notified() => {}
                 }
