@@ -12,6 +12,9 @@ pub const VIDEO_STORE_PACKETS: usize = 1024;
 /// Packets kept of an audio stream: more than 2 s at 50 packets a second. A power of two.
 pub const AUDIO_STORE_PACKETS: usize = 128;
 
+/// Slots that a store begins with.
+const FIRST_RING: usize = 64;
+
 /// A packet older than this is not sent again: no receiver's jitter buffer still waits for it.
 pub const MAX_STORED_AGE: Duration = Duration::from_secs(2);
 
@@ -66,12 +69,16 @@ impl StoredPacket {
     }
 }
 
-/// A ring of one stream's latest packets, by unwrapped sequence number.
+/// A ring of one stream's latest packets, by unwrapped sequence number: as many as came within [`MAX_STORED_AGE`], up to its
+/// capacity.
 ///
 /// Slots are made as they are first needed and their buffers used again: no allocation in a steady stream.
 #[derive(Debug)]
 pub struct PacketStore {
+    /// A power of two, as `ring` is.
     capacity: usize,
+    /// Packets that there are slots for at present.
+    ring: usize,
     slots: Vec<Option<StoredPacket>>,
     /// The number that the first slot is for, modulo the capacity; the ring's phase. It makes the slots fill from the
     /// front.
@@ -85,7 +92,8 @@ impl PacketStore {
     /// A store of at most `capacity` packets, rounded up to a power of two.
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.max(1).next_power_of_two();
-        Self { capacity, slots: Vec::new(), phase: 0, newest_at: None, largest_bytes: 0 }
+        let ring = capacity.min(FIRST_RING);
+        Self { capacity, ring, slots: Vec::new(), phase: 0, newest_at: None, largest_bytes: 0 }
     }
 
     /// Keeps a copy of a packet. False if it was not kept: too large, or older than what its slot holds.
@@ -96,7 +104,11 @@ impl PacketStore {
         if self.slots.is_empty() {
             self.phase = extended;
         }
-        let index = self.index(extended);
+        let mut index = self.index(extended);
+        while self.ring < self.capacity && self.slots.get(index).is_some_and(|kept| is_wanted(kept, now, extended)) {
+            self.grow();
+            index = self.index(extended);
+        }
         if index >= self.slots.len() {
             self.slots.resize_with(index + 1, || None);
         }
@@ -158,14 +170,39 @@ impl PacketStore {
     pub fn release_if_idle(&mut self, now: Instant) {
         if self.newest_at.is_some_and(|newest_at| now.saturating_duration_since(newest_at) > MAX_STORED_AGE) {
             self.slots = Vec::new();
+            self.ring = self.capacity.min(FIRST_RING);
             self.newest_at = None;
             self.largest_bytes = 0;
         }
     }
 
     fn index(&self, extended: u64) -> usize {
-        (extended.wrapping_sub(self.phase) & (self.capacity as u64 - 1)) as usize
+        (extended.wrapping_sub(self.phase) & (self.ring as u64 - 1)) as usize
     }
+
+    /// Makes twice as many slots. Happens a few times in a stream's life, while its rate is higher than ever before.
+    #[cold]
+    fn grow(&mut self) {
+        self.ring *= 2;
+        let slots = std::mem::take(&mut self.slots);
+        self.slots.reserve_exact(self.ring);
+        for packet in slots.into_iter().flatten() {
+            let index = self.index(packet.extended);
+            if index >= self.slots.len() {
+                self.slots.resize_with(index + 1, || None);
+            }
+            if let Some(slot) = self.slots.get_mut(index) {
+                *slot = Some(packet);
+            }
+        }
+    }
+}
+
+/// Whether a slot has an earlier packet that may still be asked for when another is to take its place.
+fn is_wanted(kept: &Option<StoredPacket>, now: Instant, extended: u64) -> bool {
+    kept.as_ref().is_some_and(|kept| {
+        kept.extended < extended && now.saturating_duration_since(kept.received_at) <= MAX_STORED_AGE
+    })
 }
 
 #[cfg(test)]
@@ -283,6 +320,25 @@ mod tests {
         insert(&mut store, now, 1, &[0; 1000]);
         insert(&mut store, now, 2, &[0; 1001]);
         assert_eq!(store.get(now, 2).unwrap().bytes.capacity(), 1001);
+    }
+
+    /// Harm prevented: a voice or a small picture takes the memory of a stream of 5 Mbit/s.
+    #[test]
+    fn a_store_has_room_for_what_comes_in_two_seconds_and_for_little_more() {
+        for (per_second, slots) in [(30, 64), (50, 128), (120, 256), (500, 1024), (2_000, 1024)] {
+            let mut store = PacketStore::new(VIDEO_STORE_PACKETS);
+            let mut now = origin();
+            let interval = SECOND / per_second;
+            for extended in 0..u64::from(per_second) * 10 {
+                now += interval;
+                assert!(insert(&mut store, now, extended, &[0; 20]));
+            }
+            assert_eq!(store.slots.len(), slots, "{per_second} packets a second");
+            let newest = u64::from(per_second) * 10 - 1;
+            for back in 0..u64::from(per_second * 2).min(VIDEO_STORE_PACKETS as u64) {
+                assert!(store.get(now, newest - back).is_some(), "{per_second} a second, {back} before the newest");
+            }
+        }
     }
 
     /// Harm prevented: a stream's last packets of its frames are small, and for minutes each slot would be made anew when a large one

@@ -39,11 +39,17 @@ pub(in super::super) struct Receiver {
     buffer: Vec<u8>,
     messages: ArrayVec<Message, RECEIVE_BATCH>,
     waited: Duration,
+    is_full: bool,
 }
 
 impl Receiver {
     pub(in super::super) fn new() -> Self {
-        Self { buffer: vec![0; RECEIVE_BATCH * RECEIVE_BYTES], messages: ArrayVec::new(), waited: Duration::ZERO }
+        Self {
+            buffer: vec![0; RECEIVE_BATCH * RECEIVE_BYTES],
+            messages: ArrayVec::new(),
+            waited: Duration::ZERO,
+            is_full: false,
+        }
     }
 
     /// Asks the kernel to join datagrams of one source, and to tell when they came. It may not know how to.
@@ -52,11 +58,16 @@ impl Receiver {
         let _ = setsockopt(socket, ReceiveTimestampns, &true);
     }
 
+    /// Whether the last batch was as large as one may be: there may be more. Otherwise the kernel had no more.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
     /// Reads a batch, for [`Self::take`].
     pub(super) fn receive(&mut self, socket: &impl AsRawFd) -> io::Result<()> {
-        let Self { buffer, messages, waited } = self;
+        let Self { buffer, messages, waited, is_full } = self;
         messages.clear();
-        *waited = Duration::ZERO;
+        (*waited, *is_full) = (Duration::ZERO, false);
         let mut buffers = buffer.chunks_exact_mut(RECEIVE_BYTES);
         let mut slices: [[IoSliceMut<'_>; 1]; RECEIVE_BATCH] =
             std::array::from_fn(|_| [IoSliceMut::new(buffers.next().unwrap_or_default())]);
@@ -64,6 +75,7 @@ impl Receiver {
         let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(RECEIVE_BATCH, Some(cmsg_space!(i32, TimeSpec)));
         let received = recvmmsg(socket.as_raw_fd(), &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
         for (index, message) in received.enumerate() {
+            *is_full = index + 1 == RECEIVE_BATCH;
             let mut joined = None;
             for control in message.cmsgs().ok().into_iter().flatten() {
                 match control {

@@ -92,9 +92,16 @@ impl UdpPort {
     /// Reads what came, as far as one call gives it, for [`Receiver::take`]. Whether anything was there.
     pub(super) fn receive(&self, receiver: &mut Receiver) -> bool {
         for _ in 0..RECEIVE_ERRORS_MAX {
-            match self.socket.try_io(Interest::READABLE, || receiver.receive(&self.socket)) {
+            let mut is_read = false;
+            let outcome = self.socket.try_io(Interest::READABLE, || {
+                receiver.receive(&self.socket)?;
+                is_read = true;
+                // Nothing is left: another call would only say so. What comes from now on makes it readable again.
+                if receiver.is_full() { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+            });
+            match outcome {
                 Ok(()) => return true,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return is_read,
                 // An ICMP error for something sent earlier: says nothing about this socket.
                 Err(_) => {}
             }

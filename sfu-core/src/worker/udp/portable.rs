@@ -28,6 +28,11 @@ impl Receiver {
         Ok(())
     }
 
+    /// Whether there may be more.
+    pub(super) fn is_full(&self) -> bool {
+        true
+    }
+
     /// How long it had been here: not known.
     pub(in super::super) fn waited(&self) -> Duration {
         Duration::ZERO

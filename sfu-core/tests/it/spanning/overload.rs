@@ -88,7 +88,8 @@ fn the_memory_of_a_source_that_is_silent_is_freed_in_the_branch() {
     let later = world.now + s(5);
     let core = &mut world.branch().core;
     let freed = -count(|| core.handle_timeout(later)).live_bytes;
-    assert!(freed > 200_000, "{freed} bytes");
+    // Two seconds of packets, which is what a store keeps.
+    assert!(freed > 100_000, "{freed} bytes");
 }
 
 /// Harm prevented: each packet that goes to another worker costs an allocation on both.
