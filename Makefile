@@ -23,7 +23,7 @@ endif
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 .PHONY: run
 run: build ## Build what has changed and start the server (PORT=4000 by default)
@@ -51,6 +51,12 @@ baselines: instructions ## Keep the present instruction counts as what `make tes
 .PHONY: bench
 bench: build $(BENCH) ## Run the standard benchmarks, and rewrite benches/RESULTS.md (ten minutes; keep the machine idle)
 	$(BENCH) table --server $(BINARY) --out benches/RESULTS.md
+
+# Not part of anything else: mediasoup's worker is C++, which its package brings, or builds where it cannot.
+.PHONY: bench-mediasoup
+bench-mediasoup: build $(BENCH) ## The same with mediasoup beside it, in turn
+	cd benches/mediasoup && npm ci
+	$(BENCH) table --server $(BINARY) --mediasoup benches/mediasoup/server.mjs --out benches/RESULTS.md
 
 .PHONY: fmt
 fmt: tools $(NPM_STAMP) ## Format all code

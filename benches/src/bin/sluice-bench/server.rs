@@ -83,8 +83,9 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// The process that carries the media: a server of which that is a process of its own has no other child.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        child_of(self.child.id()).unwrap_or(self.child.id())
     }
 
     fn wait_until_it_listens(&mut self) -> Result<(), Failure> {
@@ -110,6 +111,12 @@ impl Drop for Server {
     }
 }
 
+/// The first child of a process, where the kernel tells.
+fn child_of(pid: u32) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
+}
+
 /// The first of so many ports in a row that nobody has, for UDP.
 fn free_ports(count: u16) -> Result<u16, Failure> {
     for _ in 0..100 {
@@ -125,7 +132,23 @@ fn free_ports(count: u16) -> Result<u16, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
+
     use super::*;
+
+    /// Harm prevented: of a server whose media is another process's the CPU of its signalling is reported, which is next to none.
+    #[test]
+    fn the_media_of_a_server_may_be_its_childs() {
+        let script = "sleep 600 & echo $!; read line; kill $!";
+        let mut parent =
+            Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut told = String::new();
+        BufReader::new(parent.stdout.take().unwrap()).read_line(&mut told).unwrap();
+        let child: u32 = told.trim().parse().unwrap();
+        assert_eq!((child_of(parent.id()), child_of(child)), (Some(child), None));
+        drop(parent.stdin.take());
+        parent.wait().unwrap();
+    }
 
     #[test]
     fn a_server_that_ends_at_once_or_is_not_there_is_an_error() {

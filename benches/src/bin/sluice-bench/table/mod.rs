@@ -25,6 +25,10 @@ pub(crate) struct Options {
     /// The page to write.
     #[arg(long, default_value = "benches/RESULTS.md")]
     out: PathBuf,
+    /// A program that serves the same calls by mediasoup (benches/mediasoup/server.mjs), configured as the server is: what is
+    /// compared with mediasoup is then measured with it in turn. Otherwise figures of an earlier day are taken.
+    #[arg(long)]
+    mediasoup: Option<PathBuf>,
     /// Only the rows whose names hold this.
     #[arg(long)]
     only: Option<String>,
@@ -33,6 +37,7 @@ pub(crate) struct Options {
 /// What a row of the table works with, and adds to.
 struct Bench {
     server: PathBuf,
+    mediasoup: Option<PathBuf>,
     cores: Cores,
     page: Page,
     progress: Progress,
@@ -50,6 +55,11 @@ impl Bench {
         Server::start(&self.server, 1, settings, &self.cores)
     }
 
+    /// mediasoup in its place, if it is to be measured.
+    fn mediasoup(&self) -> Result<Option<Server>, Failure> {
+        self.mediasoup.as_ref().map(|program| Server::start(program, 1, &[], &self.cores)).transpose()
+    }
+
     /// A server with two workers on all cores.
     fn server_of_two(&self) -> Result<Server, Failure> {
         Server::start(&self.server, 2, &[], &self.cores)
@@ -64,9 +74,10 @@ impl Bench {
 pub(crate) fn run(options: &Options) -> Result<bool, Failure> {
     let begun = Instant::now();
     let cores = Cores::of_this_process()?;
-    let page = Page::new(&options.server);
+    let page = Page::new(&options.server, options.mediasoup.is_some());
     let mut bench = Bench {
         server: options.server.clone(),
+        mediasoup: options.mediasoup.clone(),
         cores,
         page,
         progress: Progress::new(),

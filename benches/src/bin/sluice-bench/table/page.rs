@@ -27,6 +27,7 @@ const TARGETS: [&str; 4] = ["scenario", "target", "measured", ""];
 pub(super) struct Page {
     machine: Machine,
     server: String,
+    has_mediasoup: bool,
     source: String,
     measured_at: String,
     pub(super) loads: Vec<Vec<String>>,
@@ -40,7 +41,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn new(server: &Path) -> Self {
+    pub(super) fn new(server: &Path, has_mediasoup: bool) -> Self {
         let said = |program: &Path, argument: &[&str]| {
             let output = Command::new(program).args(argument).output().ok().filter(|output| output.status.success());
             output.map_or("unknown".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -48,6 +49,7 @@ impl Page {
         Self {
             machine: Machine::here(),
             server: said(server, &["--version"]),
+            has_mediasoup,
             source: said(Path::new("git"), &["rev-parse", "--short", "HEAD"]),
             // A machine without a clock has no results worth a date.
             measured_at: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
@@ -113,8 +115,12 @@ impl Page {
         }
         let targets: Vec<Vec<String>> = self.targets.iter().map(Target::cells).collect();
         out += &format!(
-            "## Targets\n\nFigures of mediasoup 3.27.1 (one worker) were taken on a machine of this kind, not in this run: they \
-             drift by up to 40 %, as all absolute figures do. A dash: not decided here.\n\n{}\n",
+            "## Targets\n\nFigures of mediasoup 3.27.1 (one worker) {} A dash: not decided here.\n\n{}\n",
+            if self.has_mediasoup {
+                "are of this run, each taken right after ours. Its CPU is its worker process's, without that of Node."
+            } else {
+                "were taken on a machine of this kind, not in this run: they drift by up to 40 %, as all absolute figures do."
+            },
             table(&TARGETS, &targets)
         );
         if !self.warnings.is_empty() {

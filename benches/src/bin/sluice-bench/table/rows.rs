@@ -41,14 +41,14 @@ fn fan_out(bench: &mut Bench) -> Result<(), Failure> {
     // A room has 1 000 sockets at most, the publisher's among them.
     for subscribers in [10, 50, 200, 999] {
         let name = format!("1 → {subscribers}, 1 Mbit/s video");
-        let server = bench.server(&[])?;
         let words = format!("--subscribers {subscribers} --join-rate 200 {WINDOWS}");
-        let report = load(bench, &name, &server, &words)?;
+        let report = load(bench, &name, &words)?;
         let cpu_us = report.median.cpu_us_per_packet.unwrap_or(f64::NAN);
         let multiple = report.floor_multiple.unwrap_or(f64::NAN);
-        if let Some((_, reference)) = MEDIASOUP_FAN_OUT.iter().find(|(size, _)| *size == subscribers) {
+        if let Some((_, earlier)) = MEDIASOUP_FAN_OUT.iter().find(|(size, _)| *size == subscribers) {
+            let reference = reference(bench, &name, &words, earlier)?;
             if subscribers >= 50 {
-                against_mediasoup(bench, &name, cpu_us, reference, 5.0);
+                against_mediasoup(bench, &name, &report, reference, 5.0);
             }
             latency_against_mediasoup(bench, &name, &report, reference, 5.0);
         }
@@ -65,28 +65,26 @@ fn fan_out(bench: &mut Bench) -> Result<(), Failure> {
             _ => {}
         }
     }
-    let server = bench.server(&[])?;
     let words = format!("--subscribers 50 --join-rate 200 --no-gro {WINDOWS}");
-    load(bench, "1 → 50, receivers without GRO", &server, &words).map(drop)
+    load(bench, "1 → 50, receivers without GRO", &words).map(drop)
 }
 
 fn mesh(bench: &mut Bench) -> Result<(), Failure> {
     let name = "10 rooms, mesh of 4, audio + 500 kbit/s";
-    let server = bench.server(&[])?;
-    let report = load(bench, name, &server, &format!("--rooms 10 --mesh 4 --audio --video-kbps 500 {WINDOWS}"))?;
-    let cpu_us = report.median.cpu_us_per_packet.unwrap_or(f64::NAN);
-    against_mediasoup(bench, name, cpu_us, &MEDIASOUP_MESH, 3.0);
-    latency_against_mediasoup(bench, name, &report, &MEDIASOUP_MESH, 1.0);
+    let words = format!("--rooms 10 --mesh 4 --audio --video-kbps 500 {WINDOWS}");
+    let report = load(bench, name, &words)?;
+    let reference = reference(bench, name, &words, &MEDIASOUP_MESH)?;
+    against_mediasoup(bench, name, &report, reference, 3.0);
+    latency_against_mediasoup(bench, name, &report, reference, 1.0);
     Ok(())
 }
 
 fn audio(bench: &mut Bench) -> Result<(), Failure> {
     let name = "audio, 10 → 50";
-    let server = bench.server(&[])?;
-    let report =
-        load(bench, name, &server, &format!("--publishers 10 --subscribers 50 --audio --video-kbps 0 {WINDOWS}"))?;
-    let cpu_us = report.median.cpu_us_per_packet.unwrap_or(f64::NAN);
-    against_mediasoup(bench, name, cpu_us, &MEDIASOUP_AUDIO, 2.0);
+    let words = format!("--publishers 10 --subscribers 50 --audio --video-kbps 0 {WINDOWS}");
+    let report = load(bench, name, &words)?;
+    let reference = reference(bench, name, &words, &MEDIASOUP_AUDIO)?;
+    against_mediasoup(bench, name, &report, reference, 2.0);
     Ok(())
 }
 
@@ -240,7 +238,7 @@ fn meeting(bench: &mut Bench) -> Result<(), Failure> {
 fn two_workers(bench: &mut Bench) -> Result<(), Failure> {
     let name = "1 → 500 on two workers, both cores shared with the generator";
     let server = bench.server_of_two()?;
-    let report = load(
+    let report = load_of(
         bench,
         name,
         &server,
@@ -270,41 +268,55 @@ fn rooms_for(packets_per_second: f64, per_receiver_pps: f64) -> u32 {
     if rooms.is_finite() { (rooms as u32).clamp(4, ROOMS_MAX) } else { 4 }
 }
 
-/// Runs a load, and adds it to the table.
-fn load(bench: &mut Bench, name: &str, server: &Server, words: &str) -> Result<RunReport, Failure> {
+/// Runs a load against a server of its own, and adds it to the table.
+fn load(bench: &mut Bench, name: &str, words: &str) -> Result<RunReport, Failure> {
+    let server = bench.server(&[])?;
+    load_of(bench, name, &server, words)
+}
+
+fn load_of(bench: &mut Bench, name: &str, server: &Server, words: &str) -> Result<RunReport, Failure> {
     let options: RunOptions = command(bench, "", server, words)?;
     let (report, _) = run::measured(&options, words.to_owned())?;
     bench.page.load(name, &report);
     Ok(report)
 }
 
+/// What mediasoup takes for the same load, which is then added to the table as well, or took `earlier`.
+fn reference(bench: &mut Bench, name: &str, words: &str, earlier: &Reference) -> Result<Reference, Failure> {
+    let Some(server) = bench.mediasoup()? else { return Ok(*earlier) };
+    let median = load_of(bench, &format!("{name}, mediasoup"), &server, words)?.median;
+    Ok(Reference {
+        cpu_us_per_packet: median.cpu_us_per_packet.unwrap_or(f64::NAN),
+        latency_p50_us: median.latency_p50_us,
+        latency_p99_us: median.latency_p99_us,
+    })
+}
+
 /// Reads words as the command line would, and notes them.
 fn command<T: Args>(bench: &mut Bench, subcommand: &str, server: &Server, words: &str) -> Result<T, Failure> {
     let noted = format!("sluice-bench {subcommand} {words}").split_whitespace().collect::<Vec<_>>().join(" ");
-    bench.page.commands.push(noted);
+    // What is run against mediasoup as well is one command.
+    if bench.page.commands.last() != Some(&noted) {
+        bench.page.commands.push(noted);
+    }
     parsed(&format!("--url {} --server-pid {} {words}", server.url(), server.pid()))
 }
 
 /// A part of mediasoup's CPU.
-fn against_mediasoup(bench: &mut Bench, name: &str, cpu_us: f64, reference: &Reference, part: f64) {
-    let what = format!("CPU per packet ({} {})", part_of_mediasoup(part), reference.cpu_us_per_packet);
-    bench.target(Target::at_most(name, &what, cpu_us, reference.cpu_us_per_packet / part, "µs"));
+fn against_mediasoup(bench: &mut Bench, name: &str, report: &RunReport, reference: Reference, part: f64) {
+    let cpu_us = report.median.cpu_us_per_packet.unwrap_or(f64::NAN);
+    bench.target(Target::part_of_mediasoup(name, "CPU per packet", cpu_us, reference.cpu_us_per_packet, part, "µs"));
 }
 
 /// A part of mediasoup's latency.
-fn latency_against_mediasoup(bench: &mut Bench, name: &str, report: &RunReport, reference: &Reference, part: f64) {
+fn latency_against_mediasoup(bench: &mut Bench, name: &str, report: &RunReport, reference: Reference, part: f64) {
     let median = &report.median;
     for (quantile, value, theirs) in [
         ("p50", median.latency_p50_us, reference.latency_p50_us),
         ("p99", median.latency_p99_us, reference.latency_p99_us),
     ] {
-        let what = format!("{quantile} ({} {})", part_of_mediasoup(part), short(theirs / 1e3));
-        bench.target(Target::at_most(name, &what, value / 1e3, theirs / part / 1e3, "ms"));
+        bench.target(Target::part_of_mediasoup(name, quantile, value / 1e3, theirs / 1e3, part, "ms"));
     }
-}
-
-fn part_of_mediasoup(part: f64) -> String {
-    if part > 1.0 { format!("1/{part:.0} of mediasoup's") } else { "mediasoup's".to_owned() }
 }
 
 #[cfg(test)]

@@ -13,8 +13,9 @@ pub(crate) struct Target {
     pub(crate) is_met: Option<bool>,
 }
 
-/// What mediasoup 3.27.1 took with one worker on a machine of this kind, earlier: absolute figures drift by some ten percent,
-/// so what is near a target is not decided.
+/// What mediasoup takes with one worker. The constants are 3.27.1's on a machine of this kind, earlier: absolute figures drift by
+/// some ten percent, so what is near a target is not decided by them.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Reference {
     /// CPU per packet, microseconds.
     pub(crate) cpu_us_per_packet: f64,
@@ -58,6 +59,21 @@ impl Target {
         }
     }
 
+    /// At most this part of what mediasoup takes.
+    pub(crate) fn part_of_mediasoup(
+        scenario: &str,
+        what: &str,
+        value: f64,
+        theirs: f64,
+        part: f64,
+        unit: &str,
+    ) -> Self {
+        let wanted_part = if part > 1.0 { format!("1/{part:.0} of mediasoup's") } else { "mediasoup's".to_owned() };
+        let target =
+            Self::at_most(scenario, &format!("{what} ({wanted_part} {})", short(theirs)), value, theirs / part, unit);
+        Self { measured: format!("{}: 1/{} of it", target.measured, short(theirs / value)), ..target }
+    }
+
     /// One that this machine, or this run, cannot decide.
     pub(crate) fn undecided(scenario: &str, wanted: &str, measured: String) -> Self {
         Self { scenario: scenario.to_owned(), wanted: wanted.to_owned(), measured, is_met: None }
@@ -99,5 +115,7 @@ mod tests {
         assert_eq!(Target::at_least("s", "rate", 249_999.0, 250_000.0, "packets/s").is_met, Some(false));
         let cells = Target::at_most("s", "CPU", 3.21, 3.0, "µs").cells();
         assert_eq!(cells, ["s", "CPU ≤ 3.00 µs", "3.21 µs", "**missed**"]);
+        let cells = Target::part_of_mediasoup("s", "p50", 0.5, 2.0, 3.0, "ms").cells();
+        assert_eq!(cells, ["s", "p50 (1/3 of mediasoup's 2.00) ≤ 0.67 ms", "0.50 ms: 1/4.00 of it", "met"]);
     }
 }
