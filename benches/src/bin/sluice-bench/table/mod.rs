@@ -41,9 +41,8 @@ struct Bench {
     cores: Cores,
     page: Page,
     progress: Progress,
-    /// What later rows need of earlier ones: CPU per packet of 200 subscribers, microseconds; packets a second at most.
+    /// What later rows need of an earlier one: CPU per packet of 200 subscribers, microseconds.
     fan_out_cpu_us: Option<f64>,
-    capacity_pps: Option<f64>,
 }
 
 /// A row: its name, and what runs it.
@@ -82,7 +81,6 @@ pub(crate) fn run(options: &Options) -> Result<bool, Failure> {
         page,
         progress: Progress::new(),
         fan_out_cpu_us: None,
-        capacity_pps: None,
     };
     let wanted = |row: &&Row| options.only.as_ref().is_none_or(|only| row.0.contains(only.as_str()));
     let mut has_failed = false;
