@@ -16,7 +16,7 @@ use crate::worker::{EVENT_QUEUE, EventSink, ExpectedRouter, OwnPort, TransportIn
 
 /// What happens in a router without having been asked for on that very object.
 ///
-/// Bounded: an owner who falls 16 384 events behind loses the router, and is told so by the last event.
+/// Bounded: an owner who falls 65 536 events behind loses the router, and is told so by the last event.
 #[derive(Debug)]
 pub struct RouterEvents {
     receiver: mpsc::Receiver<RouterEvent>,

@@ -123,7 +123,7 @@ pub enum RouterEvent {
 
 /// Events that a score or loudness may wait behind. Scores can be asked for, and loudness comes again in a moment; half of what
 /// may wait in a router's queue is left for events that cannot. At the limit new ones are dropped and counted.
-const MAX_WAITING_BEFORE_SPARED: usize = 8192;
+const MAX_WAITING_BEFORE_SPARED: usize = 32_768;
 
 impl RouterEvent {
     /// Whether this event is to be dropped when `waiting` others are in the queue to the router's owner, who loses the router

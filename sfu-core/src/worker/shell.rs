@@ -44,9 +44,10 @@ const SHARED_PORT_BACKLOG_BYTES: usize = SOCKET_BUFFER_BYTES;
 const OWN_PORT_BACKLOG_BYTES: usize = 256 * 1024;
 /// Commands that may wait for a worker; more senders wait their turn.
 pub(crate) const COMMAND_QUEUE: usize = 4096;
-/// Events that may wait for a router's owner. At the limit the router is closed: its owner is not reading, and losing a
-/// closing event silently would leave it with ghosts.
-pub(crate) const EVENT_QUEUE: usize = 16_384;
+/// Events that may wait for a router's owner: of a meeting of 150 in which each sees and hears all others, all 44 700 consumers may
+/// close, or be suspended, in one moment. At the limit the router is closed: its owner is not reading, and losing a closing event
+/// silently would leave it with ghosts.
+pub(crate) const EVENT_QUEUE: usize = 65_536;
 
 /// A piece of work for the worker's thread.
 pub(crate) type Command = Box<dyn FnOnce(&Rc<Shell>, Instant) + Send>;
