@@ -1,10 +1,11 @@
 //! The binary `sluice`: configuration, HTTP, the embedded web client, and the start and end of everything.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod config;
 mod http;
 mod limits;
 mod logging;
+mod memory;
 mod serve;
 
 use std::process::ExitCode;

@@ -56,6 +56,8 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let stopping = watch::Sender::new(false);
     let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let mut servers = serve_all(listeners, &app, &stopping);
+    let watched = signaling.clone();
+    tokio::spawn(crate::memory::watch(move || watched.stats().sockets));
     tracing::info!(?addresses, workers = config.workers, "listening");
     // Nobody reading standard output is no reason to stop.
     writeln!(io::stdout(), "Sluice is ready: open {}", address_to_open(&addresses, config.port)).ok();
