@@ -80,7 +80,7 @@ pub struct PacketStore {
     /// Packets that there are slots for at present.
     ring: usize,
     slots: Vec<Option<StoredPacket>>,
-    /// The number that the first slot is for, modulo the capacity; the ring's phase. It makes the slots fill from the
+    /// The number that the first slot is for, modulo the ring's length; its phase. It makes the slots fill from the
     /// front.
     phase: u64,
     newest_at: Option<Instant>,

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use tokio::net::TcpListener;
@@ -32,8 +32,10 @@ use crate::ids::{RouterId, TransportId};
 use crate::router::{RouterCloseReason, RouterEvent};
 use crate::transport::tuple::{Protocol, Tuple};
 
+mod sink;
 mod tasks;
 
+pub(crate) use self::sink::{Delivery, EVENT_QUEUE, EventSink};
 use self::tasks::{run_forwarding, run_handshakes, run_timer, send_waiting, serve_udp};
 
 /// Asked of the kernel for each UDP socket's buffers: a burst of key frames to a large room must fit. The kernel may give less.
@@ -44,49 +46,9 @@ const SHARED_PORT_BACKLOG_BYTES: usize = SOCKET_BUFFER_BYTES;
 const OWN_PORT_BACKLOG_BYTES: usize = 256 * 1024;
 /// Commands that may wait for a worker; more senders wait their turn.
 pub(crate) const COMMAND_QUEUE: usize = 4096;
-/// Events that may wait for a router's owner: of a meeting of 150 in which each sees and hears all others, all 44 700 consumers may
-/// close, or be suspended, in one moment. At the limit the router is closed: its owner is not reading, and losing a closing event
-/// silently would leave it with ghosts.
-pub(crate) const EVENT_QUEUE: usize = 65_536;
 
 /// A piece of work for the worker's thread.
 pub(crate) type Command = Box<dyn FnOnce(&Rc<Shell>, Instant) + Send>;
-
-/// The owner's end of a router's events.
-pub(crate) struct EventSink {
-    pub(crate) sender: mpsc::Sender<RouterEvent>,
-    /// Set before the queue ends when that is not the worker's death.
-    pub(crate) ended_orderly: Arc<AtomicBool>,
-}
-
-/// What became of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Delivery {
-    /// It waits for the owner, or the owner is gone.
-    Done,
-    /// It can be spared, and too many wait already.
-    Dropped,
-    /// The queue is full.
-    Refused,
-}
-
-impl EventSink {
-    /// Queues an event if there is room for it. The places beyond the limit, one for each part of the room, are kept for the event
-    /// that says that there is none.
-    pub(crate) fn offer(&self, event: RouterEvent) -> Delivery {
-        let (room, places) = (self.sender.capacity(), self.sender.max_capacity());
-        if event.is_droppable_behind(places - room) {
-            return Delivery::Dropped;
-        }
-        if room <= places.saturating_sub(EVENT_QUEUE).max(1) {
-            return Delivery::Refused;
-        }
-        match self.sender.try_send(event) {
-            Err(mpsc::error::TrySendError::Full(_)) => Delivery::Refused,
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Delivery::Done,
-        }
-    }
-}
 
 /// Sockets bound for a worker (or for one transport): the same port over UDP and TCP on each listen address.
 #[derive(Debug)]
@@ -131,7 +93,6 @@ pub(crate) fn run(
     mut stop: watch::Receiver<bool>,
     load: Arc<Load>,
 ) -> std::io::Result<()> {
-    // Its tasks are woken by each other without a system call; in a `LocalSet` each that yields would cost two.
     let runtime = Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
     runtime.block_on(async move {
         let shell = Rc::new(Shell {
