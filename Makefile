@@ -65,7 +65,7 @@ fmt: tools $(NPM_STAMP) ## Format all code
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed
-	rm -rf target web/node_modules web/dist web/test-results web/e2e/.dist
+	rm -rf target web/node_modules web/dist web/test-results web/e2e/.dist benches/mediasoup/node_modules
 
 # The steps of `make test`, to be run alone when one of them fails.
 
