@@ -5,6 +5,7 @@ use sfu_core::engine::{
 };
 use sfu_core::ids::{ConsumerId, ProducerId, TransportId};
 
+use crate::identity::Source;
 use crate::limits::{PENDING_EVENTS_MAX, TRANSPORTS_PER_PEER_MAX};
 
 /// Why an event was not carried out. Nothing has changed then.
@@ -64,6 +65,30 @@ pub(crate) enum SignalError {
     /// The caller's fault.
     #[error("receiverId: nobody of that id is online")]
     ReceiverNotFound,
+    /// The token is for another room.
+    #[error("{field}: this token is not for that room")]
+    RoomNotGranted { field: &'static str },
+    /// The token ran out since the socket came with it.
+    #[error("token: it has expired")]
+    TokenExpired,
+    /// The token, or an administrator of the room, does not allow it.
+    #[error("{0}: not allowed")]
+    NotGranted(&'static str),
+    /// The token, or an administrator of the room, does not allow to send that.
+    #[error("{event}: not allowed to publish {}", what.as_str())]
+    SourceNotGranted { event: &'static str, what: Source },
+    /// Moderation is for administrators.
+    #[error("{0}: only an administrator of the room may do that")]
+    NotAdmin(&'static str),
+    /// Newcomers are kept out.
+    #[error("roomId: the room is locked")]
+    RoomLocked,
+    /// The caller's fault: an event about a participant, by a user's id or a socket's.
+    #[error("userId: nobody of that id is in the room")]
+    ParticipantNotFound,
+    /// A limit.
+    #[error("userId: the grants of too many people were changed in this room (at most {limit})")]
+    TooManyGrantChanges { limit: usize },
     /// A limit.
     #[error("too many sockets are online (at most {limit})")]
     TooManyOnline { limit: usize },

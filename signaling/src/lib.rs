@@ -11,6 +11,7 @@
 
 mod error;
 mod handlers;
+pub mod identity;
 pub mod limits;
 mod mailbox;
 mod presence;

@@ -55,3 +55,23 @@ pub const SHUTDOWN_WAIT_MS: u64 = 2_000;
 /// How long a client that must start afresh has to drop the connection by itself, milliseconds: a few round trips of a bad
 /// network. One that has not is disconnected.
 pub const RECONNECT_WAIT_MS: u64 = 2_000;
+
+/// Bytes of a token. Claims are some hundred, a signature a few hundred more. A longer one is refused unread.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+
+/// Keys that tokens may be signed with. A token that does not name its key is tried with all of them. Beyond it the keys are
+/// refused.
+pub const TOKEN_KEYS_MAX: usize = 16;
+
+/// Bytes of a secret that tokens are signed with, at least (RFC 7518, section 3.2): a shorter one is guessed.
+pub const TOKEN_SECRET_BYTES_MIN: usize = 32;
+
+/// By how much the clock of who issues tokens may differ from ours, seconds.
+pub const TOKEN_CLOCK_SKEW_S: u64 = 30;
+
+/// How long somebody with a token of an unknown key waits for fresh keys, milliseconds. Without them they are refused.
+pub const TOKEN_KEY_REFRESH_WAIT_MS: u64 = 3_000;
+
+/// People whose grants an administrator has changed in one room. Their changes last as long as the room, also while they are away:
+/// coming back with the same token must not undo them. Beyond it a change for one more fails.
+pub const GRANT_CHANGES_MAX: usize = 1_000;

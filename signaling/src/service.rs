@@ -6,6 +6,7 @@ use std::time::Duration;
 use sfu_core::engine::{Engine, RouterOptions, WebRtcTransportOptions};
 use tokio::sync::watch;
 
+use crate::identity::TokenVerifier;
 use crate::limits::{ONLINE_SOCKETS_MAX, PEERS_PER_ROOM_MAX, ROOMS_MAX, SHUTDOWN_WAIT_MS};
 use crate::presence::Presence;
 use crate::registry::Registry;
@@ -17,6 +18,8 @@ pub struct SignalingOptions {
     pub rooms_max: usize,
     /// Sockets in one room.
     pub peers_per_room_max: usize,
+    /// Who is let in, by tokens. `None`: everybody, as a stranger.
+    pub tokens: Option<Arc<TokenVerifier>>,
     /// How each room's router is set up.
     pub router: RouterOptions,
     /// How each transport is made. Its limits of bitrates are those that clients can lower and not raise.
@@ -28,6 +31,7 @@ impl Default for SignalingOptions {
         Self {
             rooms_max: ROOMS_MAX,
             peers_per_room_max: PEERS_PER_ROOM_MAX,
+            tokens: None,
             router: RouterOptions::default(),
             transport: WebRtcTransportOptions::default(),
         }
@@ -55,6 +59,7 @@ pub struct Signaling {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
+    pub(crate) tokens: Option<Arc<TokenVerifier>>,
     pub(crate) router: RouterOptions,
     pub(crate) transport: WebRtcTransportOptions,
     pub(crate) registry: Arc<Registry>,
@@ -66,10 +71,11 @@ pub(crate) struct Shared {
 impl Signaling {
     /// Signalling for the rooms of `engine`. [`Self::attach`] it to a Socket.IO server next.
     pub fn new(engine: Engine, options: SignalingOptions) -> Self {
-        let SignalingOptions { rooms_max, peers_per_room_max, router, transport } = options;
+        let SignalingOptions { rooms_max, peers_per_room_max, tokens, router, transport } = options;
         Self {
             shared: Arc::new(Shared {
                 engine,
+                tokens,
                 router,
                 transport,
                 registry: Arc::new(Registry::new(rooms_max, peers_per_room_max)),

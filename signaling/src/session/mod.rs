@@ -2,6 +2,7 @@
 //! handles of everything the socket made. Other sockets' sessions run beside it; what they share is in [`crate::room`].
 
 mod media;
+mod moderation;
 mod online;
 mod quality;
 mod rooms;
@@ -19,6 +20,7 @@ use socketioxide::extract::{AckSender, SocketRef};
 use tokio::sync::{mpsc, watch};
 
 use crate::error::SignalError;
+use crate::identity::{Access, Grants, Source};
 use crate::limits::RECONNECT_WAIT_MS;
 use crate::mailbox::{End, Inbox, Mail, Mailbox, Post};
 use crate::registry::Room;
@@ -48,8 +50,12 @@ pub(crate) struct Session {
     mailbox: Mailbox,
     inbox: Inbox,
     vocabulary: Option<Vocabulary>,
-    /// What `userOnline` said.
+    access: Access,
+    /// What the token allows, as administrators of the room have changed it.
+    grants: Grants,
+    /// By the token, or what `userOnline` said.
     user_id: Option<String>,
+    is_online: bool,
     membership: Option<Membership>,
 }
 
@@ -80,6 +86,7 @@ struct OwnTransport {
 struct OwnProducer {
     handle: Producer,
     transport: TransportId,
+    source: Source,
 }
 
 struct OwnConsumer {
@@ -88,9 +95,25 @@ struct OwnConsumer {
 }
 
 impl Session {
-    pub(crate) fn new(shared: Arc<Shared>, socket: SocketRef, (mailbox, inbox): (Mailbox, Inbox)) -> Self {
-        let peer = PeerId::new(socket.id.as_str());
-        Self { shared, socket, peer, mailbox, inbox, vocabulary: None, user_id: None, membership: None }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        socket: SocketRef,
+        (mailbox, inbox): (Mailbox, Inbox),
+        access: Access,
+    ) -> Self {
+        Self {
+            shared,
+            peer: PeerId::new(socket.id.as_str()),
+            socket,
+            mailbox,
+            inbox,
+            vocabulary: None,
+            user_id: access.user.as_ref().map(|user| user.id.clone()),
+            grants: access.grants.clone(),
+            access,
+            is_online: false,
+            membership: None,
+        }
     }
 
     /// Runs until the socket is gone, must go, or the server stops.
@@ -105,6 +128,7 @@ impl Session {
             };
             match turn {
                 Turn::Mail(Mail::End(end)) => break end,
+                Turn::Mail(Mail::Post(Post::Order(order))) => self.carry_out_order(order).await,
                 Turn::Mail(Mail::Post(post)) => self.handle_post(post),
                 Turn::Event(event) => self.handle_event(event).await,
             }
@@ -118,10 +142,18 @@ impl Session {
                     self.handle_post(post);
                 }
             }
+            End::Removed => {
+                tracing::info!("sent away by an administrator");
+                while let Some(post) = self.inbox.try_post() {
+                    self.handle_post(post);
+                }
+            }
         }
         self.leave().await;
         self.go_offline();
-        if end != End::Disconnected {
+        if end == End::Removed {
+            self.disconnect();
+        } else if end != End::Disconnected {
             tokio::select! {
                 () = stopped(&mut stopping) => return,
                 () = self.send_away() => {}
@@ -137,6 +169,11 @@ impl Session {
         if self.socket.emit("disconnect", &Value::Null).is_ok() {
             tokio::time::sleep(Duration::from_millis(RECONNECT_WAIT_MS)).await;
         }
+        self.disconnect();
+    }
+
+    /// Says goodbye: the client stays away until its user does something.
+    fn disconnect(&self) {
         // A socket that is full cannot be sent a goodbye; its next missed heartbeat ends it.
         if self.socket.connected() && self.socket.clone().disconnect().is_err() {
             tracing::debug!("no goodbye could be sent");
@@ -195,6 +232,11 @@ impl Session {
             "getStats" => self.stats(room, payload).await,
             "enableTraceEvent" => self.enable_trace_event(room, payload).await,
             "requestKeyFrame" => self.request_key_frame(room, payload).await,
+            "removeParticipant" => self.remove_participant(room, payload),
+            "muteProducer" => self.mute_producer(room, payload),
+            "updateGrants" => self.update_grants(room, payload),
+            "lockRoom" => self.lock_room(room, payload),
+            "closeRoom" => self.close_room(room),
             "typing" => self.typing(payload),
             "sendMessage" => self.send_message(room, payload),
             _ => Err(SignalError::UnknownEvent(shortened(event.to_owned()))),
@@ -210,6 +252,8 @@ impl Session {
                 self.tell(&notice);
             }
             Post::TransportClosed(id) => self.forget_transport(&id),
+            // The session is on its way out of the room: there is nothing left to do it to.
+            Post::Order(_) => {}
         }
     }
 

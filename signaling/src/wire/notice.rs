@@ -5,6 +5,7 @@ use sfu_core::ids::{ConsumerId, ProducerId};
 use sfu_core::parameters::ConsumerLayers;
 use sfu_core::stats::{ConsumerScore, ProducerScore, TraceEvent, TraceTarget};
 
+use crate::identity::Grants;
 use crate::presence::{Status, UserStatus};
 use crate::room::{Identity, PauseReason, ProducerInfo};
 use crate::vocabulary::Vocabulary;
@@ -56,7 +57,18 @@ pub(crate) enum Notice {
         sender_id: String,
         is_typing: bool,
     },
-    /// The room's worker died; the socket is disconnected next.
+    /// An administrator has muted one of this socket's producers.
+    ProducerMuted(ProducerId),
+    /// An administrator has changed what this socket's user may do.
+    GrantsChanged(Grants),
+    /// An administrator keeps newcomers out of the room, or lets them in again.
+    RoomLocked { is_locked: bool },
+    /// An administrator has sent this socket away; it is disconnected next.
+    Removed {
+        /// The room's name.
+        room_id: String,
+    },
+    /// The room's worker died, or an administrator closed it; the socket is disconnected next.
     RoomClosed {
         /// The room's name.
         room_id: String,
@@ -162,6 +174,10 @@ impl Notice {
             Self::Typing { sender_id, is_typing } => {
                 ("userTyping", json!({"senderId": sender_id, "isTyping": is_typing}))
             }
+            Self::ProducerMuted(id) => ("producerMuted", json!({"producerId": id})),
+            Self::GrantsChanged(grants) => ("grantsChanged", json!(grants)),
+            Self::RoomLocked { is_locked } => ("roomLocked", json!({"locked": is_locked})),
+            Self::Removed { room_id } => ("removed", json!({"roomId": room_id})),
             Self::RoomClosed { room_id } => ("roomClosed", json!({"roomId": room_id})),
         }
     }

@@ -11,6 +11,7 @@ use sfu_core::parameters::{ConsumerLayers, DtlsParameters, MediaKind, RtpCapabil
 
 use super::{optional_text, text};
 use crate::error::SignalError;
+use crate::identity::GrantChange;
 use crate::limits::{APP_DATA_BYTES_MAX, MESSAGE_BYTES_MAX, USER_ID_BYTES_MAX, USER_NAME_BYTES_MAX};
 
 /// `joinRoom`.
@@ -311,6 +312,40 @@ impl SendMessage {
             recipient_id: self.recipient_id.map(|id| text("recipientId", &id, USER_ID_BYTES_MAX)).transpose()?,
         })
     }
+}
+
+/// Moderation of somebody in the room.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OfParticipant {
+    user_id: Option<String>,
+    socket_id: Option<String>,
+    peer_id: Option<String>,
+}
+
+impl OfParticipant {
+    /// Who is meant: one id, a user's or a socket's.
+    pub(crate) fn named(self) -> Result<String, SignalError> {
+        match (self.user_id, self.socket_id.or(self.peer_id)) {
+            (Some(id), None) => text("userId", &id, USER_ID_BYTES_MAX),
+            (None, Some(id)) => text("socketId", &id, USER_ID_BYTES_MAX),
+            _ => Err(SignalError::BadPayload("userId, socketId: expected one of them".to_owned())),
+        }
+    }
+}
+
+/// `updateGrants`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct UpdateGrants {
+    #[serde(flatten)]
+    pub(crate) participant: OfParticipant,
+    pub(crate) grants: GrantChange,
+}
+
+/// `lockRoom`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LockRoom {
+    pub(crate) locked: bool,
 }
 
 /// `typing`.
