@@ -7,6 +7,8 @@ mod limits;
 mod logging;
 mod memory;
 mod serve;
+mod token_command;
+mod tokens;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -29,6 +31,12 @@ fn main() -> ExitCode {
     if action == Action::CheckConfig {
         let warnings: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
         return printed(&format!("{warnings}the configuration is good\n"));
+    }
+    if action == Action::Token {
+        return match token_command::token(matches, &config) {
+            Ok(token) => printed(&format!("{token}\n")),
+            Err(error) => failed(&error),
+        };
     }
     logging::start(&config.log_filter);
     for warning in warnings {

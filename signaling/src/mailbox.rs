@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_full_box_ends_the_session_and_blocks_nobody() {
         let (mailbox, inbox) = Mailbox::new();
-        let notice = Arc::new(Notice::RoomClosed { room_id: "r".to_owned() });
+        let notice = Arc::new(Notice::RoomClosed { room_id: "r".to_owned(), by_admin: false });
         for _ in 0..PENDING_NOTICES_MAX {
             mailbox.post(Post::Notice(notice.clone()));
         }

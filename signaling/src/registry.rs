@@ -179,7 +179,7 @@ impl Registry {
                 rooms.remove(&room.name);
             }
         }
-        let notice = Arc::new(Notice::RoomClosed { room_id: room.name.clone() });
+        let notice = Arc::new(Notice::RoomClosed { room_id: room.name.clone(), by_admin: end == End::Removed });
         // That they leave one after the other is no news to those who leave too.
         for (_, mailbox) in room.lock().mailboxes.drain() {
             mailbox.post(Post::Notice(notice.clone()));
@@ -337,7 +337,7 @@ mod tests {
         registry.lose(&lost);
         // The end first, but the news is there to be told on the way out.
         assert!(matches!(inbox.next().await, Mail::End(End::RoomClosed)));
-        let news = Notice::RoomClosed { room_id: "r".to_owned() };
+        let news = Notice::RoomClosed { room_id: "r".to_owned(), by_admin: false };
         assert!(matches!(inbox.try_post(), Some(Post::Notice(notice)) if *notice == news));
 
         let (b, _) = peer("b");

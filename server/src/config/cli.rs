@@ -21,6 +21,8 @@ pub(crate) enum Action {
     CheckConfig,
     /// Print the annotated reference.
     PrintDefaults,
+    /// Print an access token.
+    Token,
 }
 
 /// The command line's grammar.
@@ -42,9 +44,10 @@ pub(crate) fn command() -> Command {
         .subcommand(
             Command::new("check-config")
                 .about("Say everything that is wrong with the configuration, and whether this machine is fit for it")
-                .arg(config)
+                .arg(config.clone())
                 .args(flags()),
         )
+        .subcommand(crate::token_command::command().arg(config.clone()))
         .subcommand(
             Command::new("config").about("About the configuration file").arg_required_else_help(true).arg(
                 Arg::new("print-defaults")
@@ -60,6 +63,7 @@ pub(crate) fn command() -> Command {
 pub(crate) fn action(matches: &ArgMatches) -> (Action, &ArgMatches) {
     match matches.subcommand() {
         Some(("check-config", matches)) => (Action::CheckConfig, matches),
+        Some(("token", matches)) => (Action::Token, matches),
         Some((_, matches)) => (Action::PrintDefaults, matches),
         None => (Action::Serve, matches),
     }

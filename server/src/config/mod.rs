@@ -7,6 +7,7 @@ mod addresses;
 mod cli;
 mod codecs;
 mod file;
+mod identity;
 mod parse;
 mod reference;
 mod rooms;
@@ -26,8 +27,11 @@ use sfu_core::negotiation::{MediaCodec, default_media_codecs};
 pub(crate) use addresses::{interface_addresses, listen_addresses};
 pub(crate) use cli::{Action, action, command};
 pub(crate) use codecs::read_codec_file;
+pub(crate) use identity::{KeySource, TokenConfig};
 pub(crate) use reference::annotated_file;
 pub(crate) use rooms::RoomConfig;
+#[cfg(test)]
+pub(crate) use secret::Secret;
 use setting::{Given, Setting};
 use settings::Values;
 use sources::Sources;
@@ -54,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) frontend: Origins,
     pub(crate) media_codecs: CodecSource,
     pub(crate) rooms: RoomConfig,
+    /// Whose tokens open the server. `None`: it is open to everybody.
+    pub(crate) tokens: Option<TokenConfig>,
 }
 
 /// Origins whose pages may use the server, besides its own.
@@ -124,6 +130,7 @@ impl Config {
         announced_somewhere(&values, &mut problems);
         let workers = ports(&values, cores, &mut problems);
         let rooms = rooms::rooms(&values, &mut problems);
+        identity::guarded(&values, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -132,6 +139,7 @@ impl Config {
         if !in_vain.is_empty() {
             warnings.push(format!("without effect in this version: {}", in_vain.join(", ")));
         }
+        let tokens = identity::tokens(&values);
         let config = Self {
             port: values.port.value,
             http_ips: values.http_listen_ip.value.unwrap_or_else(|| values.listen_ip.value.clone()),
@@ -146,6 +154,7 @@ impl Config {
             frontend: values.frontend_url.value.unwrap_or_else(|| Origins::List(Vec::new())),
             media_codecs: values.media_codecs.value.unwrap_or_else(|| CodecSource::List(default_media_codecs())),
             rooms,
+            tokens,
         };
         Ok((config, warnings))
     }

@@ -1,5 +1,6 @@
 //! Parsers of single values. Each says what it expected.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
@@ -13,6 +14,10 @@ const BITRATE_MIN_BPS: u64 = 30_000;
 
 pub(super) fn any(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
+}
+
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    Ok(text.into())
 }
 
 pub(super) fn http_port(text: &str) -> Result<u16, String> {

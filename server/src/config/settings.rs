@@ -3,10 +3,12 @@
 //! a variable, flag or key with `_FILE` at its end names, and never is an argument of its own.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sfu_core::engine::PortMode;
 
+use super::identity::{self, KeySource};
 use super::secret::{Secret, secret};
 use super::setting::{Setting, Value, optional, settings, with, without};
 use super::sources::Sources;
@@ -55,6 +57,24 @@ settings! {
         active_speaker: bool = parse::on_or_off => with("on");
         /// How often rooms are told how loud it is, 250 to 5000; 0: never.
         audio_level_interval_ms: Option<Duration> = parse::audio_level_interval => with("1000").unit("milliseconds");
+    }
+    "Identity" {
+        /// Secret that access tokens are signed with (HS256), 32 bytes or more.
+        jwt_secret: Option<Secret> = optional(identity::jwt_secret)
+            => without("none", "64 random digits, such as `openssl rand -hex 32` prints");
+        /// PEM file of the public key that access tokens are signed for (RS256 or ES256).
+        jwt_public_key_file: Option<PathBuf> = optional(parse::path) => without("none", "/etc/sluice/tokens.pem");
+        /// JSON Web Key Set with such keys: a file, or where to fetch it by https.
+        jwt_key_set: Option<KeySource> = optional(identity::key_source)
+            => without("none", "https://login.example.org/.well-known/jwks.json");
+        /// What access tokens must say of who issued them (`iss`).
+        jwt_issuer: Option<String> = optional(parse::any) => without("anybody", "https://login.example.org");
+        /// What access tokens must say of whom they are for (`aud`).
+        jwt_audience: Option<String> = optional(parse::any) => without("anybody", "sluice");
+        /// Whether people without tokens are served also in production and beyond this machine: `on` or `off`.
+        allow_anonymous: bool = parse::on_or_off => with("off");
+        /// `production` where others depend on it.
+        node_env: Option<String> = optional(parse::any) => without("none", "production");
     }
     "Operation" {
         /// What is logged: `off`, `error`, `warn`, `info`, `debug`, `trace`, and `module=level` for parts, separated by commas.

@@ -42,7 +42,7 @@ fn ip(text: &str) -> IpAddr {
 
 #[test]
 fn with_nothing_set_it_is_all_on_loopback() {
-    let (config, warnings) = resolve(&["PATH=/bin", "NODE_ENV=production"]).unwrap();
+    let (config, warnings) = resolve(&["PATH=/bin", "NODE_ENV=development"]).unwrap();
     let expected = Config {
         port: 4000,
         http_ips: vec![ip("127.0.0.1")],
@@ -56,6 +56,7 @@ fn with_nothing_set_it_is_all_on_loopback() {
         log_filter: "info".to_owned(),
         frontend: Origins::List(vec![]),
         media_codecs: CodecSource::List(default_media_codecs()),
+        tokens: None,
         rooms: RoomConfig {
             router: RouterOptions {
                 audio_levels: Some(AudioLevelOptions { max_entries: 10, ..AudioLevelOptions::default() }),
@@ -70,7 +71,7 @@ fn with_nothing_set_it_is_all_on_loopback() {
 
 #[test]
 fn flags_win_over_own_names_and_those_over_aliases() {
-    assert_eq!(config(&["MEDIASOUP_LISTEN_IP=0.0.0.0"]).listen_ips, [ip("0.0.0.0")]);
+    assert_eq!(config(&["MEDIASOUP_LISTEN_IP=0.0.0.0", "ALLOW_ANONYMOUS=on"]).listen_ips, [ip("0.0.0.0")]);
     assert_eq!(config(&["MEDIASOUP_ANNOUNCED_IP=192.0.2.1"]).announced_ips, [ip("192.0.2.1")]);
     let documents = config(&["MEDIASOUP_RTP_MIN_PORT=20000", "MEDIASOUP_RTP_MAX_PORT=20020"]);
     assert_eq!((documents.rtc_min_port, documents.rtc_max_port), (20_000, 20_020));
@@ -85,6 +86,38 @@ fn flags_win_over_own_names_and_those_over_aliases() {
     // Empty is not set.
     let (config, warnings) = resolve(&["LISTEN_IP= ", "MEDIASOUP_LISTEN_IP=::1"]).unwrap();
     assert_eq!((config.listen_ips, warnings.len()), (vec![ip("::1")], 0));
+}
+
+/// Harm prevented: a server is put on the internet, and strangers use it.
+#[test]
+fn a_server_that_others_can_reach_is_open_only_if_that_is_meant() {
+    const SECRET: &str = "JWT_SECRET=0123456789abcdef0123456789abcdef";
+    for (words, reason) in [
+        (&["NODE_ENV=production"][..], "NODE_ENV is `production`"),
+        (&["LISTEN_IP=0.0.0.0"], "HTTP_LISTEN_IP (or LISTEN_IP)"),
+        (&["HTTP_LISTEN_IP=192.0.2.7"], "HTTP_LISTEN_IP (or LISTEN_IP)"),
+        (&["HTTP_LISTEN_IP=127.0.0.1,::"], "HTTP_LISTEN_IP (or LISTEN_IP)"),
+    ] {
+        let refused = resolve(words).unwrap_err();
+        assert!(refused.starts_with(&format!("ALLOW_ANONYMOUS is `off`: {reason}")), "{refused}");
+        for enough in [SECRET, "JWT_PUBLIC_KEY_FILE=/k.pem", "JWT_KEY_SET=https://a.example/k", "ALLOW_ANONYMOUS=true"]
+        {
+            let (config, _) = resolve(&[words, &[enough]].concat()).unwrap();
+            assert_eq!(config.tokens.is_none(), enough.starts_with("ALLOW"), "{enough}");
+        }
+    }
+    for words in [&["NODE_ENV=development"][..], &["LISTEN_IP=0.0.0.0", "HTTP_LISTEN_IP=127.0.0.1,::1"]] {
+        assert_eq!(config(words).tokens, None, "{words:?}");
+    }
+    for (word, problem) in [
+        ("JWT_SECRET=too short", "JWT_SECRET: expected 32 bytes or more"),
+        ("JWT_KEY_SET=http://login.example/keys", "JWT_KEY_SET is `http://login.example/keys`: expected a path, or"),
+        ("JWT_KEY_SET=http://127.0.0.1.example/keys", "JWT_KEY_SET is `http://127.0.0.1.example/keys`: expected"),
+    ] {
+        let refused = resolve(&[word, "NODE_ENV=production"]).unwrap_err();
+        assert!(refused.starts_with(problem) && !refused.contains("ALLOW_ANONYMOUS"), "{refused}");
+    }
+    assert!(config(&["JWT_KEY_SET=http://[::1]:8080/keys"]).tokens.is_some());
 }
 
 #[test]
@@ -273,8 +306,8 @@ fn the_file_gives_way_to_variables_and_those_to_flags() {
     assert_eq!(warnings, [""; 0]);
     // An alias is a variable like its own name, and an empty one is none.
     assert_eq!(
-        resolve_file("listen_ip = '::1'", &["MEDIASOUP_LISTEN_IP=0.0.0.0"]).unwrap().0.listen_ips,
-        [ip("0.0.0.0")]
+        resolve_file("listen_ip = '::1'", &["MEDIASOUP_LISTEN_IP=127.0.0.1"]).unwrap().0.listen_ips,
+        [ip("127.0.0.1")]
     );
     assert_eq!(resolve_file("listen_ip = '::1'", &["LISTEN_IP="]).unwrap().0.listen_ips, [ip("::1")]);
 }

@@ -9,7 +9,6 @@ use sfu_core::ids::{ConsumerId, ProducerId, TransportId};
 
 use super::{Membership, OwnConsumer, OwnProducer, OwnTransport, Session};
 use crate::error::SignalError;
-use crate::identity::Source;
 use crate::limits::TRANSPORTS_PER_PEER_MAX;
 use crate::vocabulary::Vocabulary;
 use crate::wire::decode;
@@ -82,7 +81,7 @@ impl Session {
         if !transport.used_for.sends {
             return Err(SignalError::NotASendTransport(transport_id));
         }
-        let source = Source::of(kind, app_data.is_screen());
+        let source = app_data.source(kind);
         if !allowed.allows_publishing(source) {
             return Err(SignalError::SourceNotGranted {
                 event: if screen { "startScreenShare" } else { "produce" },

@@ -72,6 +72,8 @@ pub(crate) enum Notice {
     RoomClosed {
         /// The room's name.
         room_id: String,
+        /// Whether that is the end of it, rather than a mishap after which everybody begins afresh.
+        by_admin: bool,
     },
 }
 
@@ -178,7 +180,9 @@ impl Notice {
             Self::GrantsChanged(grants) => ("grantsChanged", json!(grants)),
             Self::RoomLocked { is_locked } => ("roomLocked", json!({"locked": is_locked})),
             Self::Removed { room_id } => ("removed", json!({"roomId": room_id})),
-            Self::RoomClosed { room_id } => ("roomClosed", json!({"roomId": room_id})),
+            Self::RoomClosed { room_id, by_admin } => {
+                ("roomClosed", json!({"roomId": room_id, "reason": if *by_admin { "closed" } else { "lost" }}))
+            }
         }
     }
 }

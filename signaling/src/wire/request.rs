@@ -11,7 +11,7 @@ use sfu_core::parameters::{ConsumerLayers, DtlsParameters, MediaKind, RtpCapabil
 
 use super::{optional_text, text};
 use crate::error::SignalError;
-use crate::identity::GrantChange;
+use crate::identity::{GrantChange, Source};
 use crate::limits::{APP_DATA_BYTES_MAX, MESSAGE_BYTES_MAX, USER_ID_BYTES_MAX, USER_NAME_BYTES_MAX};
 
 /// `joinRoom`.
@@ -145,6 +145,12 @@ impl AppData {
     /// Whether the producer shows a screen.
     pub(crate) fn is_screen(&self) -> bool {
         self.0["type"] == "screen"
+    }
+
+    /// Which of its owner's sources a producer of that kind is.
+    pub(crate) fn source(&self, kind: MediaKind) -> Source {
+        let of_screen = ["screen", "screen-audio"];
+        Source::of(kind, self.0["type"].as_str().is_some_and(|what| of_screen.contains(&what)))
     }
 }
 
