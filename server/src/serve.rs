@@ -41,6 +41,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let options = SignalingOptions {
         router: config.rooms.router.clone(),
         transport: config.rooms.transport,
+        call_timeout: config.call_timeout,
         ..SignalingOptions::default()
     };
     let signaling = Signaling::new(engine.clone(), options);
@@ -124,6 +125,7 @@ fn stats_source(engine: Engine, signaling: Signaling) -> StatsSource {
                 transports: media.transports,
                 producers: media.producers,
                 consumers: media.consumers,
+                calls: people.calls,
             }
         })
     })

@@ -55,6 +55,9 @@ pub(crate) struct Args {
     /// Whether rooms are told who speaks: `on` or `off` [env: ACTIVE_SPEAKER] [default: on]
     #[arg(long)]
     pub(crate) active_speaker: Option<String>,
+    /// How long a call between two rings before it is given up, milliseconds [env: CALL_TIMEOUT_MS] [default: 30000]
+    #[arg(long)]
+    pub(crate) call_timeout_ms: Option<String>,
     /// What a client's path is taken to carry until it is known, bits per second [env: INITIAL_OUTGOING_BITRATE]
     /// [default: 600000]
     #[arg(long)]
@@ -69,7 +72,7 @@ pub(crate) struct Args {
 
 impl Args {
     /// The flags by name.
-    pub(super) fn into_flags(self) -> [(&'static str, Option<String>); 19] {
+    pub(super) fn into_flags(self) -> [(&'static str, Option<String>); 20] {
         [
             ("--port", self.port),
             ("--http-listen-ip", self.http_listen_ip),
@@ -87,6 +90,7 @@ impl Args {
             ("--loudest-n", self.loudest_n),
             ("--audio-level-interval-ms", self.audio_level_interval_ms),
             ("--active-speaker", self.active_speaker),
+            ("--call-timeout-ms", self.call_timeout_ms),
             ("--initial-outgoing-bitrate", self.initial_outgoing_bitrate),
             ("--max-incoming-bitrate", self.max_incoming_bitrate),
             ("--max-outgoing-bitrate", self.max_outgoing_bitrate),

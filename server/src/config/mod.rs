@@ -9,10 +9,12 @@ mod settings;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 use sfu_core::engine::{DEFAULT_SPAN_FROM_PERCENT, PortMode};
 use sfu_core::negotiation::{MediaCodec, default_media_codecs};
+use signaling::limits::CALL_RING_MS;
 
 pub(crate) use addresses::{interface_addresses, listen_addresses};
 pub(crate) use args::Args;
@@ -42,6 +44,8 @@ pub(crate) struct Config {
     pub(crate) frontend: Origins,
     pub(crate) media_codecs: CodecSource,
     pub(crate) rooms: RoomConfig,
+    /// How long a call between two rings.
+    pub(crate) call_timeout: Duration,
 }
 
 /// Origins whose pages may use the server, besides its own.
@@ -103,6 +107,7 @@ impl Config {
         let log_level = settings.take("--log-level", &["LOG_LEVEL"]);
         let frontend_url = settings.take("--frontend-url", &["FRONTEND_URL"]);
         let media_codecs = settings.take("--media-codecs", &["MEDIA_CODECS"]);
+        let call_timeout = settings.take("--call-timeout-ms", &["CALL_TIMEOUT_MS"]);
 
         let listen_ips = listen_ip.parse_or(addresses::ip_list, vec![IpAddr::from([127, 0, 0, 1])])?;
         let announced_ips = announced_ip.parse_or(addresses::ip_list, Vec::new())?;
@@ -154,6 +159,7 @@ impl Config {
             frontend: frontend_url.parse_or(origins, Origins::List(Vec::new()))?,
             media_codecs: media_codecs.parse_or(codecs::source, CodecSource::List(default_media_codecs()))?,
             rooms: rooms::rooms(&mut settings)?,
+            call_timeout: call_timeout.parse_or(ring_time, Duration::from_millis(CALL_RING_MS))?,
         };
         Ok((config, settings.warnings))
     }
@@ -183,6 +189,12 @@ fn worker_count(text: &str) -> Result<usize, String> {
 fn percent(text: &str) -> Result<u8, String> {
     let percent = text.parse().ok().filter(|percent| *percent <= 100);
     percent.ok_or_else(|| "expected a share in percent, 0 to 100".to_owned())
+}
+
+/// Below a second nobody can answer, and nobody lets it ring for longer than some minutes: a mistake of the unit.
+fn ring_time(text: &str) -> Result<Duration, String> {
+    let ms = text.parse().ok().filter(|ms| (1_000..=600_000).contains(ms));
+    ms.map(Duration::from_millis).ok_or_else(|| "expected milliseconds, 1000 to 600000".to_owned())
 }
 
 /// A level, or several parts separated by commas: a level for everything and `target=level` for parts.

@@ -1,9 +1,13 @@
 //! What a socket is told without having asked, in its own vocabulary.
 
+mod calls;
+
 use serde_json::{Value, json};
 use sfu_core::ids::{ConsumerId, ProducerId};
 use sfu_core::parameters::ConsumerLayers;
 use sfu_core::stats::{ConsumerScore, ProducerScore, TraceEvent, TraceTarget};
+
+pub(crate) use calls::CallNotice;
 
 use crate::presence::{Status, UserStatus};
 use crate::room::{Identity, PauseReason, ProducerInfo};
@@ -56,6 +60,8 @@ pub(crate) enum Notice {
         sender_id: String,
         is_typing: bool,
     },
+    /// A call of two people whose media does not come here.
+    Call(CallNotice),
     /// The room's worker died; the socket is disconnected next.
     RoomClosed {
         /// The room's name.
@@ -86,7 +92,7 @@ pub(crate) struct Loudness {
 impl Notice {
     /// Whether this is news of the room that the socket is in, and none when it has left.
     pub(crate) fn is_of_room(&self) -> bool {
-        !matches!(self, Self::OnlineUsers(_) | Self::UserStatus(_) | Self::Typing { .. })
+        !matches!(self, Self::OnlineUsers(_) | Self::UserStatus(_) | Self::Typing { .. } | Self::Call(_))
     }
 
     /// The event's name and its payload.
@@ -162,6 +168,7 @@ impl Notice {
             Self::Typing { sender_id, is_typing } => {
                 ("userTyping", json!({"senderId": sender_id, "isTyping": is_typing}))
             }
+            Self::Call(notice) => notice.encode(),
             Self::RoomClosed { room_id } => ("roomClosed", json!({"roomId": room_id})),
         }
     }

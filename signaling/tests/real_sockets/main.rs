@@ -2,6 +2,7 @@
 //! engine says reaches the client.
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
+mod calls;
 mod client;
 mod screens;
 mod server;
