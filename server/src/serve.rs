@@ -55,6 +55,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
         tokens,
         router: config.rooms.router.clone(),
         transport: config.rooms.transport,
+        call_timeout: config.call_timeout,
         ..SignalingOptions::default()
     };
     let signaling = Signaling::new(engine.clone(), options);
@@ -138,6 +139,7 @@ fn stats_source(engine: Engine, signaling: Signaling) -> StatsSource {
                 transports: media.transports,
                 producers: media.producers,
                 consumers: media.consumers,
+                calls: people.calls,
             }
         })
     })

@@ -9,6 +9,7 @@
 //! Entry point: [`Signaling`].
 #![forbid(unsafe_code)]
 
+mod calls;
 mod error;
 mod handlers;
 pub mod identity;

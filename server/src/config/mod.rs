@@ -18,6 +18,7 @@ mod sources;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 use clap::ArgMatches;
@@ -58,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) frontend: Origins,
     pub(crate) media_codecs: CodecSource,
     pub(crate) rooms: RoomConfig,
+    /// How long a call between two rings.
+    pub(crate) call_timeout: Duration,
     /// Whose tokens open the server. `None`: it is open to everybody.
     pub(crate) tokens: Option<TokenConfig>,
 }
@@ -154,6 +157,7 @@ impl Config {
             frontend: values.frontend_url.value.unwrap_or_else(|| Origins::List(Vec::new())),
             media_codecs: values.media_codecs.value.unwrap_or_else(|| CodecSource::List(default_media_codecs())),
             rooms,
+            call_timeout: values.call_timeout_ms.value,
             tokens,
         };
         Ok((config, warnings))

@@ -46,6 +46,12 @@ pub(super) fn percent(text: &str) -> Result<u8, String> {
     percent.ok_or_else(|| "expected a share in percent, 0 to 100".to_owned())
 }
 
+/// Below a second nobody can answer, and nobody lets it ring for longer than some minutes: a mistake of the unit.
+pub(super) fn ring_time(text: &str) -> Result<Duration, String> {
+    let ms = text.parse().ok().filter(|ms| (1_000..=600_000).contains(ms));
+    ms.map(Duration::from_millis).ok_or_else(|| "expected milliseconds, 1000 to 600000".to_owned())
+}
+
 /// A level, or several parts separated by commas: a level for everything and `target=level` for parts.
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];

@@ -58,6 +58,10 @@ settings! {
         /// How often rooms are told how loud it is, 250 to 5000; 0: never.
         audio_level_interval_ms: Option<Duration> = parse::audio_level_interval => with("1000").unit("milliseconds");
     }
+    "Calls between two" {
+        /// How long a call rings before it is given up, 1000 to 600000.
+        call_timeout_ms: Duration = parse::ring_time => with("30000").unit("milliseconds");
+    }
     "Identity" {
         /// Secret that access tokens are signed with (HS256), 32 bytes or more.
         jwt_secret: Option<Secret> = optional(identity::jwt_secret)

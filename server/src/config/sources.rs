@@ -34,9 +34,9 @@ pub(super) fn keys(setting: &Setting) -> Vec<String> {
 impl Sources {
     /// The value that counts, if any is given. An empty one counts as absent: compose files pass on variables that are not set.
     pub(super) fn take(&mut self, setting: &Setting, problems: &mut Vec<ConfigError>) -> Option<Given> {
-        let from_flags = self.from_flags(setting);
-        let from_environment = self.from_environment(setting);
-        let from_file = self.from_file(setting);
+        let from_flags = self.flags_for(setting);
+        let from_environment = self.variables_for(setting);
+        let from_file = self.keys_for(setting);
         // A stronger source is there to overrule; two names in one source may disagree by mistake.
         for source in [&from_flags, &from_environment, &from_file] {
             if let [first, others @ ..] = &source[..] {
@@ -48,7 +48,7 @@ impl Sources {
         if setting.is_secret() { read_secret(setting, strongest, problems) } else { Some(strongest) }
     }
 
-    fn from_flags(&self, setting: &Setting) -> Vec<Given> {
+    fn flags_for(&self, setting: &Setting) -> Vec<Given> {
         let flag = |key: String| {
             let text = self.flags.get(&key)?;
             given(Origin::Named(format!("--{}", key.replace('_', "-"))), text)
@@ -56,13 +56,13 @@ impl Sources {
         keys(setting).into_iter().filter_map(flag).collect()
     }
 
-    fn from_environment(&self, setting: &Setting) -> Vec<Given> {
+    fn variables_for(&self, setting: &Setting) -> Vec<Given> {
         let own = keys(setting).into_iter().map(|key| key.to_ascii_uppercase());
         let all = own.chain(setting.traits.aliases.iter().map(ToString::to_string));
         all.filter_map(|name| given(Origin::Named(name.clone()), self.environment.get(&name)?)).collect()
     }
 
-    fn from_file(&self, setting: &Setting) -> Vec<Given> {
+    fn keys_for(&self, setting: &Setting) -> Vec<Given> {
         let line = |key: String| {
             let (origin, text) = self.file.get(&key)?;
             given(origin.clone(), text)

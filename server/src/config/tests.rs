@@ -64,6 +64,7 @@ fn with_nothing_set_it_is_all_on_loopback() {
             },
             transport: WebRtcTransportOptions::default(),
         },
+        call_timeout: Duration::from_secs(30),
     };
     assert_eq!(config, expected);
     assert!(warnings.is_empty());
@@ -171,6 +172,15 @@ fn rooms_forward_and_tell_what_is_asked_for() {
 }
 
 #[test]
+fn calls_ring_for_as_long_as_they_are_let() {
+    for (word, expected_ms) in
+        [("CALL_TIMEOUT_MS=1000", 1_000), ("CALL_TIMEOUT_MS=600000", 600_000), ("--call-timeout-ms=45000", 45_000)]
+    {
+        assert_eq!(config(&[word]).call_timeout, Duration::from_millis(expected_ms));
+    }
+}
+
+#[test]
 fn fewer_ports_than_cores_make_fewer_workers_unless_asked_for() {
     let range = ["RTC_MIN_PORT=40000", "RTC_MAX_PORT=40001"];
     assert_eq!(config(&range).workers, 2);
@@ -205,6 +215,9 @@ fn a_bad_value_is_named_with_its_variable() {
         (&["WORKERS=0"], "WORKERS is `0`: expected a number of workers, 1 to 256"),
         (&["WORKERS=257"], "WORKERS is `257`: expected a number of workers, 1 to 256"),
         (&["SPAN_FROM_PERCENT=101"], "SPAN_FROM_PERCENT is `101`: expected a share in percent, 0 to 100"),
+        (&["CALL_TIMEOUT_MS=30"], "CALL_TIMEOUT_MS is `30`: expected milliseconds, 1000 to 600000"),
+        (&["--call-timeout-ms=600001"], "--call-timeout-ms is `600001`: expected milliseconds, 1000 to 600000"),
+        (&["CALL_TIMEOUT_MS=30s"], "CALL_TIMEOUT_MS is `30s`: expected milliseconds, 1000 to 600000"),
         (&["WORKERS=two"], "WORKERS is `two`: expected a number of workers, 1 to 256"),
         (&["LOG_LEVEL=loud"], "LOG_LEVEL is `loud`: expected one of off, error, warn, info, debug, trace"),
         (

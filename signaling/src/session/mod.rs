@@ -1,6 +1,7 @@
 //! One socket's session: a task that carries out the socket's events in order, one at a time, and owns the engine's
 //! handles of everything the socket made. Other sockets' sessions run beside it; what they share is in [`crate::room`].
 
+mod calls;
 mod media;
 mod moderation;
 mod online;
@@ -29,7 +30,7 @@ use crate::service::Shared;
 use crate::vocabulary::Vocabulary;
 use crate::wire::notice::Notice;
 use crate::wire::reply::{Reply, failure};
-use crate::wire::request::TransportUse;
+use crate::wire::request::{CallEvent, TransportUse};
 use crate::wire::{named_room, shortened};
 
 /// An event of the client's.
@@ -53,7 +54,7 @@ pub(crate) struct Session {
     access: Access,
     /// What the token allows, as administrators of the room have changed it.
     grants: Grants,
-    /// By the token, or what `userOnline` said.
+    /// By the token, or what `userOnline` or `register-user` said; see [`Self::identify`].
     user_id: Option<String>,
     is_online: bool,
     membership: Option<Membership>,
@@ -149,6 +150,7 @@ impl Session {
                 }
             }
         }
+        self.hang_up();
         self.leave().await;
         self.go_offline();
         if end == End::Removed {
@@ -202,7 +204,11 @@ impl Session {
             "leaveRoom" => return self.leave_room(&payload).await,
             "userOnline" => return self.user_online(&payload),
             "getOnlineUsers" => return Ok(self.online_users()),
+            "register-user" => return self.register_user(payload),
             _ => {}
+        }
+        if let Some(event) = CallEvent::named(event) {
+            return self.call_event(event, payload);
         }
         if !payload.is_object() {
             return Err(SignalError::PayloadNotAnObject);
@@ -241,6 +247,15 @@ impl Session {
             "sendMessage" => self.send_message(room, payload),
             _ => Err(SignalError::UnknownEvent(shortened(event.to_owned()))),
         }
+    }
+
+    /// From now on this socket is that user's, also in the rooms that it joins without saying a user's id. The one place
+    /// where that is set.
+    fn identify(&mut self, user_id: String) {
+        if let Some(membership) = &self.membership {
+            membership.room.change(|state| (state.identify(&self.peer, &user_id), Vec::new()));
+        }
+        self.user_id = Some(user_id);
     }
 
     fn handle_post(&mut self, post: Post) {

@@ -12,7 +12,7 @@ use crate::wire::reply::Reply;
 use crate::wire::request::{Typing, user_id};
 
 impl Session {
-    /// `userOnline`: from now on this socket is that user's, also in the rooms that it joins without saying a user's id.
+    /// `userOnline`: from now on this socket is that user's.
     pub(super) fn user_online(&mut self, payload: &Value) -> Result<Reply, SignalError> {
         let said = user_id(payload)?;
         // A token's word counts for more.
@@ -22,10 +22,7 @@ impl Session {
         }
         let now = rfc3339(OffsetDateTime::now_utc());
         let online = self.shared.presence.come(&self.peer, &self.mailbox, &user_id, &now)?;
-        if let Some(membership) = &self.membership {
-            membership.room.change(|state| (state.identify(&self.peer, &user_id), Vec::new()));
-        }
-        self.user_id = Some(user_id);
+        self.identify(user_id);
         self.is_online = true;
         self.tell(&Notice::OnlineUsers(online));
         Ok(Reply::Done)

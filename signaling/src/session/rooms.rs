@@ -185,7 +185,7 @@ impl Session {
     fn room_field(&self) -> &'static str {
         match self.vocabulary {
             Some(Vocabulary::Call) => "callId",
-            Some(Vocabulary::Room) | None => "roomId",
+            Some(Vocabulary::Room | Vocabulary::PeerToPeer) | None => "roomId",
         }
     }
 }

@@ -1,9 +1,13 @@
 //! What a socket is told without having asked, in its own vocabulary.
 
+mod calls;
+
 use serde_json::{Value, json};
 use sfu_core::ids::{ConsumerId, ProducerId};
 use sfu_core::parameters::ConsumerLayers;
 use sfu_core::stats::{ConsumerScore, ProducerScore, TraceEvent, TraceTarget};
+
+pub(crate) use calls::CallNotice;
 
 use crate::identity::Grants;
 use crate::presence::{Status, UserStatus};
@@ -57,6 +61,8 @@ pub(crate) enum Notice {
         sender_id: String,
         is_typing: bool,
     },
+    /// A call of two people whose media does not come here.
+    Call(CallNotice),
     /// An administrator has muted one of this socket's producers.
     ProducerMuted(ProducerId),
     /// An administrator has changed what this socket's user may do.
@@ -100,7 +106,7 @@ pub(crate) struct Loudness {
 impl Notice {
     /// Whether this is news of the room that the socket is in, and none when it has left.
     pub(crate) fn is_of_room(&self) -> bool {
-        !matches!(self, Self::OnlineUsers(_) | Self::UserStatus(_) | Self::Typing { .. })
+        !matches!(self, Self::OnlineUsers(_) | Self::UserStatus(_) | Self::Typing { .. } | Self::Call(_))
     }
 
     /// The event's name and its payload.
@@ -176,6 +182,7 @@ impl Notice {
             Self::Typing { sender_id, is_typing } => {
                 ("userTyping", json!({"senderId": sender_id, "isTyping": is_typing}))
             }
+            Self::Call(notice) => notice.encode(),
             Self::ProducerMuted(id) => ("producerMuted", json!({"producerId": id})),
             Self::GrantsChanged(grants) => ("grantsChanged", json!(grants)),
             Self::RoomLocked { is_locked } => ("roomLocked", json!({"locked": is_locked})),

@@ -1,6 +1,8 @@
 //! The payloads of events. What they share (`roomId`, `callId`) is read by [`super::named_room`]; fields that the server
 //! has no use for are left out, unless a wrong type in them must be told.
 
+mod calls;
+
 use std::num::NonZeroU8;
 
 use serde::Deserialize;
@@ -8,6 +10,8 @@ use serde_json::{Map, Value};
 use sfu_core::engine::{StreamTraceType, TransportTraceType};
 use sfu_core::ids::{ConsumerId, ProducerId, TransportId};
 use sfu_core::parameters::{ConsumerLayers, DtlsParameters, MediaKind, RtpCapabilities, RtpParameters};
+
+pub(crate) use calls::{CallEvent, RegisterUser, Target, candidate, description};
 
 use super::{optional_text, text};
 use crate::error::SignalError;

@@ -1,4 +1,4 @@
-//! A client of the room and call vocabularies: Socket.IO 5 over Engine.IO 4 over one WebSocket, written from the protocols.
+//! A client of every vocabulary: Socket.IO 5 over Engine.IO 4 over one WebSocket, written from the protocols.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -75,6 +75,22 @@ impl Client {
                 let mut arguments: Value = serde_json::from_str(&packet[prefix.len() - 1..]).expect("an ack is JSON");
                 return arguments[0].take();
             }
+            self.note(&packet);
+        }
+    }
+
+    /// Says something without asking for an answer.
+    pub(crate) async fn tell(&mut self, event: &str, payload: Value) {
+        self.send(format!("42{}", json!([event, payload]))).await;
+    }
+
+    /// The payload of the next event of that name; each is heard once.
+    pub(crate) async fn heard(&mut self, event: &str) -> Value {
+        loop {
+            if let Some(at) = self.events.iter().position(|(name, _)| name == event) {
+                return self.events.remove(at).1;
+            }
+            let packet = self.packet().await;
             self.note(&packet);
         }
     }

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod access;
+mod calls;
 mod client;
 mod moderation;
 mod screens;

@@ -16,15 +16,16 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Serves until the test's runtime ends. Where to find it.
 pub(crate) async fn start(router: RouterOptions) -> SocketAddr {
-    serve(SignalingOptions { router, ..SignalingOptions::default() }).await
+    start_with(SignalingOptions { router, ..SignalingOptions::default() }).await.0
 }
 
 /// The same, for those with a token only.
 pub(crate) async fn start_for(tokens: TokenVerifier) -> SocketAddr {
-    serve(SignalingOptions { tokens: Some(Arc::new(tokens)), ..SignalingOptions::default() }).await
+    start_with(SignalingOptions { tokens: Some(Arc::new(tokens)), ..SignalingOptions::default() }).await.0
 }
 
-async fn serve(options: SignalingOptions) -> SocketAddr {
+/// The same with more to set, and to ask.
+pub(crate) async fn start_with(options: SignalingOptions) -> (SocketAddr, Signaling) {
     let engine = Engine::start(EngineOptions {
         workers: 2,
         listen: vec![ListenAddress { ip: LOOPBACK, announced: Vec::new() }],
@@ -38,7 +39,8 @@ async fn serve(options: SignalingOptions) -> SocketAddr {
     });
     let engine = engine.expect("the engine starts on the loopback interface");
     let (service, io) = SocketIo::new_svc();
-    Signaling::new(engine, options).attach(&io);
+    let signaling = Signaling::new(engine, options);
+    signaling.attach(&io);
     let listener = TcpListener::bind((LOOPBACK, 0)).await.expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
     tokio::spawn(async move {
@@ -47,5 +49,5 @@ async fn serve(options: SignalingOptions) -> SocketAddr {
             tokio::spawn(served.with_upgrades());
         }
     });
-    address
+    (address, signaling)
 }
