@@ -7,21 +7,37 @@ mod limits;
 mod logging;
 mod memory;
 mod serve;
+mod token_command;
+mod tokens;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::config::{Args, Config};
+use crate::config::{Action, Config, ConfigError};
 
 fn main() -> ExitCode {
+    let matches = config::command().get_matches();
+    let (action, matches) = config::action(&matches);
+    if action == Action::PrintDefaults {
+        return printed(&config::annotated_file());
+    }
     // Values that are not Unicode cannot be any of ours.
     let environment =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let (config, warnings) = match Config::from_env(environment, Args::parse()) {
-        Ok(config) => config,
-        Err(error) => return failed(&error),
+    let (config, warnings) = match Config::load(environment, matches) {
+        Ok(loaded) => loaded,
+        Err(problems) => return misconfigured(&problems),
     };
+    if action == Action::CheckConfig {
+        let warnings: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+        return printed(&format!("{warnings}the configuration is good\n"));
+    }
+    if action == Action::Token {
+        return match token_command::token(matches, &config) {
+            Ok(token) => printed(&format!("{token}\n")),
+            Err(error) => failed(&error),
+        };
+    }
     logging::start(&config.log_filter);
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -51,4 +67,19 @@ fn go_second() {
 fn failed(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("sluice: {error}");
     ExitCode::FAILURE
+}
+
+fn misconfigured(problems: &[ConfigError]) -> ExitCode {
+    for problem in problems {
+        eprintln!("sluice: {problem}");
+    }
+    ExitCode::FAILURE
+}
+
+/// Puts out what was asked for. Nobody reading it to its end is no failure.
+fn printed(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => failed(&error),
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
 }

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::config::{CodecSource, Config, ConfigError, interface_addresses, listen_addresses, read_codec_file};
 use crate::http::{self, Stats, StatsSource};
 use crate::limits::{SHUTDOWN_MAX, SOCKET_BUFFER_MESSAGES_MAX, SOCKET_PAYLOAD_BYTES_MAX};
+use crate::tokens::{self, TokensError};
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,8 @@ pub(crate) enum ServeError {
     Bind { address: SocketAddr, source: io::Error },
     #[error("the media engine does not start: {0}")]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
 }
@@ -38,9 +41,21 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let listeners = bind(&config.http_ips, config.port).await?;
     let engine = Engine::start(engine_options(&config)?)?;
+    let tokens = match &config.tokens {
+        Some(tokens) => Some(tokens::verifier(tokens).await?),
+        None => {
+            tracing::warn!(
+                "this server is OPEN: whoever reaches it may enter every room (no JWT_SECRET, JWT_PUBLIC_KEY_FILE or \
+                 JWT_KEY_SET is set)"
+            );
+            None
+        }
+    };
     let options = SignalingOptions {
+        tokens,
         router: config.rooms.router.clone(),
         transport: config.rooms.transport,
+        call_timeout: config.call_timeout,
         ..SignalingOptions::default()
     };
     let signaling = Signaling::new(engine.clone(), options);
@@ -124,6 +139,7 @@ fn stats_source(engine: Engine, signaling: Signaling) -> StatsSource {
                 transports: media.transports,
                 producers: media.producers,
                 consumers: media.consumers,
+                calls: people.calls,
             }
         })
     })

@@ -5,7 +5,8 @@ use sfu_core::engine::{
 };
 use sfu_core::ids::{ConsumerId, ProducerId, TransportId};
 
-use crate::limits::{PENDING_EVENTS_MAX, TRANSPORTS_PER_PEER_MAX};
+use crate::identity::Source;
+use crate::limits::{HELD_CANDIDATES_MAX, PENDING_EVENTS_MAX, SOCKETS_PER_USER_MAX, TRANSPORTS_PER_PEER_MAX};
 
 /// Why an event was not carried out. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +65,66 @@ pub(crate) enum SignalError {
     /// The caller's fault.
     #[error("receiverId: nobody of that id is online")]
     ReceiverNotFound,
+    /// The token is for another room.
+    #[error("{field}: this token is not for that room")]
+    RoomNotGranted { field: &'static str },
+    /// The token ran out since the socket came with it.
+    #[error("token: it has expired")]
+    TokenExpired,
+    /// The token, or an administrator of the room, does not allow it.
+    #[error("{0}: not allowed")]
+    NotGranted(&'static str),
+    /// The token, or an administrator of the room, does not allow to send that.
+    #[error("{event}: not allowed to publish {}", what.as_str())]
+    SourceNotGranted { event: &'static str, what: Source },
+    /// Moderation is for administrators.
+    #[error("{0}: only an administrator of the room may do that")]
+    NotAdmin(&'static str),
+    /// Newcomers are kept out.
+    #[error("roomId: the room is locked")]
+    RoomLocked,
+    /// The caller's fault: an event about a participant, by a user's id or a socket's.
+    #[error("userId: nobody of that id is in the room")]
+    ParticipantNotFound,
+    /// A limit.
+    #[error("userId: the grants of too many people were changed in this room (at most {limit})")]
+    TooManyGrantChanges { limit: usize },
     /// A limit.
     #[error("too many sockets are online (at most {limit})")]
     TooManyOnline { limit: usize },
+    /// The caller's fault.
+    #[error("{0}: register-user must come first")]
+    NotRegistered(&'static str),
+    /// The caller's fault.
+    #[error("{field}: nobody can call themselves")]
+    CalledOneself { field: &'static str },
+    /// The caller's fault: from this socket or another.
+    #[error("initiate-call: this user is in a call already")]
+    CallerBusy,
+    /// Nobody's fault: they may have gone a moment ago.
+    #[error("{field}: nobody of that id is registered")]
+    CalleeNotFound { field: &'static str },
+    /// Nobody's fault.
+    #[error("{field}: that user is in another call")]
+    CalleeBusy { field: &'static str },
+    /// Nobody's fault, or the caller's: the call is over, or another socket answered it, or there was none.
+    #[error("{field}: no call of that user rings here")]
+    NotRinging { field: &'static str },
+    /// The caller's fault.
+    #[error("{field}: this socket is in no call with that user")]
+    NotInCall { field: &'static str },
+    /// A limit.
+    #[error("too many sockets are registered (at most {limit})")]
+    TooManyRegistered { limit: usize },
+    /// A limit.
+    #[error("userId: too many sockets are registered for that user (at most {SOCKETS_PER_USER_MAX})")]
+    TooManySocketsOfUser,
+    /// A limit.
+    #[error("too many calls ring (at most {limit})")]
+    TooManyRinging { limit: usize },
+    /// A limit.
+    #[error("candidate: too many before the call is accepted (at most {HELD_CANDIDATES_MAX})")]
+    TooManyCandidates,
     /// A limit.
     #[error("too many transports (at most {TRANSPORTS_PER_PEER_MAX} for each peer)")]
     TooManyTransports,

@@ -4,6 +4,7 @@ use std::future::ready;
 use std::sync::Mutex;
 use std::sync::{Arc, PoisonError};
 
+use serde::Deserialize;
 use serde_json::Value;
 use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, Event as EventName, SocketRef, TryData};
@@ -12,6 +13,7 @@ use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use crate::error::SignalError;
+use crate::identity::{Access, TokenError, TokenVerifier};
 use crate::limits::PENDING_EVENTS_MAX;
 use crate::mailbox::{End, Inbox, Mailbox};
 use crate::service::{Shared, Signaling};
@@ -26,12 +28,21 @@ struct Seed(Arc<Mutex<Option<Start>>>);
 struct Start {
     events: mpsc::Receiver<Event>,
     mail: (Mailbox, Inbox),
+    access: Access,
+}
+
+/// What a client brings when it connects (`auth` of `io()`).
+#[derive(Deserialize)]
+struct Auth {
+    #[serde(default)]
+    token: Value,
 }
 
 impl Signaling {
     /// Serves the namespace `/` of `io`.
     pub fn attach(&self, io: &SocketIo) {
         let shared = self.shared.clone();
+        let tokens = self.shared.tokens.clone();
         let on_connect = move |socket: SocketRef| {
             start_session(&shared, socket);
             ready(())
@@ -39,15 +50,49 @@ impl Signaling {
         // The handlers are set before the client hears that it is connected: no event of a quick one is missed.
         io.ns(
             "/",
-            on_connect.with(async |socket: SocketRef| {
-                take_in_events(&socket);
-                Ok::<(), std::convert::Infallible>(())
+            on_connect.with(move |socket: SocketRef, TryData(auth): TryData<Auth>| {
+                let tokens = tokens.clone();
+                async move {
+                    // No object, or none at all: no token.
+                    let token = auth.map_or(Value::Null, |auth| auth.token);
+                    let access = let_in(tokens.as_deref(), &socket, token).await?;
+                    take_in_events(&socket, access);
+                    Ok::<(), TokenError>(())
+                }
             }),
         );
     }
 }
 
-fn take_in_events(socket: &SocketRef) {
+/// Who that is and what they may do. A client that is refused gets the error as `connect_error`.
+async fn let_in(tokens: Option<&TokenVerifier>, socket: &SocketRef, token: Value) -> Result<Access, TokenError> {
+    let Some(tokens) = tokens else { return Ok(Access::open()) };
+    let given = match token {
+        Value::Null => {
+            let header = socket.req_parts().headers.get("authorization");
+            header.and_then(|header| bearer(header.to_str().ok()?))
+        }
+        Value::String(token) => Some(token),
+        _ => return Err(TokenError::Malformed),
+    };
+    let refused = match given {
+        Some(token) => match tokens.verify(&token).await {
+            Ok(access) => return Ok(access),
+            Err(error) => error,
+        },
+        None => TokenError::Missing,
+    };
+    tracing::info!(socket = %socket.id, error = %refused, "a client is refused");
+    Err(refused)
+}
+
+/// The token of an `Authorization` header (RFC 6750, section 2.1).
+fn bearer(header: &str) -> Option<String> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+fn take_in_events(socket: &SocketRef, access: Access) {
     let (mailbox, inbox) = Mailbox::new();
     let (events, waiting) = mpsc::channel(PENDING_EVENTS_MAX);
     // Handlers are called one after the other as packets come in; only the futures they return run beside each other.
@@ -66,13 +111,13 @@ fn take_in_events(socket: &SocketRef) {
         bell.end(End::Disconnected);
         ready(())
     });
-    let start = Start { events: waiting, mail: (mailbox, inbox) };
+    let start = Start { events: waiting, mail: (mailbox, inbox), access };
     socket.extensions.insert(Seed(Arc::new(Mutex::new(Some(start)))));
 }
 
 fn start_session(shared: &Arc<Shared>, socket: SocketRef) {
     let seed = socket.extensions.remove::<Seed>();
-    let Some(Start { events, mail }) =
+    let Some(Start { events, mail, access }) =
         seed.and_then(|Seed(seed)| seed.lock().unwrap_or_else(PoisonError::into_inner).take())
     else {
         return;
@@ -80,7 +125,7 @@ fn start_session(shared: &Arc<Shared>, socket: SocketRef) {
     let span = tracing::info_span!("session", socket = %socket.id);
     let counted = Counted::new(shared.clone());
     let stopping = shared.stopping.subscribe();
-    let session = Session::new(shared.clone(), socket, mail);
+    let session = Session::new(shared.clone(), socket, mail, access);
     tokio::spawn(
         async move {
             session.run(events, stopping).await;

@@ -9,8 +9,10 @@
 //! Entry point: [`Signaling`].
 #![forbid(unsafe_code)]
 
+mod calls;
 mod error;
 mod handlers;
+pub mod identity;
 pub mod limits;
 mod mailbox;
 mod presence;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sfu_core::ids::TransportId;
+use sfu_core::ids::{ProducerId, TransportId};
 use tokio::sync::{mpsc, watch};
 
 use crate::limits::PENDING_NOTICES_MAX;
@@ -13,6 +13,8 @@ use crate::wire::notice::Notice;
 pub(crate) enum Post {
     /// Tell the client.
     Notice(Arc<Notice>),
+    /// An administrator of the room wants something of this socket.
+    Order(Order),
     /// One of the session's transports closed by itself.
     TransportClosed(TransportId),
 }
@@ -26,6 +28,17 @@ pub(crate) enum End {
     FellBehind,
     /// The room's worker died.
     RoomClosed,
+    /// An administrator of the room has sent it away, or everybody. It is not to come back by itself.
+    Removed,
+}
+
+/// What an administrator wants of a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Pause what it sends.
+    Mute(ProducerId),
+    /// Its grants in the room were changed: look them up.
+    Grants,
 }
 
 /// The sending side, held by the room and by the socket's handlers.
@@ -131,7 +144,7 @@ mod tests {
     #[test]
     fn a_full_box_ends_the_session_and_blocks_nobody() {
         let (mailbox, inbox) = Mailbox::new();
-        let notice = Arc::new(Notice::RoomClosed { room_id: "r".to_owned() });
+        let notice = Arc::new(Notice::RoomClosed { room_id: "r".to_owned(), by_admin: false });
         for _ in 0..PENDING_NOTICES_MAX {
             mailbox.post(Post::Notice(notice.clone()));
         }

@@ -9,7 +9,7 @@ use sfu_core::engine::{Router, RouterEvent, RouterEvents};
 use tokio::sync::OnceCell;
 
 use crate::error::SignalError;
-use crate::mailbox::{End, Mailbox, Post};
+use crate::mailbox::{End, Mailbox, Order, Post};
 use crate::room::{ConsumerNews, Deliveries, PeerId, ProducerNews, RoomState};
 use crate::service::Shared;
 use crate::wire::notice::Notice;
@@ -66,6 +66,23 @@ impl Room {
         self.change(|state| ((), change(state)));
     }
 
+    /// Has a peer do something, after its current event.
+    pub(crate) fn order(&self, peer: &PeerId, order: Order) {
+        if let Some(mailbox) = self.lock().mailboxes.get(peer) {
+            mailbox.post(Post::Order(order));
+        }
+    }
+
+    /// Tells peers why, and ends their sessions for good.
+    pub(crate) fn send_away(&self, peers: &[PeerId], why: Notice) {
+        let inner = self.lock();
+        let why = Arc::new(why);
+        for mailbox in peers.iter().filter_map(|peer| inner.mailboxes.get(peer)) {
+            mailbox.post(Post::Notice(why.clone()));
+            mailbox.end(End::Removed);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -84,13 +101,23 @@ impl Registry {
         Self { rooms: Mutex::default(), rooms_max, peers_per_room_max }
     }
 
-    /// Brings a peer, unannounced, into the room of that name; makes the room if it is not there.
-    pub(crate) fn enter(&self, name: &str, peer: &PeerId, mailbox: &Mailbox) -> Result<Arc<Room>, SignalError> {
+    /// Brings a peer, unannounced, into the room of that name; makes the room if it is not there. A locked one takes in nobody
+    /// but its administrators.
+    pub(crate) fn enter(
+        &self,
+        name: &str,
+        peer: &PeerId,
+        mailbox: &Mailbox,
+        is_admin: bool,
+    ) -> Result<Arc<Room>, SignalError> {
         let mut rooms = self.lock();
         if let Some(room) = rooms.get(name) {
             let mut inner = room.lock();
             if inner.state.peer_count() >= self.peers_per_room_max {
                 return Err(SignalError::RoomFull { limit: self.peers_per_room_max });
+            }
+            if inner.state.is_locked() && !is_admin {
+                return Err(SignalError::RoomLocked);
             }
             inner.state.enter(peer);
             inner.mailboxes.insert(peer.clone(), mailbox.clone());
@@ -135,19 +162,28 @@ impl Registry {
         (rooms.len(), rooms.iter().map(|room| room.read(RoomState::joined_count)).sum())
     }
 
-    /// A room whose router died: gone for newcomers, and those in it are told and disconnected.
+    /// A room that an administrator closes: gone for newcomers, and those in it are told and disconnected for good.
+    pub(crate) fn close(&self, room: &Arc<Room>) {
+        self.end(room, End::Removed);
+    }
+
+    /// A room whose router died: gone for newcomers, and those in it are told and disconnected, so that they start afresh.
     fn lose(&self, room: &Arc<Room>) {
+        self.end(room, End::RoomClosed);
+    }
+
+    fn end(&self, room: &Arc<Room>, end: End) {
         {
             let mut rooms = self.lock();
             if rooms.get(&room.name).is_some_and(|current| Arc::ptr_eq(current, room)) {
                 rooms.remove(&room.name);
             }
         }
-        let notice = Arc::new(Notice::RoomClosed { room_id: room.name.clone() });
+        let notice = Arc::new(Notice::RoomClosed { room_id: room.name.clone(), by_admin: end == End::Removed });
         // That they leave one after the other is no news to those who leave too.
         for (_, mailbox) in room.lock().mailboxes.drain() {
             mailbox.post(Post::Notice(notice.clone()));
-            mailbox.end(End::RoomClosed);
+            mailbox.end(end);
         }
     }
 
@@ -242,13 +278,13 @@ mod tests {
         let registry = registry();
         let (a, a_box) = peer("a");
         let (b, b_box) = peer("b");
-        let room = registry.enter("r", &a, &a_box).unwrap();
-        assert!(Arc::ptr_eq(&room, &registry.enter("r", &b, &b_box).unwrap()));
+        let room = registry.enter("r", &a, &a_box, false).unwrap();
+        assert!(Arc::ptr_eq(&room, &registry.enter("r", &b, &b_box, false).unwrap()));
         registry.leave(&room, &a);
         assert_eq!(registry.counts().0, 1);
         registry.leave(&room, &b);
         assert_eq!(registry.counts().0, 0);
-        let again = registry.enter("r", &a, &a_box).unwrap();
+        let again = registry.enter("r", &a, &a_box, false).unwrap();
         assert!(!Arc::ptr_eq(&room, &again));
     }
 
@@ -257,13 +293,38 @@ mod tests {
         let registry = registry();
         for name in ["a", "b"] {
             let (id, mailbox) = peer(name);
-            registry.enter("r", &id, &mailbox).unwrap();
+            registry.enter("r", &id, &mailbox, false).unwrap();
         }
         let (id, mailbox) = peer("c");
-        assert!(matches!(registry.enter("r", &id, &mailbox), Err(SignalError::RoomFull { limit: 2 })));
-        registry.enter("s", &id, &mailbox).unwrap();
-        assert!(matches!(registry.enter("t", &id, &mailbox), Err(SignalError::TooManyRooms { limit: 2 })));
+        assert!(matches!(registry.enter("r", &id, &mailbox, false), Err(SignalError::RoomFull { limit: 2 })));
+        registry.enter("s", &id, &mailbox, false).unwrap();
+        assert!(matches!(registry.enter("t", &id, &mailbox, false), Err(SignalError::TooManyRooms { limit: 2 })));
         assert_eq!(registry.counts().0, 2);
+    }
+
+    #[test]
+    fn a_locked_room_takes_in_its_administrators_only() {
+        let registry = registry();
+        let (a, a_box) = peer("a");
+        let room = registry.enter("r", &a, &a_box, false).unwrap();
+        room.announce(|state| state.set_locked(true));
+        let (b, b_box) = peer("b");
+        assert!(matches!(registry.enter("r", &b, &b_box, false), Err(SignalError::RoomLocked)));
+        registry.enter("r", &b, &b_box, true).unwrap();
+        registry.leave(&room, &b);
+        room.announce(|state| state.set_locked(false));
+        registry.enter("r", &b, &b_box, false).unwrap();
+    }
+
+    /// Harm prevented: a room that was closed fills again by itself, with those who were sent away.
+    #[tokio::test]
+    async fn a_closed_room_sends_everybody_away_for_good() {
+        let registry = registry();
+        let (mailbox, mut inbox) = Mailbox::new();
+        let room = registry.enter("r", &PeerId::new("a"), &mailbox, false).unwrap();
+        registry.close(&room);
+        assert!(matches!(inbox.next().await, Mail::End(End::Removed)));
+        assert_eq!(registry.counts().0, 0);
     }
 
     #[tokio::test]
@@ -271,12 +332,12 @@ mod tests {
         let registry = registry();
         let (a, a_box) = peer("a");
         let (mailbox, mut inbox) = Mailbox::new();
-        let lost = registry.enter("r", &a, &mailbox).unwrap();
+        let lost = registry.enter("r", &a, &mailbox, false).unwrap();
         lost.announce(|state| state.join(Identity::new(a.clone(), None, None)));
         registry.lose(&lost);
         // The end first, but the news is there to be told on the way out.
         assert!(matches!(inbox.next().await, Mail::End(End::RoomClosed)));
-        let news = Notice::RoomClosed { room_id: "r".to_owned() };
+        let news = Notice::RoomClosed { room_id: "r".to_owned(), by_admin: false };
         assert!(matches!(inbox.try_post(), Some(Post::Notice(notice)) if *notice == news));
 
         let (b, _) = peer("b");
@@ -286,7 +347,7 @@ mod tests {
         });
         assert!(inbox.try_post().is_none());
 
-        let fresh = registry.enter("r", &a, &a_box).unwrap();
+        let fresh = registry.enter("r", &a, &a_box, false).unwrap();
         assert!(!Arc::ptr_eq(&lost, &fresh));
         // Whoever leaves the lost one late must not take the new one along.
         registry.leave(&lost, &a);

@@ -6,6 +6,7 @@
 //! announced, and only they hear what is announced.
 
 mod early;
+mod moderation;
 mod news;
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use sfu_core::engine::SuspendReason;
 use sfu_core::ids::{ConsumerId, ProducerId, TransportId};
 use sfu_core::parameters::MediaKind;
 
+use crate::identity::GrantChange;
 use crate::wire::notice::{Message, Notice};
 use early::Early;
 pub(crate) use news::{ConsumerNews, PauseReason, ProducerNews};
@@ -47,6 +49,8 @@ pub(crate) struct Identity {
     pub(crate) peer: PeerId,
     pub(crate) user_id: String,
     pub(crate) user_name: String,
+    /// Others do not learn of them.
+    pub(crate) is_hidden: bool,
 }
 
 impl Identity {
@@ -54,7 +58,7 @@ impl Identity {
     pub(crate) fn new(peer: PeerId, user_id: Option<&str>, user_name: Option<&str>) -> Self {
         let user_id = user_id.unwrap_or(peer.as_str()).to_owned();
         let user_name = user_name.unwrap_or(&user_id).to_owned();
-        Self { peer, user_id, user_name }
+        Self { peer, user_id, user_name, is_hidden: false }
     }
 }
 
@@ -76,6 +80,12 @@ struct Peer {
     joined: bool,
     /// Counts up, so that lists come in the order of arrival.
     arrival: u64,
+}
+
+impl Peer {
+    fn is_seen(&self) -> bool {
+        self.joined && !self.identity.is_hidden
+    }
 }
 
 #[derive(Debug)]
@@ -106,6 +116,10 @@ pub(crate) struct RoomState {
     /// The audio producer of who spoke last.
     active_speaker: Option<ProducerId>,
     arrivals: u64,
+    /// Newcomers are kept out.
+    is_locked: bool,
+    /// What administrators have changed, by the users' ids.
+    grant_changes: HashMap<String, GrantChange>,
 }
 
 impl RoomState {
@@ -140,7 +154,10 @@ impl RoomState {
             return Vec::new();
         }
         let from = identity.peer.clone();
-        let mut deliveries = self.to_others(&from, Notice::PeerJoined(identity));
+        let mut deliveries = Deliveries::new();
+        if !identity.is_hidden {
+            deliveries = self.to_others(&from, Notice::PeerJoined(identity));
+        }
         if first && let Some(speaker) = self.active_speaker.and_then(|id| self.producer(&id)) {
             deliveries.push((from, Arc::new(Notice::ActiveSpeaker(speaker))));
         }
@@ -161,6 +178,7 @@ impl RoomState {
         }
         if let Some(gone) = self.peers.remove(peer)
             && gone.joined
+            && !gone.identity.is_hidden
         {
             deliveries.extend(self.to_others(peer, Notice::PeerLeft(gone.identity)));
         }
@@ -293,7 +311,8 @@ impl RoomState {
         let Some(recipient) = recipient else {
             return Some(joined.map(|who| (who.peer.clone(), message.clone())).collect());
         };
-        let named = |who: &&Identity| who.user_id == recipient || who.peer.as_str() == recipient;
+        // Whether somebody hidden is there is not to be found out by writing to them.
+        let named = |who: &&Identity| !who.is_hidden && (who.user_id == recipient || who.peer.as_str() == recipient);
         let mut recipients: Vec<_> = joined.filter(named).map(|who| who.peer.clone()).collect();
         if recipients.is_empty() {
             return None;
@@ -304,10 +323,10 @@ impl RoomState {
         Some(recipients.into_iter().map(|peer| (peer, message.clone())).collect())
     }
 
-    /// Everybody who has joined but `asker`, in the order of arrival.
+    /// Everybody who has joined and is to be seen but `asker`, in the order of arrival.
     pub(crate) fn others(&self, asker: &PeerId) -> Vec<Identity> {
         let mut others: Vec<_> =
-            self.peers.values().filter(|peer| peer.joined && peer.identity.peer != *asker).collect();
+            self.peers.values().filter(|peer| peer.is_seen() && peer.identity.peer != *asker).collect();
         others.sort_by_key(|peer| peer.arrival);
         others.into_iter().map(|peer| peer.identity.clone()).collect()
     }

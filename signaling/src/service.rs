@@ -6,7 +6,9 @@ use std::time::Duration;
 use sfu_core::engine::{Engine, RouterOptions, WebRtcTransportOptions};
 use tokio::sync::watch;
 
-use crate::limits::{ONLINE_SOCKETS_MAX, PEERS_PER_ROOM_MAX, ROOMS_MAX, SHUTDOWN_WAIT_MS};
+use crate::calls::{Calls, CallsState};
+use crate::identity::TokenVerifier;
+use crate::limits::{CALL_RING_MS, ONLINE_SOCKETS_MAX, PEERS_PER_ROOM_MAX, ROOMS_MAX, SHUTDOWN_WAIT_MS};
 use crate::presence::Presence;
 use crate::registry::Registry;
 
@@ -17,10 +19,14 @@ pub struct SignalingOptions {
     pub rooms_max: usize,
     /// Sockets in one room.
     pub peers_per_room_max: usize,
+    /// Who is let in, by tokens. `None`: everybody, as a stranger.
+    pub tokens: Option<Arc<TokenVerifier>>,
     /// How each room's router is set up.
     pub router: RouterOptions,
     /// How each transport is made. Its limits of bitrates are those that clients can lower and not raise.
     pub transport: WebRtcTransportOptions,
+    /// How long a call of the peer-to-peer vocabulary rings before it is given up.
+    pub call_timeout: Duration,
 }
 
 impl Default for SignalingOptions {
@@ -28,8 +34,10 @@ impl Default for SignalingOptions {
         Self {
             rooms_max: ROOMS_MAX,
             peers_per_room_max: PEERS_PER_ROOM_MAX,
+            tokens: None,
             router: RouterOptions::default(),
             transport: WebRtcTransportOptions::default(),
+            call_timeout: Duration::from_millis(CALL_RING_MS),
         }
     }
 }
@@ -43,6 +51,8 @@ pub struct SignalingStats {
     pub rooms: usize,
     /// Peers that have joined a room.
     pub peers: usize,
+    /// Calls of the peer-to-peer vocabulary that were answered and go on. Their media does not come here.
+    pub calls: usize,
 }
 
 /// Rooms, peers and the vocabularies. Cheap to clone; all clones are the same.
@@ -55,10 +65,12 @@ pub struct Signaling {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
+    pub(crate) tokens: Option<Arc<TokenVerifier>>,
     pub(crate) router: RouterOptions,
     pub(crate) transport: WebRtcTransportOptions,
     pub(crate) registry: Arc<Registry>,
     pub(crate) presence: Presence,
+    pub(crate) calls: Arc<Calls>,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) sessions: watch::Sender<usize>,
 }
@@ -66,14 +78,16 @@ pub(crate) struct Shared {
 impl Signaling {
     /// Signalling for the rooms of `engine`. [`Self::attach`] it to a Socket.IO server next.
     pub fn new(engine: Engine, options: SignalingOptions) -> Self {
-        let SignalingOptions { rooms_max, peers_per_room_max, router, transport } = options;
+        let SignalingOptions { rooms_max, peers_per_room_max, tokens, router, transport, call_timeout } = options;
         Self {
             shared: Arc::new(Shared {
                 engine,
+                tokens,
                 router,
                 transport,
                 registry: Arc::new(Registry::new(rooms_max, peers_per_room_max)),
                 presence: Presence::new(ONLINE_SOCKETS_MAX),
+                calls: Arc::new(Calls::new(call_timeout)),
                 stopping: watch::Sender::new(false),
                 sessions: watch::Sender::new(0),
             }),
@@ -83,7 +97,8 @@ impl Signaling {
     /// What is going on right now.
     pub fn stats(&self) -> SignalingStats {
         let (rooms, peers) = self.shared.registry.counts();
-        SignalingStats { sockets: *self.shared.sessions.borrow(), rooms, peers }
+        let calls = self.shared.calls.read(CallsState::running);
+        SignalingStats { sockets: *self.shared.sessions.borrow(), rooms, peers, calls }
     }
 
     /// Stops all sessions after their current event, for good, and waits for that at most

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::wire::request::CallEvent;
+
 /// A client's dialect: the names of its events and the shape of its acks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Vocabulary {
@@ -9,10 +11,12 @@ pub(crate) enum Vocabulary {
     Call,
     /// `getRouterRtpCapabilities`, `createWebRtcTransport`, …; acks are flat.
     Room,
+    /// `register-user`, `initiate-call`, …; no acks are used. In rooms it is told what the room vocabulary is told.
+    PeerToPeer,
 }
 
 impl Vocabulary {
-    /// What this event tells about its sender; `None` if both vocabularies have it. A socket keeps what its first telling
+    /// What this event tells about its sender; `None` if several vocabularies have it. A socket keeps what its first telling
     /// event told. The event's name counts before the payload, and `callId` before `roomId`.
     pub(crate) fn told_by(event: &str, payload: &Value) -> Option<Self> {
         match event {
@@ -27,6 +31,8 @@ impl Vocabulary {
             | "userOnline"
             | "getOnlineUsers"
             | "typing" => return Some(Self::Room),
+            "register-user" => return Some(Self::PeerToPeer),
+            _ if CallEvent::named(event).is_some() => return Some(Self::PeerToPeer),
             _ => {}
         }
         let app_data = payload.get("appData").unwrap_or(&Value::Null);
@@ -49,6 +55,7 @@ mod tests {
     #[test]
     fn the_first_telling_event_decides() {
         let (call, room) = (Some(Vocabulary::Call), Some(Vocabulary::Room));
+        let peer_to_peer = Some(Vocabulary::PeerToPeer);
         for (event, payload, expected) in [
             ("createRoom", json!({"callId": "c"}), call),
             ("createRoom", json!(null), call),
@@ -75,6 +82,15 @@ mod tests {
             ("leaveRoom", json!(null), None),
             ("leaveRoom", json!("text"), None),
             ("resumeConsumer", json!({"consumerId": "c"}), None),
+            ("register-user", json!({"userId": "u"}), peer_to_peer),
+            ("check-user-availability", json!({"targetUserId": "u"}), peer_to_peer),
+            ("initiate-call", json!({"to": "u", "callId": "c"}), peer_to_peer),
+            ("call-accepted", json!({"to": "u", "roomId": "r"}), peer_to_peer),
+            ("call-rejected", json!(null), peer_to_peer),
+            ("cancel-call", json!([]), peer_to_peer),
+            ("call-ended", json!("text"), peer_to_peer),
+            ("ice-candidate", json!({}), peer_to_peer),
+            ("call-error", json!({}), None),
         ] {
             assert_eq!(Vocabulary::told_by(event, &payload), expected, "{event} {payload}");
         }

@@ -23,7 +23,11 @@ test('who has a thin link gets smaller pictures until it is wide again; the othe
     test.skip(true, link);
     return;
   }
-  const at = await startServer({ LISTEN_IP: link.hostAddress, HTTP_LISTEN_IP: `127.0.0.1,${link.hostAddress}` });
+  const at = await startServer({
+    LISTEN_IP: link.hostAddress,
+    HTTP_LISTEN_IP: `127.0.0.1,${link.hostAddress}`,
+    ALLOW_ANONYMOUS: 'on',
+  });
   const farUrl = `http://${link.hostAddress}:${at.port}`;
   const { executablePath = '', args = [] } = project.use.launchOptions as LaunchOptions;
   const far = await chromium.launch({

@@ -28,8 +28,11 @@ pub(super) fn source(text: &str) -> Result<CodecSource, String> {
 
 /// Reads a JSON file: an array of codecs as in mediasoup's `mediaCodecs`.
 pub(crate) fn read_codec_file(path: &Path) -> Result<Vec<MediaCodec>, ConfigError> {
-    let problem =
-        |problem: String| ConfigError { name: "MEDIA_CODECS".to_owned(), value: path.display().to_string(), problem };
+    let problem = |problem: String| ConfigError::BadValue {
+        name: "MEDIA_CODECS".to_owned(),
+        value: path.display().to_string(),
+        problem,
+    };
     let text = std::fs::read_to_string(path).map_err(|error| problem(format!("cannot be read: {error}")))?;
     let codecs = serde_json::from_str(&text).map_err(|error| problem(error.to_string()))?;
     checked(codecs).map_err(problem)

@@ -1,24 +1,41 @@
-//! The configuration: from flags and the environment to values that are known to be good. Pure; `main` hands in the
-//! environment. A bad value is refused with one sentence that names the variable and the value.
+//! The configuration: from flags, the environment and a file to values that are known to be good. `main` hands in the first
+//! two. Everything that is wrong is told at once, a sentence each, which names what was given, where, and what was expected.
+//!
+//! All settings are declared in one list, [`settings`]: what reads and what describes them is made from it.
 
 mod addresses;
-mod args;
+mod cli;
 mod codecs;
+mod file;
+mod identity;
+mod parse;
+mod reference;
 mod rooms;
+mod secret;
+mod setting;
 mod settings;
+mod sources;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use axum::http::HeaderValue;
-use sfu_core::engine::{DEFAULT_SPAN_FROM_PERCENT, PortMode};
+use clap::ArgMatches;
+use sfu_core::engine::PortMode;
 use sfu_core::negotiation::{MediaCodec, default_media_codecs};
 
 pub(crate) use addresses::{interface_addresses, listen_addresses};
-pub(crate) use args::Args;
+pub(crate) use cli::{Action, action, command};
 pub(crate) use codecs::read_codec_file;
+pub(crate) use identity::{KeySource, TokenConfig};
+pub(crate) use reference::annotated_file;
 pub(crate) use rooms::RoomConfig;
-use settings::{Setting, Settings};
+#[cfg(test)]
+pub(crate) use secret::Secret;
+use setting::{Given, Setting};
+use settings::Values;
+use sources::Sources;
 
 use crate::limits::WORKERS_MAX;
 
@@ -42,6 +59,10 @@ pub(crate) struct Config {
     pub(crate) frontend: Origins,
     pub(crate) media_codecs: CodecSource,
     pub(crate) rooms: RoomConfig,
+    /// How long a call between two rings.
+    pub(crate) call_timeout: Duration,
+    /// Whose tokens open the server. `None`: it is open to everybody.
+    pub(crate) tokens: Option<TokenConfig>,
 }
 
 /// Origins whose pages may use the server, besides its own.
@@ -62,158 +83,130 @@ pub(crate) enum CodecSource {
     File(PathBuf),
 }
 
-/// A bad value.
+/// What is wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name} is `{value}`: {problem}")]
-pub(crate) struct ConfigError {
-    /// The variable or flag.
-    pub(crate) name: String,
-    pub(crate) value: String,
-    /// What was expected.
-    pub(crate) problem: String,
+pub(crate) enum ConfigError {
+    /// The name is the flag's, the variable's, or the file's with line and key.
+    #[error("{name} is `{value}`: {problem}")]
+    BadValue { name: String, value: String, problem: String },
+    /// The same of a value that is not shown.
+    #[error("{name}: {problem}")]
+    BadSecret { name: String, problem: String },
+    /// The file itself, or a key that is none.
+    #[error("{path}{}: {problem}", line.map_or_else(String::new, |line| format!(":{line}")))]
+    File { path: String, line: Option<usize>, problem: String },
 }
 
 impl ConfigError {
-    fn new(setting: &Setting, problem: impl ToString) -> Self {
-        Self { name: setting.name.clone(), value: setting.value.clone(), problem: problem.to_string() }
+    fn bad_value(setting: &Setting, given: Option<&Given>, problem: String) -> Self {
+        let name = given.map_or_else(|| setting.variable(), |given| given.origin.to_string());
+        if setting.is_secret() {
+            return Self::BadSecret { name, problem };
+        }
+        let value = given.map_or(setting.traits.default, |given| given.text.expose()).to_owned();
+        Self::BadValue { name, value, problem }
     }
 }
 
 impl Config {
-    /// Reads flags (which win) and the environment. Besides the configuration there may be sentences to warn with. Empty
-    /// values count as absent, as compose files pass on variables that are not set.
-    pub(crate) fn from_env(
+    /// Reads flags, the environment, and the file that one of them names. Besides the configuration there may be sentences to
+    /// warn with.
+    pub(crate) fn load(
         environment: impl IntoIterator<Item = (String, String)>,
-        args: Args,
-    ) -> Result<(Self, Vec<String>), ConfigError> {
+        matches: &ArgMatches,
+    ) -> Result<(Self, Vec<String>), Vec<ConfigError>> {
+        let mut problems = Vec::new();
+        let (mut sources, file) = cli::sources(environment, matches);
+        if let Some(path) = file {
+            sources.file = file::read(&path, &mut problems);
+        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self::resolve(Settings::new(environment, args), cores)
+        Self::resolve(sources, problems, cores)
     }
 
-    fn resolve(mut settings: Settings, cores: usize) -> Result<(Self, Vec<String>), ConfigError> {
-        let port = settings.take("--port", &["PORT"]);
-        let http_ip = settings.take("--http-listen-ip", &["HTTP_LISTEN_IP"]);
-        let listen_ip = settings.take("--listen-ip", &["LISTEN_IP", "MEDIASOUP_LISTEN_IP"]);
-        let announced_ip = settings.take("--announced-ip", &["ANNOUNCED_IP", "MEDIASOUP_ANNOUNCED_IP"]);
-        let min_port = settings.take("--rtc-min-port", &["RTC_MIN_PORT", "MEDIASOUP_RTP_MIN_PORT"]);
-        let max_port = settings.take("--rtc-max-port", &["RTC_MAX_PORT", "MEDIASOUP_RTP_MAX_PORT"]);
-        let rtc_ports = settings.take("--rtc-ports", &["RTC_PORTS"]);
-        let workers = settings.take("--workers", &["WORKERS"]);
-        let span_from_percent = settings.take("--span-from-percent", &["SPAN_FROM_PERCENT"]);
-        let log_level = settings.take("--log-level", &["LOG_LEVEL"]);
-        let frontend_url = settings.take("--frontend-url", &["FRONTEND_URL"]);
-        let media_codecs = settings.take("--media-codecs", &["MEDIA_CODECS"]);
-
-        let listen_ips = listen_ip.parse_or(addresses::ip_list, vec![IpAddr::from([127, 0, 0, 1])])?;
-        let announced_ips = announced_ip.parse_or(addresses::ip_list, Vec::new())?;
-        for announced in &announced_ips {
-            if announced.is_unspecified() {
-                return Err(ConfigError::new(&announced_ip, "nobody can send to that address"));
-            }
-            if !listen_ips.iter().any(|listen| listen.is_ipv4() == announced.is_ipv4()) {
-                return Err(ConfigError::new(&announced_ip, "no listen address is of that family"));
-            }
+    fn resolve(
+        mut sources: Sources,
+        mut problems: Vec<ConfigError>,
+        cores: usize,
+    ) -> Result<(Self, Vec<String>), Vec<ConfigError>> {
+        let values = Values::read(&mut sources, &mut problems);
+        announced_somewhere(&values, &mut problems);
+        let workers = ports(&values, cores, &mut problems);
+        let rooms = rooms::rooms(&values, &mut problems);
+        identity::guarded(&values, &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
         }
-        let rtc_ports = rtc_ports.parse_or(port_mode, PortMode::PerWorker)?;
-        let rtc_min_port = min_port.parse_or(rtc_port, 40_000)?;
-        let rtc_max_port = max_port.parse_or(rtc_port, 49_999)?;
-        if rtc_min_port > rtc_max_port {
-            let (guilty, problem) = if max_port.is_set() {
-                (&max_port, format!("the first port of the range is {rtc_min_port}"))
-            } else {
-                (&min_port, format!("the last port of the range is {rtc_max_port}"))
-            };
-            return Err(ConfigError::new(guilty, problem));
+        let mut warnings = sources.warnings;
+        let in_vain = values.given_in_vain();
+        if !in_vain.is_empty() {
+            warnings.push(format!("without effect in this version: {}", in_vain.join(", ")));
         }
-        let ports = usize::from(rtc_max_port - rtc_min_port) + 1;
-        // Cores that have no port stay without a worker, unless their number was asked for.
-        let default_workers = if rtc_ports == PortMode::PerWorker { cores.min(ports) } else { cores };
-        let worker_count = workers.parse_or(worker_count, default_workers.clamp(1, WORKERS_MAX))?;
-        if rtc_ports == PortMode::PerWorker && worker_count > ports {
-            let problem = format!("each worker needs a port, and {rtc_min_port} to {rtc_max_port} are {ports}");
-            return Err(ConfigError::new(&workers, problem));
-        }
-        let port_number = port.parse_or(http_port, 4_000)?;
-        // Transports take whichever port is free; workers need theirs.
-        let worker_ports = usize::from(rtc_min_port)..usize::from(rtc_min_port) + worker_count;
-        if rtc_ports == PortMode::PerWorker && worker_ports.contains(&usize::from(port_number)) {
-            let problem = format!("that port is for media ({worker_count} workers, from {rtc_min_port} on)");
-            return Err(ConfigError::new(&port, problem));
-        }
+        let tokens = identity::tokens(&values);
         let config = Self {
-            port: port_number,
-            http_ips: http_ip.parse_or(addresses::ip_list, listen_ips.clone())?,
-            listen_ips,
-            announced_ips,
-            rtc_min_port,
-            rtc_max_port,
-            rtc_ports,
-            workers: worker_count,
-            span_from_percent: span_from_percent.parse_or(percent, DEFAULT_SPAN_FROM_PERCENT)?,
-            log_filter: log_level.parse_or(log_filter, "info".to_owned())?,
-            frontend: frontend_url.parse_or(origins, Origins::List(Vec::new()))?,
-            media_codecs: media_codecs.parse_or(codecs::source, CodecSource::List(default_media_codecs()))?,
-            rooms: rooms::rooms(&mut settings)?,
+            port: values.port.value,
+            http_ips: values.http_listen_ip.value.unwrap_or_else(|| values.listen_ip.value.clone()),
+            listen_ips: values.listen_ip.value,
+            announced_ips: values.announced_ip.value.unwrap_or_default(),
+            rtc_min_port: values.rtc_min_port.value,
+            rtc_max_port: values.rtc_max_port.value,
+            rtc_ports: values.rtc_ports.value,
+            workers,
+            span_from_percent: values.span_from_percent.value,
+            log_filter: values.log_level.value,
+            frontend: values.frontend_url.value.unwrap_or_else(|| Origins::List(Vec::new())),
+            media_codecs: values.media_codecs.value.unwrap_or_else(|| CodecSource::List(default_media_codecs())),
+            rooms,
+            call_timeout: values.call_timeout_ms.value,
+            tokens,
         };
-        Ok((config, settings.warnings))
+        Ok((config, warnings))
     }
 }
 
-fn http_port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| "expected a port, 0 to 65535 (0: any that is free)".to_owned())
-}
-
-fn rtc_port(text: &str) -> Result<u16, String> {
-    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| "expected a port, 1 to 65535".to_owned())
-}
-
-fn port_mode(text: &str) -> Result<PortMode, String> {
-    match text {
-        "worker" => Ok(PortMode::PerWorker),
-        "transport" => Ok(PortMode::PerTransport),
-        _ => Err("expected `worker` (a port for each worker) or `transport` (a port for each transport)".to_owned()),
-    }
-}
-
-fn worker_count(text: &str) -> Result<usize, String> {
-    let count = text.parse().ok().filter(|count| (1..=WORKERS_MAX).contains(count));
-    count.ok_or_else(|| format!("expected a number of workers, 1 to {WORKERS_MAX}"))
-}
-
-fn percent(text: &str) -> Result<u8, String> {
-    let percent = text.parse().ok().filter(|percent| *percent <= 100);
-    percent.ok_or_else(|| "expected a share in percent, 0 to 100".to_owned())
-}
-
-/// A level, or several parts separated by commas: a level for everything and `target=level` for parts.
-fn log_filter(text: &str) -> Result<String, String> {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let text = text.to_ascii_lowercase();
-    for part in text.split(',') {
-        let (target, level) = part.split_once('=').map_or((None, part), |(target, level)| (Some(target), level));
-        let good_target = target.is_none_or(|target| {
-            !target.is_empty() && target.bytes().all(|b| b.is_ascii_alphanumeric() || b"_:".contains(&b))
-        });
-        if !LEVELS.contains(&level) || !good_target {
-            return Err(format!("expected one of {}", LEVELS.join(", ")));
+/// That each address which browsers are told can be one of a listen address's.
+fn announced_somewhere(values: &Values, problems: &mut Vec<ConfigError>) {
+    let (announced, listen) = (&values.announced_ip, &values.listen_ip);
+    for ip in announced.value.iter().flatten() {
+        if ip.is_unspecified() {
+            problems.push(announced.conflict("nobody can send to that address"));
+        } else if listen.is_sound() && !listen.value.iter().any(|listen| listen.is_ipv4() == ip.is_ipv4()) {
+            problems.push(announced.conflict("no listen address is of that family"));
         }
     }
-    Ok(text)
 }
 
-fn origins(text: &str) -> Result<Origins, String> {
-    if text == "*" {
-        return Ok(Origins::Any);
+/// How many workers there are to be, and that there is a port for each of them which is not taken by HTTP.
+fn ports(values: &Values, cores: usize, problems: &mut Vec<ConfigError>) -> usize {
+    let (min, max, workers, port) = (&values.rtc_min_port, &values.rtc_max_port, &values.workers, &values.port);
+    let default_workers = cores.clamp(1, WORKERS_MAX);
+    if !(min.is_sound() && max.is_sound() && workers.is_sound() && values.rtc_ports.is_sound()) {
+        return default_workers;
     }
-    let origin = |part: &str| {
-        let part = part.trim().trim_end_matches('/');
-        let host = part.strip_prefix("http://").or_else(|| part.strip_prefix("https://"))?;
-        let good = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]_".contains(&b));
-        good.then(|| HeaderValue::from_str(&part.to_ascii_lowercase()).ok()).flatten()
-    };
-    let list: Option<Vec<_>> = text.split(',').map(origin).collect();
-    list.map(Origins::List)
-        .ok_or_else(|| "expected origins such as https://example.org, separated by commas, or *".to_owned())
+    if min.value > max.value {
+        problems.push(if max.is_set() {
+            max.conflict(format!("the first port of the range is {}", min.value))
+        } else {
+            min.conflict(format!("the last port of the range is {}", max.value))
+        });
+        return default_workers;
+    }
+    // Transports take whichever port is free; workers need theirs.
+    if values.rtc_ports.value == PortMode::PerTransport {
+        return workers.value.unwrap_or(default_workers);
+    }
+    let ports = usize::from(max.value - min.value) + 1;
+    // Cores that have no port stay without a worker, unless their number was asked for.
+    let count = workers.value.unwrap_or(default_workers.min(ports));
+    if count > ports {
+        let range = format!("{} to {} are {ports}", min.value, max.value);
+        problems.push(workers.conflict(format!("each worker needs a port, and {range}")));
+    }
+    let taken = usize::from(min.value)..usize::from(min.value) + count;
+    if port.is_sound() && taken.contains(&usize::from(port.value)) {
+        problems.push(port.conflict(format!("that port is for media ({count} workers, from {} on)", min.value)));
+    }
+    count
 }
 
 #[cfg(test)]

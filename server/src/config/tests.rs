@@ -1,22 +1,35 @@
 use std::time::Duration;
 
-use clap::CommandFactory;
 use sfu_core::engine::{AudioLevelOptions, DEFAULT_SPAN_FROM_PERCENT, RouterOptions, WebRtcTransportOptions};
 
 use super::*;
 
 const CORES: usize = 4;
 
-/// Resolves `NAME=value` words; those that begin with `--` are flags.
-fn resolve(words: &[&str]) -> Result<(Config, Vec<String>), ConfigError> {
-    use clap::Parser;
+/// What sources give: words that begin with `--` are flags, others are variables.
+fn sources(words: &[&str]) -> Sources {
     let (flags, variables): (Vec<_>, Vec<_>) = words.iter().partition(|word| word.starts_with("--"));
-    let args = Args::parse_from(std::iter::once(&"sluice").chain(flags));
+    let matches = command().try_get_matches_from(std::iter::once(&"sluice").chain(flags)).unwrap();
     let environment = variables.iter().map(|word| {
         let (name, value) = word.split_once('=').unwrap();
         (name.to_owned(), value.to_owned())
     });
-    Config::resolve(Settings::new(environment, args), CORES)
+    cli::sources(environment, &matches).0
+}
+
+fn resolve(words: &[&str]) -> Result<(Config, Vec<String>), String> {
+    Config::resolve(sources(words), Vec::new(), CORES).map_err(in_lines)
+}
+
+/// The same with a file.
+fn resolve_file(text: &str, words: &[&str]) -> Result<(Config, Vec<String>), String> {
+    let mut problems = Vec::new();
+    let file = file::parse("s.toml", text, &mut problems);
+    Config::resolve(Sources { file, ..sources(words) }, problems, CORES).map_err(in_lines)
+}
+
+fn in_lines(problems: Vec<ConfigError>) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn config(words: &[&str]) -> Config {
@@ -29,7 +42,7 @@ fn ip(text: &str) -> IpAddr {
 
 #[test]
 fn with_nothing_set_it_is_all_on_loopback() {
-    let (config, warnings) = resolve(&["PATH=/bin", "NODE_ENV=production"]).unwrap();
+    let (config, warnings) = resolve(&["PATH=/bin", "NODE_ENV=development"]).unwrap();
     let expected = Config {
         port: 4000,
         http_ips: vec![ip("127.0.0.1")],
@@ -43,6 +56,7 @@ fn with_nothing_set_it_is_all_on_loopback() {
         log_filter: "info".to_owned(),
         frontend: Origins::List(vec![]),
         media_codecs: CodecSource::List(default_media_codecs()),
+        tokens: None,
         rooms: RoomConfig {
             router: RouterOptions {
                 audio_levels: Some(AudioLevelOptions { max_entries: 10, ..AudioLevelOptions::default() }),
@@ -50,6 +64,7 @@ fn with_nothing_set_it_is_all_on_loopback() {
             },
             transport: WebRtcTransportOptions::default(),
         },
+        call_timeout: Duration::from_secs(30),
     };
     assert_eq!(config, expected);
     assert!(warnings.is_empty());
@@ -57,7 +72,7 @@ fn with_nothing_set_it_is_all_on_loopback() {
 
 #[test]
 fn flags_win_over_own_names_and_those_over_aliases() {
-    assert_eq!(config(&["MEDIASOUP_LISTEN_IP=0.0.0.0"]).listen_ips, [ip("0.0.0.0")]);
+    assert_eq!(config(&["MEDIASOUP_LISTEN_IP=0.0.0.0", "ALLOW_ANONYMOUS=on"]).listen_ips, [ip("0.0.0.0")]);
     assert_eq!(config(&["MEDIASOUP_ANNOUNCED_IP=192.0.2.1"]).announced_ips, [ip("192.0.2.1")]);
     let documents = config(&["MEDIASOUP_RTP_MIN_PORT=20000", "MEDIASOUP_RTP_MAX_PORT=20020"]);
     assert_eq!((documents.rtc_min_port, documents.rtc_max_port), (20_000, 20_020));
@@ -72,6 +87,38 @@ fn flags_win_over_own_names_and_those_over_aliases() {
     // Empty is not set.
     let (config, warnings) = resolve(&["LISTEN_IP= ", "MEDIASOUP_LISTEN_IP=::1"]).unwrap();
     assert_eq!((config.listen_ips, warnings.len()), (vec![ip("::1")], 0));
+}
+
+/// Harm prevented: a server is put on the internet, and strangers use it.
+#[test]
+fn a_server_that_others_can_reach_is_open_only_if_that_is_meant() {
+    const SECRET: &str = "JWT_SECRET=0123456789abcdef0123456789abcdef";
+    for (words, reason) in [
+        (&["NODE_ENV=production"][..], "NODE_ENV is `production`"),
+        (&["LISTEN_IP=0.0.0.0"], "HTTP_LISTEN_IP (or LISTEN_IP)"),
+        (&["HTTP_LISTEN_IP=192.0.2.7"], "HTTP_LISTEN_IP (or LISTEN_IP)"),
+        (&["HTTP_LISTEN_IP=127.0.0.1,::"], "HTTP_LISTEN_IP (or LISTEN_IP)"),
+    ] {
+        let refused = resolve(words).unwrap_err();
+        assert!(refused.starts_with(&format!("ALLOW_ANONYMOUS is `off`: {reason}")), "{refused}");
+        for enough in [SECRET, "JWT_PUBLIC_KEY_FILE=/k.pem", "JWT_KEY_SET=https://a.example/k", "ALLOW_ANONYMOUS=true"]
+        {
+            let (config, _) = resolve(&[words, &[enough]].concat()).unwrap();
+            assert_eq!(config.tokens.is_none(), enough.starts_with("ALLOW"), "{enough}");
+        }
+    }
+    for words in [&["NODE_ENV=development"][..], &["LISTEN_IP=0.0.0.0", "HTTP_LISTEN_IP=127.0.0.1,::1"]] {
+        assert_eq!(config(words).tokens, None, "{words:?}");
+    }
+    for (word, problem) in [
+        ("JWT_SECRET=too short", "JWT_SECRET: expected 32 bytes or more"),
+        ("JWT_KEY_SET=http://login.example/keys", "JWT_KEY_SET is `http://login.example/keys`: expected a path, or"),
+        ("JWT_KEY_SET=http://127.0.0.1.example/keys", "JWT_KEY_SET is `http://127.0.0.1.example/keys`: expected"),
+    ] {
+        let refused = resolve(&[word, "NODE_ENV=production"]).unwrap_err();
+        assert!(refused.starts_with(problem) && !refused.contains("ALLOW_ANONYMOUS"), "{refused}");
+    }
+    assert!(config(&["JWT_KEY_SET=http://[::1]:8080/keys"]).tokens.is_some());
 }
 
 #[test]
@@ -125,11 +172,20 @@ fn rooms_forward_and_tell_what_is_asked_for() {
 }
 
 #[test]
+fn calls_ring_for_as_long_as_they_are_let() {
+    for (word, expected_ms) in
+        [("CALL_TIMEOUT_MS=1000", 1_000), ("CALL_TIMEOUT_MS=600000", 600_000), ("--call-timeout-ms=45000", 45_000)]
+    {
+        assert_eq!(config(&[word]).call_timeout, Duration::from_millis(expected_ms));
+    }
+}
+
+#[test]
 fn fewer_ports_than_cores_make_fewer_workers_unless_asked_for() {
     let range = ["RTC_MIN_PORT=40000", "RTC_MAX_PORT=40001"];
     assert_eq!(config(&range).workers, 2);
     assert_eq!(config(&[range[0], range[1], "RTC_PORTS=transport"]).workers, CORES);
-    let error = resolve(&[range[0], range[1], "WORKERS=3"]).unwrap_err().to_string();
+    let error = resolve(&[range[0], range[1], "WORKERS=3"]).unwrap_err();
     assert_eq!(error, "WORKERS is `3`: each worker needs a port, and 40000 to 40001 are 2");
 }
 
@@ -159,6 +215,9 @@ fn a_bad_value_is_named_with_its_variable() {
         (&["WORKERS=0"], "WORKERS is `0`: expected a number of workers, 1 to 256"),
         (&["WORKERS=257"], "WORKERS is `257`: expected a number of workers, 1 to 256"),
         (&["SPAN_FROM_PERCENT=101"], "SPAN_FROM_PERCENT is `101`: expected a share in percent, 0 to 100"),
+        (&["CALL_TIMEOUT_MS=30"], "CALL_TIMEOUT_MS is `30`: expected milliseconds, 1000 to 600000"),
+        (&["--call-timeout-ms=600001"], "--call-timeout-ms is `600001`: expected milliseconds, 1000 to 600000"),
+        (&["CALL_TIMEOUT_MS=30s"], "CALL_TIMEOUT_MS is `30s`: expected milliseconds, 1000 to 600000"),
         (&["WORKERS=two"], "WORKERS is `two`: expected a number of workers, 1 to 256"),
         (&["LOG_LEVEL=loud"], "LOG_LEVEL is `loud`: expected one of off, error, warn, info, debug, trace"),
         (
@@ -192,7 +251,7 @@ fn a_bad_value_is_named_with_its_variable() {
         ),
         (&["MEDIA_CODECS=opus,OPUS"], "MEDIA_CODECS is `opus,OPUS`: the codec `OPUS` is there twice"),
     ] {
-        assert_eq!(resolve(words).unwrap_err().to_string(), expected);
+        assert_eq!(resolve(words).unwrap_err(), expected);
     }
 }
 
@@ -248,5 +307,186 @@ fn this_machine_has_addresses_and_none_is_the_wildcard() {
 
 #[test]
 fn the_command_line_is_consistent() {
-    Args::command().debug_assert();
+    command().debug_assert();
+}
+
+#[test]
+fn the_file_gives_way_to_variables_and_those_to_flags() {
+    let file = "port = 1\nworkers = 2\nlast_n = 3\n";
+    let (config, warnings) = resolve_file(file, &["WORKERS=3", "LAST_N=4", "--last-n=5"]).unwrap();
+    assert_eq!((config.port, config.workers, config.rooms.router.last_n), (1, 3, Some(5)));
+    // Each source is there to be overruled by the next.
+    assert_eq!(warnings, [""; 0]);
+    // An alias is a variable like its own name, and an empty one is none.
+    assert_eq!(
+        resolve_file("listen_ip = '::1'", &["MEDIASOUP_LISTEN_IP=127.0.0.1"]).unwrap().0.listen_ips,
+        [ip("127.0.0.1")]
+    );
+    assert_eq!(resolve_file("listen_ip = '::1'", &["LISTEN_IP="]).unwrap().0.listen_ips, [ip("::1")]);
+}
+
+#[test]
+fn a_file_has_values_of_its_own_kinds() {
+    for (text, expected) in [
+        ("rtc_min_port = 0x9C40", "RTC_MIN_PORT=40000"),
+        ("rtc_min_port = 20_000", "RTC_MIN_PORT=20000"),
+        ("rtc_min_port = '20000'", "RTC_MIN_PORT=20000"),
+        ("listen_ip = ['127.0.0.1', '::1']", "LISTEN_IP=127.0.0.1,::1"),
+        ("active_speaker = false", "ACTIVE_SPEAKER=off"),
+        ("last_n = ''", "LAST_N="),
+        ("", "LAST_N="),
+    ] {
+        assert_eq!(resolve_file(text, &[]).unwrap().0, config(&[expected]), "{text}");
+    }
+}
+
+/// Harm prevented: a slip in a file is passed over in silence, and the server runs with a default nobody wanted; or who corrects
+/// one mistake is told of the next only at the next start.
+#[test]
+fn everything_wrong_with_a_file_is_told_at_once_with_its_line() {
+    for (text, expected) in [
+        ("\n\nprot = 4000", "s.toml:3: there is no setting `prot` (did you mean `port`?)"),
+        ("PORT = 4000", "s.toml:1: there is no setting `PORT` (did you mean `port`?)"),
+        (
+            "mediasoup_listen_ip = '::1'",
+            "s.toml:1: there is no setting `mediasoup_listen_ip` (did you mean `listen_ip`?)",
+        ),
+        ("zebra = 1", "s.toml:1: there is no setting `zebra`"),
+        ("[http]\nport = 4000", "s.toml:1: there is no table `http`: settings stand at the top of the file"),
+        ("port = 4000.5", "s.toml:1: port: expected a string, a whole number, true or false, or a list of strings"),
+        (
+            "listen_ip = [1]",
+            "s.toml:1: listen_ip: expected a string, a whole number, true or false, or a list of strings",
+        ),
+        (
+            "# ports\nport = 70000\nworkers = 0\nzebra = 1",
+            "s.toml:4: there is no setting `zebra`\n\
+             s.toml:2: port is `70000`: expected a port, 0 to 65535 (0: any that is free)\n\
+             s.toml:3: workers is `0`: expected a number of workers, 1 to 256",
+        ),
+        (
+            "rtc_min_port = 50000\nport = 'x'",
+            "s.toml:2: port is `x`: expected a port, 0 to 65535 (0: any that is free)\n\
+             s.toml:1: rtc_min_port is `50000`: the last port of the range is 49999",
+        ),
+    ] {
+        assert_eq!(resolve_file(text, &[]).unwrap_err(), expected, "{text}");
+    }
+    for (text, line) in [("port = 1\nport = 2", "s.toml:2: "), ("port = 1\n\n= 4", "s.toml:3: ")] {
+        let error = resolve_file(text, &[]).unwrap_err();
+        assert!(error.starts_with(line), "{error}");
+    }
+}
+
+/// Harm prevented: a value that is wrong makes others look wrong too, which are not.
+#[test]
+fn what_is_wrong_by_itself_contradicts_nothing() {
+    for (words, expected) in [
+        (&["RTC_MAX_PORT=x", "RTC_MIN_PORT=60000"][..], "RTC_MAX_PORT is `x`: expected a port, 1 to 65535"),
+        (&["LISTEN_IP=x", "ANNOUNCED_IP=::1"], "LISTEN_IP is `x`: expected IP addresses, separated by commas"),
+        (
+            &["INITIAL_OUTGOING_BITRATE=900000", "MAX_OUTGOING_BITRATE=800k"],
+            "MAX_OUTGOING_BITRATE is `800k`: expected bits per second, at least 30000",
+        ),
+    ] {
+        assert_eq!(resolve(words).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let mut problems = Vec::new();
+    file::read(std::path::Path::new("/nowhere/s.toml"), &mut problems);
+    assert!(in_lines(problems).starts_with("/nowhere/s.toml: cannot be read: "));
+}
+
+/// Harm prevented: a password in a log, in an error, in the list of processes.
+#[test]
+fn secrets_come_from_files_too_and_are_told_nowhere() {
+    let folder = std::env::temp_dir().join(format!("sluice-secrets-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (good, empty) = (path("good", "hunter2\n"), path("empty", "\n"));
+    let take = |mut sources: Sources| {
+        let setting = settings::SETTINGS.iter().find(|setting| setting.name == "turn_server_password").unwrap();
+        let mut problems = Vec::new();
+        let given = sources.take(setting, &mut problems);
+        let shown = format!("{given:?} {sources:?} {problems:?}");
+        assert!(!shown.contains("hunter2") && !shown.contains("other"), "{shown}");
+        (given.map(|given| given.text.expose().to_owned()), sources.warnings, in_lines(problems))
+    };
+    let of_variables = |words: &[String]| take(sources(&words.iter().map(String::as_str).collect::<Vec<_>>()));
+    let hunter = Some("hunter2".to_owned());
+
+    for words in [
+        vec!["TURN_SERVER_PASSWORD=hunter2".to_owned()],
+        vec!["NEXT_PUBLIC_TURN_SERVER_PASSWORD=hunter2".to_owned()],
+        vec![format!("TURN_SERVER_PASSWORD_FILE={good}")],
+    ] {
+        assert_eq!(of_variables(&words), (hunter.clone(), vec![], String::new()));
+    }
+    let file = |text: &str| Sources { file: file::parse("s.toml", text, &mut Vec::new()), ..Sources::default() };
+    assert_eq!(take(file("turn_server_password = 'hunter2'")).0, hunter);
+    assert_eq!(take(file(&format!("turn_server_password_file = '{good}'"))).0, hunter);
+
+    let both = vec!["TURN_SERVER_PASSWORD=hunter2".to_owned(), "NEXT_PUBLIC_TURN_SERVER_PASSWORD=other".to_owned()];
+    let warning = "TURN_SERVER_PASSWORD and NEXT_PUBLIC_TURN_SERVER_PASSWORD are both set: TURN_SERVER_PASSWORD counts"
+        .to_owned();
+    assert_eq!(of_variables(&both), (hunter, vec![warning], String::new()));
+
+    let (value, _, problem) = of_variables(&[format!("TURN_SERVER_PASSWORD_FILE={empty}")]);
+    assert_eq!((value, problem), (None, format!("TURN_SERVER_PASSWORD_FILE: the file `{empty}` is empty")));
+    std::fs::remove_dir_all(&folder).unwrap();
+    let (value, _, problem) = of_variables(&[format!("TURN_SERVER_PASSWORD_FILE={good}")]);
+    assert_eq!(value, None);
+    assert!(problem.starts_with("TURN_SERVER_PASSWORD_FILE: the file `") && problem.contains("cannot be read"));
+
+    // What parsing a file has to say does not quote its line.
+    let mut problems = Vec::new();
+    file::parse("s.toml", "turn_server_password = 'hunter2", &mut problems);
+    assert!(!problems.is_empty() && !in_lines(problems).contains("hunter2"));
+    // No flag, but for the file.
+    let flag = |word: &str| command().try_get_matches_from(["sluice", word]).is_ok();
+    assert!(!flag("--turn-server-password=hunter2"));
+}
+
+#[test]
+fn variables_of_other_systems_are_taken_and_said_to_do_nothing() {
+    let words = ["NEXT_PUBLIC_TURN_SERVER_URL=turn:t.example", "DATABASE_URL=postgres://u:p@h/d", "REDIS_URL=anything"];
+    let (changed, warnings) = resolve(&words).unwrap();
+    assert_eq!(changed, config(&[]));
+    assert_eq!(warnings, ["without effect in this version: REDIS_URL, DATABASE_URL, NEXT_PUBLIC_TURN_SERVER_URL"]);
+}
+
+/// Harm prevented: the reference shows another default than the one that holds, or an example that is refused.
+#[test]
+fn the_reference_is_a_file_that_changes_nothing_and_its_examples_are_good() {
+    let (read, warnings) = resolve_file(&annotated_file(), &[]).unwrap();
+    assert_eq!((read, warnings.len()), (config(&[]), 0));
+    let with_examples: String = annotated_file()
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).unwrap_or(line).to_owned() + "\n")
+        .collect();
+    let (read, _) = resolve_file(&with_examples, &[]).unwrap();
+    assert_ne!(read, config(&[]));
+    for setting in settings::SETTINGS {
+        let line = format!("\n{} = ", setting.name);
+        assert!(with_examples.contains(&line), "{}", setting.name);
+    }
+}
+
+#[test]
+fn the_documents_list_the_settings_that_there_are() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    assert!(
+        read("docs/sluice.toml") == annotated_file(),
+        "docs/sluice.toml is out of date: sluice config --print-defaults > docs/sluice.toml"
+    );
+    let table = reference::table();
+    assert!(read("README.md").contains(&table), "README's table is out of date. As it should be:\n{table}");
 }

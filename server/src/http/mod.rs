@@ -34,6 +34,8 @@ pub(crate) struct Stats {
     pub(crate) transports: usize,
     pub(crate) producers: usize,
     pub(crate) consumers: usize,
+    /// Calls of two whose media does not come here.
+    pub(crate) calls: usize,
 }
 
 /// Asks for the numbers.

@@ -75,11 +75,18 @@ impl Session {
         let mut request: Produce = decode(payload)?;
         let app_data = request.take_app_data(screen)?;
         let Produce { transport_id, kind, rtp_parameters, .. } = request;
-        let peer = self.peer.clone();
+        let (peer, allowed) = (self.peer.clone(), self.grants.clone());
         let membership = self.membership_in(room)?;
         let transport = membership.transport(&transport_id)?;
         if !transport.used_for.sends {
             return Err(SignalError::NotASendTransport(transport_id));
+        }
+        let source = app_data.source(kind);
+        if !allowed.allows_publishing(source) {
+            return Err(SignalError::SourceNotGranted {
+                event: if screen { "startScreenShare" } else { "produce" },
+                what: source,
+            });
         }
         let options = ProducerOptions { kind, rtp_parameters, paused: false, is_screen: app_data.is_screen() };
         let room = &membership.room;
@@ -88,7 +95,7 @@ impl Session {
         let handle = made.inspect_err(|_| room.change(|state| (state.producer_not_made(), Vec::new())))?;
         let id = handle.id();
         room.announce(|state| state.add_producer(id, &peer, kind, app_data.0));
-        membership.producers.insert(id, OwnProducer { handle, transport: transport_id });
+        membership.producers.insert(id, OwnProducer { handle, transport: transport_id, source });
         tracing::info!(producer = %id, transport = %transport_id, ?kind, "producer created");
         Ok(Reply::Producer(id))
     }
@@ -124,6 +131,9 @@ impl Session {
     pub(super) async fn consume(&mut self, room: Option<String>, payload: Value) -> Result<Reply, SignalError> {
         let Consume { producer_id, rtp_capabilities, transport_id, preferred_layers, .. } =
             decode::<Consume>(payload)?.checked()?;
+        if !self.grants.can_subscribe {
+            return Err(SignalError::NotGranted("consume"));
+        }
         let peer = self.peer.clone();
         let call = self.vocabulary == Some(Vocabulary::Call);
         let membership = self.enter(room).await?;

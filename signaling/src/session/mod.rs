@@ -1,7 +1,9 @@
 //! One socket's session: a task that carries out the socket's events in order, one at a time, and owns the engine's
 //! handles of everything the socket made. Other sockets' sessions run beside it; what they share is in [`crate::room`].
 
+mod calls;
 mod media;
+mod moderation;
 mod online;
 mod quality;
 mod rooms;
@@ -19,6 +21,7 @@ use socketioxide::extract::{AckSender, SocketRef};
 use tokio::sync::{mpsc, watch};
 
 use crate::error::SignalError;
+use crate::identity::{Access, Grants, Source};
 use crate::limits::RECONNECT_WAIT_MS;
 use crate::mailbox::{End, Inbox, Mail, Mailbox, Post};
 use crate::registry::Room;
@@ -27,7 +30,7 @@ use crate::service::Shared;
 use crate::vocabulary::Vocabulary;
 use crate::wire::notice::Notice;
 use crate::wire::reply::{Reply, failure};
-use crate::wire::request::TransportUse;
+use crate::wire::request::{CallEvent, TransportUse};
 use crate::wire::{named_room, shortened};
 
 /// An event of the client's.
@@ -48,8 +51,12 @@ pub(crate) struct Session {
     mailbox: Mailbox,
     inbox: Inbox,
     vocabulary: Option<Vocabulary>,
-    /// What `userOnline` said.
+    access: Access,
+    /// What the token allows, as administrators of the room have changed it.
+    grants: Grants,
+    /// By the token, or what `userOnline` or `register-user` said; see [`Self::identify`].
     user_id: Option<String>,
+    is_online: bool,
     membership: Option<Membership>,
 }
 
@@ -80,6 +87,7 @@ struct OwnTransport {
 struct OwnProducer {
     handle: Producer,
     transport: TransportId,
+    source: Source,
 }
 
 struct OwnConsumer {
@@ -88,9 +96,25 @@ struct OwnConsumer {
 }
 
 impl Session {
-    pub(crate) fn new(shared: Arc<Shared>, socket: SocketRef, (mailbox, inbox): (Mailbox, Inbox)) -> Self {
-        let peer = PeerId::new(socket.id.as_str());
-        Self { shared, socket, peer, mailbox, inbox, vocabulary: None, user_id: None, membership: None }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        socket: SocketRef,
+        (mailbox, inbox): (Mailbox, Inbox),
+        access: Access,
+    ) -> Self {
+        Self {
+            shared,
+            peer: PeerId::new(socket.id.as_str()),
+            socket,
+            mailbox,
+            inbox,
+            vocabulary: None,
+            user_id: access.user.as_ref().map(|user| user.id.clone()),
+            grants: access.grants.clone(),
+            access,
+            is_online: false,
+            membership: None,
+        }
     }
 
     /// Runs until the socket is gone, must go, or the server stops.
@@ -105,6 +129,7 @@ impl Session {
             };
             match turn {
                 Turn::Mail(Mail::End(end)) => break end,
+                Turn::Mail(Mail::Post(Post::Order(order))) => self.carry_out_order(order).await,
                 Turn::Mail(Mail::Post(post)) => self.handle_post(post),
                 Turn::Event(event) => self.handle_event(event).await,
             }
@@ -118,10 +143,19 @@ impl Session {
                     self.handle_post(post);
                 }
             }
+            End::Removed => {
+                tracing::info!("sent away by an administrator");
+                while let Some(post) = self.inbox.try_post() {
+                    self.handle_post(post);
+                }
+            }
         }
+        self.hang_up();
         self.leave().await;
         self.go_offline();
-        if end != End::Disconnected {
+        if end == End::Removed {
+            self.disconnect();
+        } else if end != End::Disconnected {
             tokio::select! {
                 () = stopped(&mut stopping) => return,
                 () = self.send_away() => {}
@@ -137,6 +171,11 @@ impl Session {
         if self.socket.emit("disconnect", &Value::Null).is_ok() {
             tokio::time::sleep(Duration::from_millis(RECONNECT_WAIT_MS)).await;
         }
+        self.disconnect();
+    }
+
+    /// Says goodbye: the client stays away until its user does something.
+    fn disconnect(&self) {
         // A socket that is full cannot be sent a goodbye; its next missed heartbeat ends it.
         if self.socket.connected() && self.socket.clone().disconnect().is_err() {
             tracing::debug!("no goodbye could be sent");
@@ -165,7 +204,11 @@ impl Session {
             "leaveRoom" => return self.leave_room(&payload).await,
             "userOnline" => return self.user_online(&payload),
             "getOnlineUsers" => return Ok(self.online_users()),
+            "register-user" => return self.register_user(payload),
             _ => {}
+        }
+        if let Some(event) = CallEvent::named(event) {
+            return self.call_event(event, payload);
         }
         if !payload.is_object() {
             return Err(SignalError::PayloadNotAnObject);
@@ -195,10 +238,24 @@ impl Session {
             "getStats" => self.stats(room, payload).await,
             "enableTraceEvent" => self.enable_trace_event(room, payload).await,
             "requestKeyFrame" => self.request_key_frame(room, payload).await,
+            "removeParticipant" => self.remove_participant(room, payload),
+            "muteProducer" => self.mute_producer(room, payload),
+            "updateGrants" => self.update_grants(room, payload),
+            "lockRoom" => self.lock_room(room, payload),
+            "closeRoom" => self.close_room(room),
             "typing" => self.typing(payload),
             "sendMessage" => self.send_message(room, payload),
             _ => Err(SignalError::UnknownEvent(shortened(event.to_owned()))),
         }
+    }
+
+    /// From now on this socket is that user's, also in the rooms that it joins without saying a user's id. The one place
+    /// where that is set.
+    fn identify(&mut self, user_id: String) {
+        if let Some(membership) = &self.membership {
+            membership.room.change(|state| (state.identify(&self.peer, &user_id), Vec::new()));
+        }
+        self.user_id = Some(user_id);
     }
 
     fn handle_post(&mut self, post: Post) {
@@ -210,6 +267,8 @@ impl Session {
                 self.tell(&notice);
             }
             Post::TransportClosed(id) => self.forget_transport(&id),
+            // The session is on its way out of the room: there is nothing left to do it to.
+            Post::Order(_) => {}
         }
     }
 

@@ -12,15 +12,18 @@ use crate::wire::reply::Reply;
 use crate::wire::request::{Typing, user_id};
 
 impl Session {
-    /// `userOnline`: from now on this socket is that user's, also in the rooms that it joins without saying a user's id.
+    /// `userOnline`: from now on this socket is that user's.
     pub(super) fn user_online(&mut self, payload: &Value) -> Result<Reply, SignalError> {
-        let user_id = user_id(payload)?;
+        let said = user_id(payload)?;
+        // A token's word counts for more.
+        let user_id = self.access.user.as_ref().map_or(said, |user| user.id.clone());
+        if self.access.grants.hidden {
+            return Ok(self.online_users());
+        }
         let now = rfc3339(OffsetDateTime::now_utc());
         let online = self.shared.presence.come(&self.peer, &self.mailbox, &user_id, &now)?;
-        if let Some(membership) = &self.membership {
-            membership.room.change(|state| (state.identify(&self.peer, &user_id), Vec::new()));
-        }
-        self.user_id = Some(user_id);
+        self.identify(user_id);
+        self.is_online = true;
         self.tell(&Notice::OnlineUsers(online));
         Ok(Reply::Done)
     }
@@ -33,6 +36,9 @@ impl Session {
 
     /// `typing`.
     pub(super) fn typing(&self, payload: Value) -> Result<Reply, SignalError> {
+        if !self.grants.allows_data() {
+            return Err(SignalError::NotGranted("typing"));
+        }
         let (receiver_id, is_typing) = decode::<Typing>(payload)?.checked()?;
         self.shared.presence.typing(&self.peer, &receiver_id, is_typing)?;
         Ok(Reply::Done)
@@ -40,7 +46,7 @@ impl Session {
 
     /// The socket is gone.
     pub(super) fn go_offline(&self) {
-        if self.user_id.is_some() {
+        if self.is_online {
             self.shared.presence.go(&self.peer, &rfc3339(OffsetDateTime::now_utc()));
         }
     }

@@ -1,6 +1,7 @@
 //! Entering, joining and leaving rooms, and what is said in them.
 
 use std::collections::HashMap;
+use std::time::SystemTime;
 
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -28,8 +29,7 @@ impl Session {
     pub(super) async fn join_room(&mut self, room: Option<String>, payload: Value) -> Result<Reply, SignalError> {
         let (user_id, user_name) = decode::<JoinRoom>(payload)?.identity()?;
         let name = room.ok_or(SignalError::RoomNotNamed { field: self.room_field() })?;
-        let user_id = user_id.or_else(|| self.user_id.clone());
-        let identity = Identity::new(self.peer.clone(), user_id.as_deref(), user_name.as_deref());
+        let identity = self.identity(user_id, user_name);
         let peer = self.peer.clone();
         let membership = self.go_to(&name).await?;
         membership.joined = true;
@@ -39,6 +39,17 @@ impl Session {
         });
         tracing::info!(room = name, "joined");
         Ok(Reply::Joined { others, producers })
+    }
+
+    /// Who this socket is in a room. What the token says counts for more than what the payload says.
+    fn identity(&self, user_id: Option<String>, user_name: Option<String>) -> Identity {
+        let named = self.access.user.as_ref();
+        let user_id = named.map(|user| user.id.clone()).or(user_id).or_else(|| self.user_id.clone());
+        let user_name = named.and_then(|user| user.name.clone()).or(user_name);
+        Identity {
+            is_hidden: self.access.grants.hidden,
+            ..Identity::new(self.peer.clone(), user_id.as_deref(), user_name.as_deref())
+        }
     }
 
     /// `leaveRoom`. The payload may be missing, or be the callback itself.
@@ -67,7 +78,13 @@ impl Session {
 
     /// `sendMessage`.
     pub(super) fn send_message(&mut self, room: Option<String>, payload: Value) -> Result<Reply, SignalError> {
-        let message = decode::<SendMessage>(payload)?.checked()?;
+        let mut message = decode::<SendMessage>(payload)?.checked()?;
+        if !self.grants.allows_data() {
+            return Err(SignalError::NotGranted("sendMessage"));
+        }
+        if self.access.user.as_ref().is_some_and(|user| user.name.is_some()) {
+            message.sender_name = None;
+        }
         let peer = self.peer.clone();
         let membership = self.membership_in(room)?;
         if !membership.joined {
@@ -114,7 +131,7 @@ impl Session {
         while let Some(post) = self.inbox.try_post() {
             match post {
                 Post::Notice(notice) if !notice.is_of_room() => self.tell(&notice),
-                Post::Notice(_) | Post::TransportClosed(_) => {}
+                Post::Notice(_) | Post::TransportClosed(_) | Post::Order(_) => {}
             }
         }
         for transport in membership.transports.into_values() {
@@ -123,14 +140,22 @@ impl Session {
         if let Some(router) = router {
             router.close().await;
         }
+        self.grants = self.access.grants.clone();
         tracing::info!(room = membership.room.name(), "left");
     }
 
     /// Enters that room, unannounced, and leaves the one before. Stays where it is if that fails.
     async fn go_to(&mut self, name: &str) -> Result<&mut Membership, SignalError> {
         if self.membership.as_ref().is_none_or(|membership| membership.room.name() != name) {
+            // Before anything is looked up: whether a room exists is nobody's business who may not enter it.
+            if !self.access.grants.room.allows(name) {
+                return Err(SignalError::RoomNotGranted { field: self.room_field() });
+            }
+            if self.access.is_expired(SystemTime::now()) {
+                return Err(SignalError::TokenExpired);
+            }
             let registry = &self.shared.registry;
-            let room = registry.enter(name, &self.peer, &self.mailbox)?;
+            let room = registry.enter(name, &self.peer, &self.mailbox, self.access.grants.room_admin)?;
             let router = match registry::router(&self.shared, &room).await {
                 Ok(router) => router,
                 Err(error) => {
@@ -142,6 +167,7 @@ impl Session {
             if let Some(user_id) = &self.user_id {
                 room.change(|state| (state.identify(&self.peer, user_id), Vec::new()));
             }
+            self.grants = self.grants_in(&room);
             self.membership = Some(Membership {
                 room,
                 router,
@@ -159,7 +185,7 @@ impl Session {
     fn room_field(&self) -> &'static str {
         match self.vocabulary {
             Some(Vocabulary::Call) => "callId",
-            Some(Vocabulary::Room) | None => "roomId",
+            Some(Vocabulary::Room | Vocabulary::PeerToPeer) | None => "roomId",
         }
     }
 }

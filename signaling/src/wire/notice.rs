@@ -1,10 +1,15 @@
 //! What a socket is told without having asked, in its own vocabulary.
 
+mod calls;
+
 use serde_json::{Value, json};
 use sfu_core::ids::{ConsumerId, ProducerId};
 use sfu_core::parameters::ConsumerLayers;
 use sfu_core::stats::{ConsumerScore, ProducerScore, TraceEvent, TraceTarget};
 
+pub(crate) use calls::CallNotice;
+
+use crate::identity::Grants;
 use crate::presence::{Status, UserStatus};
 use crate::room::{Identity, PauseReason, ProducerInfo};
 use crate::vocabulary::Vocabulary;
@@ -56,10 +61,25 @@ pub(crate) enum Notice {
         sender_id: String,
         is_typing: bool,
     },
-    /// The room's worker died; the socket is disconnected next.
+    /// A call of two people whose media does not come here.
+    Call(CallNotice),
+    /// An administrator has muted one of this socket's producers.
+    ProducerMuted(ProducerId),
+    /// An administrator has changed what this socket's user may do.
+    GrantsChanged(Grants),
+    /// An administrator keeps newcomers out of the room, or lets them in again.
+    RoomLocked { is_locked: bool },
+    /// An administrator has sent this socket away; it is disconnected next.
+    Removed {
+        /// The room's name.
+        room_id: String,
+    },
+    /// The room's worker died, or an administrator closed it; the socket is disconnected next.
     RoomClosed {
         /// The room's name.
         room_id: String,
+        /// Whether that is the end of it, rather than a mishap after which everybody begins afresh.
+        by_admin: bool,
     },
 }
 
@@ -86,7 +106,7 @@ pub(crate) struct Loudness {
 impl Notice {
     /// Whether this is news of the room that the socket is in, and none when it has left.
     pub(crate) fn is_of_room(&self) -> bool {
-        !matches!(self, Self::OnlineUsers(_) | Self::UserStatus(_) | Self::Typing { .. })
+        !matches!(self, Self::OnlineUsers(_) | Self::UserStatus(_) | Self::Typing { .. } | Self::Call(_))
     }
 
     /// The event's name and its payload.
@@ -162,7 +182,14 @@ impl Notice {
             Self::Typing { sender_id, is_typing } => {
                 ("userTyping", json!({"senderId": sender_id, "isTyping": is_typing}))
             }
-            Self::RoomClosed { room_id } => ("roomClosed", json!({"roomId": room_id})),
+            Self::Call(notice) => notice.encode(),
+            Self::ProducerMuted(id) => ("producerMuted", json!({"producerId": id})),
+            Self::GrantsChanged(grants) => ("grantsChanged", json!(grants)),
+            Self::RoomLocked { is_locked } => ("roomLocked", json!({"locked": is_locked})),
+            Self::Removed { room_id } => ("removed", json!({"roomId": room_id})),
+            Self::RoomClosed { room_id, by_admin } => {
+                ("roomClosed", json!({"roomId": room_id, "reason": if *by_admin { "closed" } else { "lost" }}))
+            }
         }
     }
 }

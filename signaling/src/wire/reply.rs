@@ -76,11 +76,12 @@ impl Reply {
         Self::IceParameters(json!(parameters))
     }
 
-    /// The ack. A socket that has not told its vocabulary gets the envelope, which clients of both can read.
+    /// The ack. A socket that has not told its vocabulary gets the envelope, which clients of both can read; so does one whose
+    /// vocabulary has no acks, if it wants one.
     pub(crate) fn into_ack(self, vocabulary: Option<Vocabulary>) -> Value {
         match vocabulary {
             Some(Vocabulary::Room) => self.into_flat(),
-            Some(Vocabulary::Call) | None => match self.into_data() {
+            Some(Vocabulary::Call | Vocabulary::PeerToPeer) | None => match self.into_data() {
                 Some(data) => json!({"success": true, "data": data}),
                 None => json!({"success": true}),
             },
@@ -130,7 +131,7 @@ pub(crate) fn failure(error: &SignalError, vocabulary: Option<Vocabulary>) -> Va
     let text = shortened(error.to_string());
     match vocabulary {
         Some(Vocabulary::Room) => json!({"error": text}),
-        Some(Vocabulary::Call) | None => json!({"success": false, "error": text}),
+        Some(Vocabulary::Call | Vocabulary::PeerToPeer) | None => json!({"success": false, "error": text}),
     }
 }
 
@@ -184,6 +185,7 @@ mod tests {
         assert_eq!(Reply::Done.into_ack(room), json!({}));
         assert_eq!(Reply::DoneNull.into_ack(room), Value::Null);
         assert_eq!(Reply::DoneNull.into_ack(Some(Vocabulary::Call)), json!({"success": true}));
+        assert_eq!(Reply::Done.into_ack(Some(Vocabulary::PeerToPeer)), json!({"success": true}));
         assert_eq!(Reply::Done.into_ack(None), json!({"success": true}));
     }
 
@@ -211,6 +213,7 @@ mod tests {
         let text = "the payload must be an object";
         assert_eq!(failure(&error, Some(Vocabulary::Room)), json!({"error": text}));
         assert_eq!(failure(&error, Some(Vocabulary::Call)), json!({"success": false, "error": text}));
+        assert_eq!(failure(&error, Some(Vocabulary::PeerToPeer)), json!({"success": false, "error": text}));
         assert_eq!(failure(&error, None), json!({"success": false, "error": text}));
     }
 }

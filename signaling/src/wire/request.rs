@@ -1,6 +1,8 @@
 //! The payloads of events. What they share (`roomId`, `callId`) is read by [`super::named_room`]; fields that the server
 //! has no use for are left out, unless a wrong type in them must be told.
 
+mod calls;
+
 use std::num::NonZeroU8;
 
 use serde::Deserialize;
@@ -9,8 +11,11 @@ use sfu_core::engine::{StreamTraceType, TransportTraceType};
 use sfu_core::ids::{ConsumerId, ProducerId, TransportId};
 use sfu_core::parameters::{ConsumerLayers, DtlsParameters, MediaKind, RtpCapabilities, RtpParameters};
 
+pub(crate) use calls::{CallEvent, RegisterUser, Target, candidate, description};
+
 use super::{optional_text, text};
 use crate::error::SignalError;
+use crate::identity::{GrantChange, Source};
 use crate::limits::{APP_DATA_BYTES_MAX, MESSAGE_BYTES_MAX, USER_ID_BYTES_MAX, USER_NAME_BYTES_MAX};
 
 /// `joinRoom`.
@@ -144,6 +149,12 @@ impl AppData {
     /// Whether the producer shows a screen.
     pub(crate) fn is_screen(&self) -> bool {
         self.0["type"] == "screen"
+    }
+
+    /// Which of its owner's sources a producer of that kind is.
+    pub(crate) fn source(&self, kind: MediaKind) -> Source {
+        let of_screen = ["screen", "screen-audio"];
+        Source::of(kind, self.0["type"].as_str().is_some_and(|what| of_screen.contains(&what)))
     }
 }
 
@@ -311,6 +322,40 @@ impl SendMessage {
             recipient_id: self.recipient_id.map(|id| text("recipientId", &id, USER_ID_BYTES_MAX)).transpose()?,
         })
     }
+}
+
+/// Moderation of somebody in the room.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OfParticipant {
+    user_id: Option<String>,
+    socket_id: Option<String>,
+    peer_id: Option<String>,
+}
+
+impl OfParticipant {
+    /// Who is meant: one id, a user's or a socket's.
+    pub(crate) fn named(self) -> Result<String, SignalError> {
+        match (self.user_id, self.socket_id.or(self.peer_id)) {
+            (Some(id), None) => text("userId", &id, USER_ID_BYTES_MAX),
+            (None, Some(id)) => text("socketId", &id, USER_ID_BYTES_MAX),
+            _ => Err(SignalError::BadPayload("userId, socketId: expected one of them".to_owned())),
+        }
+    }
+}
+
+/// `updateGrants`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct UpdateGrants {
+    #[serde(flatten)]
+    pub(crate) participant: OfParticipant,
+    pub(crate) grants: GrantChange,
+}
+
+/// `lockRoom`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LockRoom {
+    pub(crate) locked: bool,
 }
 
 /// `typing`.

@@ -1,4 +1,4 @@
-//! A client of the room and call vocabularies: Socket.IO 5 over Engine.IO 4 over one WebSocket, written from the protocols.
+//! A client of every vocabulary: Socket.IO 5 over Engine.IO 4 over one WebSocket, written from the protocols.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 /// What any one wait may take. Far more than it needs, so that only what never comes fails.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -22,14 +23,44 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
+        Self::try_connect(address, None, &Value::Null).await.expect("the namespace is joined")
+    }
+
+    /// Connects with what it has to say for itself: a header, and `auth`. The error is the server's.
+    pub(crate) async fn try_connect(
+        address: SocketAddr,
+        authorization: Option<&str>,
+        auth: &Value,
+    ) -> Result<Self, Value> {
         let stream = TcpStream::connect(address).await.expect("the server listens");
         let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
-        let (socket, _) = tokio_tungstenite::client_async(url, stream).await.expect("the server takes a WebSocket");
+        let mut request = url.into_client_request().expect("it is a request");
+        if let Some(authorization) = authorization {
+            request.headers_mut().insert("authorization", authorization.parse().expect("it is a header's value"));
+        }
+        let (socket, _) = tokio_tungstenite::client_async(request, stream).await.expect("the server takes a WebSocket");
         let mut client = Self { socket, next_ack: 0, events: Vec::new() };
         assert!(client.packet().await.starts_with('0'), "Engine.IO opens");
-        client.send("40".to_owned()).await;
-        assert!(client.packet().await.starts_with("40"), "the namespace is joined");
-        client
+        client.send(if auth.is_null() { "40".to_owned() } else { format!("40{auth}") }).await;
+        let answer = client.packet().await;
+        match answer.strip_prefix("44") {
+            Some(refused) => Err(serde_json::from_str(refused).expect("a refusal is JSON")),
+            None => {
+                assert!(answer.starts_with("40"), "{answer}");
+                Ok(client)
+            }
+        }
+    }
+
+    /// Waits until the server has sent it away: a disconnect packet, upon which clients do not come back by themselves.
+    pub(crate) async fn sent_away(&mut self) {
+        loop {
+            let packet = self.packet().await;
+            if packet == "41" {
+                return;
+            }
+            self.note(&packet);
+        }
     }
 
     /// The answer to an event, whatever it says.
@@ -44,6 +75,22 @@ impl Client {
                 let mut arguments: Value = serde_json::from_str(&packet[prefix.len() - 1..]).expect("an ack is JSON");
                 return arguments[0].take();
             }
+            self.note(&packet);
+        }
+    }
+
+    /// Says something without asking for an answer.
+    pub(crate) async fn tell(&mut self, event: &str, payload: Value) {
+        self.send(format!("42{}", json!([event, payload]))).await;
+    }
+
+    /// The payload of the next event of that name; each is heard once.
+    pub(crate) async fn heard(&mut self, event: &str) -> Value {
+        loop {
+            if let Some(at) = self.events.iter().position(|(name, _)| name == event) {
+                return self.events.remove(at).1;
+            }
+            let packet = self.packet().await;
             self.note(&packet);
         }
     }

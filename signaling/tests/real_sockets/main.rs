@@ -2,6 +2,9 @@
 //! engine says reaches the client.
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
+mod access;
+mod calls;
 mod client;
+mod moderation;
 mod screens;
 mod server;

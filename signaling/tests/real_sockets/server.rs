@@ -1,11 +1,13 @@
 //! A server of its own for each test, on the loopback interface.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use sfu_core::engine::{Engine, EngineOptions, ListenAddress, PortMode, RouterOptions};
 use sfu_core::negotiation::default_media_codecs;
+use signaling::identity::TokenVerifier;
 use signaling::{Signaling, SignalingOptions};
 use socketioxide::SocketIo;
 use tokio::net::TcpListener;
@@ -14,6 +16,16 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Serves until the test's runtime ends. Where to find it.
 pub(crate) async fn start(router: RouterOptions) -> SocketAddr {
+    start_with(SignalingOptions { router, ..SignalingOptions::default() }).await.0
+}
+
+/// The same, for those with a token only.
+pub(crate) async fn start_for(tokens: TokenVerifier) -> SocketAddr {
+    start_with(SignalingOptions { tokens: Some(Arc::new(tokens)), ..SignalingOptions::default() }).await.0
+}
+
+/// The same with more to set, and to ask.
+pub(crate) async fn start_with(options: SignalingOptions) -> (SocketAddr, Signaling) {
     let engine = Engine::start(EngineOptions {
         workers: 2,
         listen: vec![ListenAddress { ip: LOOPBACK, announced: Vec::new() }],
@@ -27,7 +39,8 @@ pub(crate) async fn start(router: RouterOptions) -> SocketAddr {
     });
     let engine = engine.expect("the engine starts on the loopback interface");
     let (service, io) = SocketIo::new_svc();
-    Signaling::new(engine, SignalingOptions { router, ..SignalingOptions::default() }).attach(&io);
+    let signaling = Signaling::new(engine, options);
+    signaling.attach(&io);
     let listener = TcpListener::bind((LOOPBACK, 0)).await.expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
     tokio::spawn(async move {
@@ -36,5 +49,5 @@ pub(crate) async fn start(router: RouterOptions) -> SocketAddr {
             tokio::spawn(served.with_upgrades());
         }
     });
-    address
+    (address, signaling)
 }

@@ -10,6 +10,7 @@ import {
   type Received,
   type Sent,
 } from './layered';
+import { DirectCaller, type CallerOptions } from './peer-to-peer';
 import { RedundantConnection, withRedCodec } from './redundant';
 import { CallClient, DirectionClient, ProducingClient } from './vocabularies';
 import { Voice } from './voice';
@@ -66,6 +67,7 @@ const LAYERS: RTCRtpEncodingParameters[] = [
 
 let client: Client | undefined;
 let voice: Voice | undefined;
+let caller: DirectCaller | undefined;
 const tracks = new Map<string, MediaStreamTrack>();
 
 /** One client in this page, driven by the test. */
@@ -236,6 +238,19 @@ export const harness = {
   canEncode(mimeType: string): boolean {
     const codecs = RTCRtpSender.getCapabilities('video')?.codecs ?? [];
     return codecs.some((codec) => codec.mimeType.toLowerCase() === mimeType.toLowerCase());
+  },
+
+  /** A client for calls between two, instead of one in a room. */
+  async startCaller(options: CallerOptions): Promise<void> {
+    caller = new DirectCaller(options);
+    await caller.register();
+  },
+
+  get caller(): DirectCaller {
+    if (!caller) {
+      throw new Error('not registered');
+    }
+    return caller;
   },
 
   emit(event: string, payload: unknown): void {

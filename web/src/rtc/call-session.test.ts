@@ -98,6 +98,40 @@ describe('joining', () => {
     expect(session.snapshot.error).toMatchObject({ code: 'refused', message: 'Room not found' });
   });
 
+  it('ends with the server’s words when its token is not good', async () => {
+    const { socket, session } = setUp();
+    socket.isServerUp = false;
+    socket.active = false;
+    session.start();
+    await settle();
+    expect(session.snapshot).toMatchObject({ phase: 'failed', error: { code: 'refused', message: 'refused' } });
+  });
+
+  it.each([
+    ['removed', { roomId: 'river' }, 'removed you'],
+    ['roomClosed', { roomId: 'river', reason: 'closed' }, 'ended this call'],
+  ] as const)('does not come back by itself after %s', async (event, payload, words) => {
+    const { socket, session } = setUp();
+    session.start();
+    await settle();
+    socket.receive(event, payload);
+    socket.goDown('io server disconnect');
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(session.snapshot.phase).toBe('failed');
+    expect(session.snapshot.error?.message).toContain(words);
+    expect(socket.connects).toBe(1);
+  });
+
+  it('comes back to a room that was lost', async () => {
+    const { socket, session } = setUp();
+    session.start();
+    await settle();
+    socket.receive('roomClosed', { roomId: 'river', reason: 'lost' });
+    socket.goDown('io server disconnect');
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(session.snapshot.phase).toBe('joined');
+  });
+
   it('keeps trying while the server cannot be reached, and says so', async () => {
     const { socket, session } = setUp();
     socket.isServerUp = false;

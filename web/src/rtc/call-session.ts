@@ -37,6 +37,8 @@ interface CallSessionEvents extends Record<string, unknown> {
   snapshot: CallSnapshot;
   /** A source of ours could not be sent; the call goes on. */
   sendFailed: { source: MediaSource; error: unknown };
+  /** An administrator has muted a source of ours. */
+  muted: { source: MediaSource };
 }
 
 /** So many failures in a row of joining or of the media connection (the server itself being reachable) end the call. */
@@ -72,6 +74,18 @@ export class CallSession extends Emitter<CallSessionEvents> {
     });
     signalling.on('unreachable', () => {
       this.#update({ unreachable: true });
+    });
+    signalling.on('denied', ({ message }) => {
+      this.#end(new CallError('refused', message));
+    });
+    signalling.on('removed', () => {
+      this.#end(new CallError('removed', 'An administrator has removed you from this room.'));
+    });
+    signalling.on('roomClosed', ({ reason }) => {
+      // A room that is lost is made anew by whoever comes back first.
+      if (reason === 'closed') {
+        this.#end(new CallError('removed', 'An administrator has ended this call.'));
+      }
     });
   }
 
@@ -138,6 +152,9 @@ export class CallSession extends Emitter<CallSessionEvents> {
     connection.on('sendFailed', (failure) => {
       this.emit('sendFailed', failure);
     });
+    connection.on('muted', (muted) => {
+      this.emit('muted', muted);
+    });
     for (const [source, desired] of this.#local) {
       connection.setLocal(source, desired);
     }
@@ -184,8 +201,7 @@ export class CallSession extends Emitter<CallSessionEvents> {
     const isFinal = error.code === 'unsupported' || (error.code === 'refused' && !this.#wasJoined);
     this.#failures += 1;
     if (isFinal || this.#failures >= FAILURES_MAX) {
-      this.#update({ phase: 'failed', error });
-      this.#signalling.disconnect();
+      this.#end(error);
       return;
     }
     this.#update({ phase: this.#wasJoined ? 'reconnecting' : 'connecting' });
@@ -196,6 +212,13 @@ export class CallSession extends Emitter<CallSessionEvents> {
         this.#signalling.reconnect();
       }, delayMs);
     }
+  }
+
+  /** Gives up, until somebody says otherwise. */
+  #end(error: CallError): void {
+    this.#dropConnection();
+    this.#update({ phase: 'failed', error });
+    this.#signalling.disconnect();
   }
 
   #dropConnection(): void {

@@ -4,9 +4,10 @@
  * - `timeout`: the server is connected but did not answer
  * - `disconnected`: the socket closed while an answer was awaited
  * - `unsupported`: this browser cannot do WebRTC
+ * - `removed`: an administrator of the room sent us away, or ended the call
  * - `media`: signalling works, but no media connection comes about
  */
-export type CallErrorCode = 'refused' | 'timeout' | 'disconnected' | 'unsupported' | 'media';
+export type CallErrorCode = 'refused' | 'timeout' | 'disconnected' | 'unsupported' | 'removed' | 'media';
 
 export class CallError extends Error {
   readonly code: CallErrorCode;

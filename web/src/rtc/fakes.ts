@@ -19,6 +19,7 @@ export type FakeServer = (event: string, payload: Record<string, unknown>) => un
 
 export class FakeSocket implements SocketLike {
   connected = false;
+  active = true;
   /** Whether `connect` succeeds. */
   isServerUp = true;
   connects = 0;

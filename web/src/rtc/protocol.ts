@@ -94,6 +94,12 @@ export interface ServerEvents extends Record<string, unknown> {
   /** Of one of our producers, the layers that anybody uses. */
   producerLayersWanted: { producerId: string; spatialLayers: readonly number[] };
   activeSpeaker: { userId: string; producerId: string };
+  /** An administrator has muted one of our producers. */
+  producerMuted: { producerId: string };
+  /** An administrator has sent us away. */
+  removed: { roomId: string };
+  /** `closed`: an administrator has ended it for all; `lost`: a mishap, everybody begins afresh. */
+  roomClosed: { roomId: string; reason: 'closed' | 'lost' };
   /** The loudest first; empty when it has become silent. */
   audioLevels: readonly { userId: string; producerId: string; volume: number }[];
 }
@@ -111,6 +117,9 @@ export const SERVER_EVENTS = [
   'producerLayersWanted',
   'activeSpeaker',
   'audioLevels',
+  'producerMuted',
+  'removed',
+  'roomClosed',
 ] as const satisfies readonly (keyof ServerEvents)[];
 
 /** What a producer shows, as far as its kind and `appData` tell; other clients mark screens only. */

@@ -85,6 +85,20 @@ export class Publisher extends Emitter<PublisherEvents> {
     }
   }
 
+  /** Which source a producer sends, if it is one of ours. */
+  sourceOf(producerId: string): MediaSource | undefined {
+    return Array.from(this.#slots).find(([, slot]) => slot.producer?.id === producerId)?.[0];
+  }
+
+  /** The server has closed a producer. To send its source again another is made. */
+  handleClosed(producerId: string): void {
+    for (const { producer } of this.#slots.values()) {
+      if (producer?.id === producerId) {
+        producer.close();
+      }
+    }
+  }
+
   async #run(source: MediaSource, slot: Slot): Promise<void> {
     if (slot.running) {
       return;

@@ -33,6 +33,8 @@ interface RoomConnectionEvents extends Record<string, unknown> {
   mediaFailed: undefined;
   /** A source of ours could not be sent. */
   sendFailed: { source: MediaSource; error: unknown };
+  /** An administrator keeps a source of ours from being sent. */
+  muted: { source: MediaSource };
 }
 
 export interface Identity {
@@ -136,8 +138,13 @@ export class RoomConnection extends Emitter<RoomConnectionEvents> {
         changed();
       }),
       signalling.on('producerClosed', ({ producerId }) => {
+        this.#tellMuted(producerId);
+        this.#publisher?.handleClosed(producerId);
         roster.producerClosed(producerId);
         changed();
+      }),
+      signalling.on('producerMuted', ({ producerId }) => {
+        this.#tellMuted(producerId);
       }),
       signalling.on('producerPaused', ({ producerId }) => {
         roster.producerPaused(producerId, true);
@@ -172,6 +179,13 @@ export class RoomConnection extends Emitter<RoomConnectionEvents> {
         this.#publishSpeaker();
       }),
     ];
+  }
+
+  #tellMuted(producerId: string): void {
+    const source = this.#publisher?.sourceOf(producerId);
+    if (source) {
+      this.emit('muted', { source });
+    }
   }
 
   #openRecvTransport(device: types.Device, transport: types.Transport): void {

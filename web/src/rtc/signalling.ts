@@ -5,6 +5,8 @@ import { SERVER_EVENTS, type Notices, type Requests, type ServerEvents } from '.
 /** The part of a `socket.io-client` socket that is used here; tests bring their own. */
 export interface SocketLike {
   readonly connected: boolean;
+  /** Whether it goes on trying to connect by itself. */
+  readonly active: boolean;
   connect(): unknown;
   disconnect(): unknown;
   emit(event: string, ...args: unknown[]): unknown;
@@ -17,6 +19,8 @@ export interface SignallingEvents extends ServerEvents {
   disconnected: { reason: string };
   /** One attempt to connect failed; further ones follow by themselves. */
   unreachable: { message: string };
+  /** The server does not let us in, and trying again would not change that. */
+  denied: { message: string };
 }
 
 /** An answer that has not come by then will not: even a busy server answers within a second. */
@@ -41,7 +45,7 @@ export class Signalling extends Emitter<SignallingEvents> {
       this.emit('connected', undefined);
     });
     socket.on('connect_error', (error: Error) => {
-      this.emit('unreachable', { message: error.message });
+      this.emit(socket.active ? 'unreachable' : 'denied', { message: error.message });
     });
     socket.on('disconnect', (reason: string) => {
       this.#handleDisconnect(reason);

@@ -29,7 +29,8 @@ export interface LocalMedia {
 export type Notice =
   | { kind: 'media'; problem: MediaProblem }
   | { kind: 'lost'; device: 'microphone' | 'camera' }
-  | { kind: 'send'; source: MediaSource };
+  | { kind: 'send'; source: MediaSource }
+  | { kind: 'muted'; source: MediaSource };
 
 export interface JoinRequest {
   room: string;
@@ -149,6 +150,18 @@ export function createCallStore({ capture, openSession }: CallStoreDependencies)
       screenAudio?.stop();
     };
 
+    const turnOff = (source: MediaSource): void => {
+      const { microphone, camera } = get().local;
+      if (source === 'microphone') {
+        applyMicrophone(microphone, false);
+      } else if (source === 'camera') {
+        applyCamera(null);
+        camera?.stop();
+      } else {
+        stopScreen();
+      }
+    };
+
     const openDevices = async (request: JoinRequest): Promise<void> => {
       const current = ++epoch;
       set({ ...NO_CALL, stage: 'preparing', request });
@@ -181,6 +194,12 @@ export function createCallStore({ capture, openSession }: CallStoreDependencies)
         console.warn(`cannot send ${source}`, error);
         if (session === opened) {
           set({ notice: { kind: 'send', source } });
+        }
+      });
+      opened.on('muted', ({ source }) => {
+        if (session === opened) {
+          turnOff(source);
+          set({ notice: { kind: 'muted', source } });
         }
       });
       set({ stage: 'active', problems: [], call: opened.snapshot });

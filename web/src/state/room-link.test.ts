@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 
 vi.stubGlobal('window', { addEventListener: () => undefined, location: { pathname: '/', search: '' } });
-const { cleanRoomName, roomLink, roomOfAddress, ROOM_NAME_LENGTH_MAX } = await import('./room-link');
+const { cleanRoomName, roomLink, roomOfAddress, tokenOfAddress, ROOM_NAME_LENGTH_MAX } = await import('./room-link');
 
 describe('roomOfAddress', () => {
   it.each([
@@ -21,6 +21,18 @@ describe('roomOfAddress', () => {
     const room = cleanRoomName(name);
     const { pathname, search } = new URL(roomLink('http://localhost:4000', room));
     expect(roomOfAddress({ pathname, search })).toBe(room);
+  });
+});
+
+describe('tokenOfAddress', () => {
+  it.each([
+    ['#token=a.b-c_d', 'a.b-c_d'],
+    ['#x=1&token=a', 'a'],
+    ['#token=', ''],
+    ['#a', ''],
+    ['', ''],
+  ])('%s has the token "%s"', (hash, token) => {
+    expect(tokenOfAddress({ hash })).toBe(token);
   });
 });
 

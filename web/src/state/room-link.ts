@@ -21,6 +21,11 @@ export function roomOfAddress(address: { pathname: string; search: string }): st
   }
 }
 
+/** The access token of an address, `#token=x`: the fragment is sent to no server, and stands in none's log. Empty if none. */
+export function tokenOfAddress(address: { hash: string }): string {
+  return new URLSearchParams(address.hash.replace(/^#/, '')).get('token') ?? '';
+}
+
 /** The link to share. */
 export function roomLink(origin: string, room: string): string {
   return `${origin}/?room=${encodeURIComponent(room)}`;

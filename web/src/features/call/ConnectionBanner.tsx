@@ -48,6 +48,8 @@ function failureText({ code, message }: CallError): string {
   switch (code) {
     case 'refused':
       return `The server did not let you in: ${message}`;
+    case 'removed':
+      return message;
     case 'unsupported':
       return 'This browser cannot take part in calls. A current Chrome, Edge, Firefox or Safari can.';
     case 'media':

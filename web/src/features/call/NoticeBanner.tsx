@@ -49,6 +49,8 @@ function noticeText(notice: Notice): string {
       return problemText(notice.problem);
     case 'lost':
       return notice.device === 'camera' ? 'Your camera was disconnected.' : 'Your microphone was disconnected.';
+    case 'muted':
+      return `An administrator has turned off your ${notice.source.replace('-', ' ')}.`;
     case 'send':
       return `Others may not receive your ${notice.source.replace('-', ' ')}. Turn it off and on again.`;
   }
