@@ -51,6 +51,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
             None
         }
     };
+    let api = http::ice_servers::routes(config.ice_servers.clone(), tokens.clone());
     let options = SignalingOptions {
         tokens,
         router: config.rooms.router.clone(),
@@ -66,7 +67,7 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
         .max_buffer_size(SOCKET_BUFFER_MESSAGES_MAX)
         .build_layer();
     signaling.attach(&socket_io);
-    let app = http::app(stats_source(engine.clone(), signaling.clone()), layer, &config.frontend);
+    let app = http::app(stats_source(engine.clone(), signaling.clone()), api, layer, &config.frontend);
 
     let stopping = watch::Sender::new(false);
     let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use crate::error::SignalError;
-use crate::identity::{Access, TokenError, TokenVerifier};
+use crate::identity::{Access, TokenError, TokenVerifier, bearer};
 use crate::limits::PENDING_EVENTS_MAX;
 use crate::mailbox::{End, Inbox, Mailbox};
 use crate::service::{Shared, Signaling};
@@ -75,21 +75,8 @@ async fn let_in(tokens: Option<&TokenVerifier>, socket: &SocketRef, token: Value
         Value::String(token) => Some(token),
         _ => return Err(TokenError::Malformed),
     };
-    let refused = match given {
-        Some(token) => match tokens.verify(&token).await {
-            Ok(access) => return Ok(access),
-            Err(error) => error,
-        },
-        None => TokenError::Missing,
-    };
-    tracing::info!(socket = %socket.id, error = %refused, "a client is refused");
-    Err(refused)
-}
-
-/// The token of an `Authorization` header (RFC 6750, section 2.1).
-fn bearer(header: &str) -> Option<String> {
-    let (scheme, token) = header.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    let admitted = tokens.admit(given.as_deref()).await;
+    admitted.inspect_err(|error| tracing::info!(socket = %socket.id, %error, "a client is refused"))
 }
 
 fn take_in_events(socket: &SocketRef, access: Access) {

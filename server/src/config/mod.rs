@@ -7,6 +7,7 @@ mod addresses;
 mod cli;
 mod codecs;
 mod file;
+mod ice_servers;
 mod identity;
 mod parse;
 mod reference;
@@ -28,6 +29,7 @@ use sfu_core::negotiation::{MediaCodec, default_media_codecs};
 pub(crate) use addresses::{interface_addresses, listen_addresses};
 pub(crate) use cli::{Action, action, command};
 pub(crate) use codecs::read_codec_file;
+pub(crate) use ice_servers::{IceServerConfig, TurnAuth};
 pub(crate) use identity::{KeySource, TokenConfig};
 pub(crate) use reference::annotated_file;
 pub(crate) use rooms::RoomConfig;
@@ -63,6 +65,7 @@ pub(crate) struct Config {
     pub(crate) call_timeout: Duration,
     /// Whose tokens open the server. `None`: it is open to everybody.
     pub(crate) tokens: Option<TokenConfig>,
+    pub(crate) ice_servers: IceServerConfig,
 }
 
 /// Origins whose pages may use the server, besides its own.
@@ -133,6 +136,7 @@ impl Config {
         announced_somewhere(&values, &mut problems);
         let workers = ports(&values, cores, &mut problems);
         let rooms = rooms::rooms(&values, &mut problems);
+        let ice_servers = ice_servers::ice_servers(&values, &mut problems);
         identity::guarded(&values, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
@@ -159,6 +163,7 @@ impl Config {
             rooms,
             call_timeout: values.call_timeout_ms.value,
             tokens,
+            ice_servers,
         };
         Ok((config, warnings))
     }

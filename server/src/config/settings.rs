@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sfu_core::engine::PortMode;
 
+use super::ice_servers;
 use super::identity::{self, KeySource};
 use super::secret::{Secret, secret};
 use super::setting::{Setting, Value, optional, settings, with, without};
@@ -62,6 +63,24 @@ settings! {
         /// How long a call rings before it is given up, 1000 to 600000.
         call_timeout_ms: Duration = parse::ring_time => with("30000").unit("milliseconds");
     }
+    "STUN and TURN for clients" {
+        /// STUN servers that clients are told of, separated by commas.
+        stun_server_url: Option<Vec<String>> = optional(ice_servers::stun_urls)
+            => without("none", "stun:stun.example.org:3478");
+        /// TURN servers that clients are told of, separated by commas; this server itself is reached by UDP and TCP without one.
+        turn_server_url: Option<Vec<String>> = optional(ice_servers::turn_urls)
+            => without("none", "turn:turn.example.org:3478").aliases(&["NEXT_PUBLIC_TURN_SERVER_URL"]);
+        /// The user's name at the TURN servers, the same for all clients.
+        turn_server_username: Option<String> = optional(parse::any)
+            => without("none", "meet").aliases(&["NEXT_PUBLIC_TURN_SERVER_USERNAME"]);
+        /// The user's password there.
+        turn_server_password: Option<Secret> = optional(secret)
+            => without("none", "a password").aliases(&["NEXT_PUBLIC_TURN_SERVER_PASSWORD"]);
+        /// Instead of these, a secret shared with the TURN servers, for passwords that expire (coturn's `static-auth-secret`).
+        turn_secret: Option<Secret> = optional(secret) => without("none", "");
+        /// For how long such a password is good, 60 to 86400.
+        turn_credential_ttl_s: Duration = ice_servers::credential_ttl => with("3600").unit("seconds");
+    }
     "Identity" {
         /// Secret that access tokens are signed with (HS256), 32 bytes or more.
         jwt_secret: Option<Secret> = optional(identity::jwt_secret)
@@ -89,14 +108,5 @@ settings! {
         redis_url: Option<Secret> = optional(secret) => without("none", "redis://localhost:6379").without_effect();
         /// Where a database is; this server keeps nothing.
         database_url: Option<Secret> = optional(secret) => without("none", "postgres://localhost/meet").without_effect();
-        /// A TURN server for clients; this server is reached by UDP and TCP without one.
-        turn_server_url: Option<String> = optional(parse::any)
-            => without("none", "turn:turn.example.org:3478").without_effect().aliases(&["NEXT_PUBLIC_TURN_SERVER_URL"]);
-        /// The user's name at the TURN server.
-        turn_server_username: Option<String> = optional(parse::any)
-            => without("none", "meet").without_effect().aliases(&["NEXT_PUBLIC_TURN_SERVER_USERNAME"]);
-        /// The user's password at the TURN server.
-        turn_server_password: Option<Secret> = optional(secret)
-            => without("none", "a password").without_effect().aliases(&["NEXT_PUBLIC_TURN_SERVER_PASSWORD"]);
     }
 }

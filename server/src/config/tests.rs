@@ -57,6 +57,7 @@ fn with_nothing_set_it_is_all_on_loopback() {
         frontend: Origins::List(vec![]),
         media_codecs: CodecSource::List(default_media_codecs()),
         tokens: None,
+        ice_servers: IceServerConfig::default(),
         rooms: RoomConfig {
             router: RouterOptions {
                 audio_levels: Some(AudioLevelOptions { max_entries: 10, ..AudioLevelOptions::default() }),
@@ -119,6 +120,43 @@ fn a_server_that_others_can_reach_is_open_only_if_that_is_meant() {
         assert!(refused.starts_with(problem) && !refused.contains("ALLOW_ANONYMOUS"), "{refused}");
     }
     assert!(config(&["JWT_KEY_SET=http://[::1]:8080/keys"]).tokens.is_some());
+}
+
+#[test]
+fn clients_are_told_of_stun_and_turn_servers_in_one_way_or_the_other() {
+    let secret = |text: &str| Secret::new(text.to_owned());
+    let documents = [
+        "NEXT_PUBLIC_TURN_SERVER_URL=turn:t.example:3478, turns:t.example",
+        "NEXT_PUBLIC_TURN_SERVER_USERNAME=meet",
+        "NEXT_PUBLIC_TURN_SERVER_PASSWORD=pw",
+        "STUN_SERVER_URL=stun:s.example",
+    ];
+    let expected = IceServerConfig {
+        stun_urls: vec!["stun:s.example".to_owned()],
+        turn_urls: vec!["turn:t.example:3478".to_owned(), "turns:t.example".to_owned()],
+        turn_auth: Some(TurnAuth::Static { username: "meet".to_owned(), password: secret("pw") }),
+    };
+    assert_eq!(config(&documents).ice_servers, expected);
+    let expiring = TurnAuth::Secret { secret: secret("s"), ttl: Duration::from_secs(600) };
+    assert_eq!(config(&["TURN_SECRET=s", "TURN_CREDENTIAL_TTL_S=600"]).ice_servers.turn_auth, Some(expiring));
+    for (words, problem) in [
+        (&["TURN_SERVER_USERNAME=a"][..], "TURN_SERVER_USERNAME is `a`: TURN_SERVER_PASSWORD is not set"),
+        (&["TURN_SERVER_PASSWORD=a"], "TURN_SERVER_PASSWORD: TURN_SERVER_USERNAME is not set"),
+        (
+            &["TURN_SECRET=a", "TURN_SERVER_USERNAME=a"],
+            "TURN_SECRET: TURN_SERVER_USERNAME or TURN_SERVER_PASSWORD is set too",
+        ),
+        (&["TURN_SERVER_URL=t.example"], "TURN_SERVER_URL is `t.example`: expected addresses such as turn:"),
+        (
+            &["TURN_SERVER_URL=turn://t.example"],
+            "TURN_SERVER_URL is `turn://t.example`: expected addresses such as turn:",
+        ),
+        (&["STUN_SERVER_URL=turn:t"], "STUN_SERVER_URL is `turn:t`: expected addresses such as stun:"),
+        (&["TURN_CREDENTIAL_TTL_S=1"], "TURN_CREDENTIAL_TTL_S is `1`: expected seconds, 60 to 86400"),
+    ] {
+        let refused = resolve(words).unwrap_err();
+        assert!(refused.starts_with(problem), "{refused}");
+    }
 }
 
 #[test]
@@ -456,10 +494,10 @@ fn secrets_come_from_files_too_and_are_told_nowhere() {
 
 #[test]
 fn variables_of_other_systems_are_taken_and_said_to_do_nothing() {
-    let words = ["NEXT_PUBLIC_TURN_SERVER_URL=turn:t.example", "DATABASE_URL=postgres://u:p@h/d", "REDIS_URL=anything"];
+    let words = ["DATABASE_URL=postgres://u:p@h/d", "REDIS_URL=anything"];
     let (changed, warnings) = resolve(&words).unwrap();
     assert_eq!(changed, config(&[]));
-    assert_eq!(warnings, ["without effect in this version: REDIS_URL, DATABASE_URL, NEXT_PUBLIC_TURN_SERVER_URL"]);
+    assert_eq!(warnings, ["without effect in this version: REDIS_URL, DATABASE_URL"]);
 }
 
 /// Harm prevented: the reference shows another default than the one that holds, or an example that is refused.

@@ -2,6 +2,7 @@
 
 mod assets;
 mod headers;
+pub(crate) mod ice_servers;
 mod origin;
 
 use std::pin::Pin;
@@ -50,12 +51,13 @@ struct Health {
     service: &'static str,
 }
 
-/// The whole of HTTP, with Socket.IO where it is given.
-pub(crate) fn app(stats: StatsSource, socket_io: SocketIoLayer, frontend: &Origins) -> Router {
+/// The whole of HTTP, with Socket.IO where it is given. `api` is what is asked for by programs.
+pub(crate) fn app(stats: StatsSource, api: Router, socket_io: SocketIoLayer, frontend: &Origins) -> Router {
     let pages = Router::new()
         .route("/health", get(health))
         .route("/stats", get(read_stats))
         .with_state(stats)
+        .merge(api)
         .fallback(assets::serve);
     // Layered once, by hand: a router applies a layer to each of its routes by itself, and to a fallback for each request,
     // and every application is a Socket.IO server of its own, which does not know the others' sessions.

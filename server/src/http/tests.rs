@@ -16,7 +16,7 @@ fn server(frontend: &Origins) -> Router {
     });
     let (layer, io) = SocketIo::builder().max_payload(SOCKET_PAYLOAD_BYTES_MAX as u64).build_layer();
     io.ns("/", async || {});
-    app(source, layer, frontend)
+    app(source, Router::new(), layer, frontend)
 }
 
 fn listed() -> Origins {

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 pub use self::grants::{GrantChange, Grants, Publish, RoomGrant, Source};
 pub use self::keys::{KeyError, Keys, Signer, TokenError};
-pub use self::verifier::{KeyRefresh, TokenVerifier};
+pub use self::verifier::{KeyRefresh, TokenVerifier, bearer};
 
 /// What a token says, or what a stranger may do.
 #[derive(Debug, Clone, PartialEq)]

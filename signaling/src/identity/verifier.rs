@@ -9,6 +9,12 @@ use super::Access;
 use super::keys::{Keys, TokenError};
 use crate::limits::TOKEN_KEY_REFRESH_WAIT_MS;
 
+/// The token of an `Authorization` header (RFC 6750, section 2.1).
+pub fn bearer(header: &str) -> Option<String> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
 /// Checks tokens. Shared by all who let somebody in.
 #[derive(Debug)]
 pub struct TokenVerifier {
@@ -60,6 +66,14 @@ impl TokenVerifier {
     pub fn refreshed(keys: Keys) -> (Self, KeyRefresh) {
         let refresh = KeyRefresh::new();
         (Self { keys: RwLock::new(Arc::new(keys)), refresh: Some(refresh.clone()) }, refresh)
+    }
+
+    /// The same of who may have brought none.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn admit(&self, token: Option<&str>) -> Result<Access, TokenError> {
+        self.verify(token.ok_or(TokenError::Missing)?).await
     }
 
     /// Exchanges the keys. Who was let in by an old one stays.
