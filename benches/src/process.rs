@@ -4,9 +4,10 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
+use serde::Serialize;
+
 /// Of `utime` and `stime` in /proc: 100 on every Linux platform that there is.
 const TICKS_PER_SECOND: u64 = 100;
-const PAGE_BYTES_DEFAULT: u64 = 4096;
 
 /// A process to be watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,18 @@ pub struct CpuTime {
     pub system: Duration,
     /// Ready to run, and not run: what others took.
     pub waited: Duration,
+}
+
+/// Resident memory in bytes, by what the kernel could do with it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Memory {
+    /// All of it.
+    pub resident_bytes: u64,
+    /// The process's own: its heap and its stacks. What is lost is lost here.
+    pub anonymous_bytes: u64,
+    /// Pages of files, above all code that has run. The kernel can drop them, and read them again.
+    pub file_bytes: u64,
 }
 
 impl CpuTime {
@@ -78,15 +91,23 @@ impl Process {
         Ok(threads)
     }
 
-    /// Resident memory in bytes.
+    /// Resident memory.
     ///
     /// # Errors
     /// There is no such process.
-    pub fn resident_bytes(self) -> io::Result<u64> {
-        let line = fs::read_to_string(format!("/proc/{}/statm", self.0))?;
-        let pages: Option<u64> = line.split(' ').nth(1).and_then(|pages| pages.parse().ok());
-        pages.map(|pages| pages * PAGE_BYTES_DEFAULT).ok_or_else(|| io::Error::other("statm has no second number"))
+    pub fn memory(self) -> io::Result<Memory> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0))?;
+        memory(&status).ok_or_else(|| io::Error::other("status does not tell of memory"))
     }
+}
+
+/// Of a /proc status page, where sizes are in KiB.
+fn memory(status: &str) -> Option<Memory> {
+    let bytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        Some(line.split_ascii_whitespace().next()?.parse::<u64>().ok()? * 1024)
+    };
+    Some(Memory { resident_bytes: bytes("VmRSS")?, anonymous_bytes: bytes("RssAnon")?, file_bytes: bytes("RssFile")? })
 }
 
 /// `utime` and `stime` of a /proc stat line. The name, in parentheses, may hold anything.
@@ -120,7 +141,9 @@ mod tests {
     #[test]
     fn this_process_has_memory_and_threads() {
         let this = Process(std::process::id());
-        assert!(this.resident_bytes().unwrap() > 1 << 20);
+        let memory = this.memory().unwrap();
+        assert!(memory.anonymous_bytes > 0 && memory.file_bytes > 0);
+        assert!(memory.resident_bytes >= memory.anonymous_bytes + memory.file_bytes);
         assert!(!this.threads().unwrap().is_empty());
         let before = this.cpu().unwrap();
         assert!(this.cpu().unwrap().total >= before.total);
@@ -129,6 +152,15 @@ mod tests {
     #[test]
     fn a_process_that_is_not_there_is_an_error() {
         assert!(Process(u32::MAX).cpu().is_err());
-        assert!(Process(u32::MAX).resident_bytes().is_err());
+        assert!(Process(u32::MAX).memory().is_err());
+    }
+
+    #[test]
+    fn memory_is_told_by_what_it_is() {
+        let status =
+            "Name:\tVmRSS\nVmRSS:\t     100 kB\nRssAnon:\t      30 kB\nRssFile:\t      69 kB\nRssShmem:\t  1 kB\n";
+        let expected = Memory { resident_bytes: 102_400, anonymous_bytes: 30_720, file_bytes: 70_656 };
+        assert_eq!(memory(status), Some(expected));
+        assert_eq!(memory("Name:\tkthreadd\n"), None, "a thread of the kernel has none");
     }
 }

@@ -19,6 +19,7 @@ pub mod negotiation;
 pub mod observers;
 pub mod parameters;
 pub mod producer;
+mod ring;
 pub mod router;
 pub mod rtcp;
 pub mod rtp;

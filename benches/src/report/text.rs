@@ -77,7 +77,7 @@ fn phase_rows(phase: &Phase) -> Vec<(String, String)> {
                 "{:.1} % of a core, {:.0} packets per second of CPU, {:.1} MiB",
                 server.cpu_percent,
                 server.packets_per_cpu_second,
-                server.resident_bytes as f64 / f64::from(1 << 20)
+                server.memory.resident_bytes as f64 / f64::from(1 << 20)
             ),
         ));
     }

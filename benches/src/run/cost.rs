@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::phase::Moment;
-use crate::process::CpuTime;
+use crate::process::{CpuTime, Memory};
 use crate::stats::Totals;
 
 /// A thread that is this busy is at its end: what is lost or late then may be its fault.
@@ -19,8 +19,8 @@ pub struct ServerMoment {
     pub cpu: CpuTime,
     /// Each thread.
     pub threads: Vec<(String, Duration)>,
-    /// Memory.
-    pub resident_bytes: u64,
+    /// Its memory.
+    pub memory: Memory,
 }
 
 /// What the server cost.
@@ -40,7 +40,8 @@ pub struct ServerCost {
     /// Of the stretch, how long its threads were ready and not run, together: others' load distorts what was measured.
     pub waited_percent: f64,
     /// Memory at the end.
-    pub resident_bytes: u64,
+    #[serde(flatten)]
+    pub memory: Memory,
     /// Of one core, by thread, where it is a hundredth or more.
     pub threads: Vec<ThreadCost>,
 }
@@ -99,7 +100,7 @@ impl ServerCost {
             cpu_system_us_per_packet: per_packet(cpu.system),
             packets_per_cpu_second: packets as f64 / cpu.total.as_secs_f64().max(1e-9),
             waited_percent: percent(cpu.waited),
-            resident_bytes: after.resident_bytes,
+            memory: after.memory,
             threads,
         }
     }

@@ -23,7 +23,7 @@ pub use plan::Plan;
 
 use crate::dtls::{DtlsError, Identity};
 use crate::media_thread::{MediaThread, ThreadDied};
-use crate::process::Process;
+use crate::process::{Memory, Process};
 use crate::stats::Slice;
 use cost::ServerMoment;
 use peer::Shared;
@@ -32,10 +32,8 @@ use peer::Shared;
 const SAMPLED_RECEIVERS: u64 = 16;
 /// Leaving is as many times faster than joining.
 const LEAVE_SPEED: f64 = 4.0;
-/// Files that are open besides a peer's own two or three.
+/// Files that are open besides sockets.
 const FILES_MARGIN: u64 = 64;
-/// A peer's sockets: signalling, and one for each direction. The floor has one more for each receiver.
-const FILES_PER_PEER: u64 = 3;
 
 /// Why there is no load.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +45,18 @@ pub enum LoadError {
         number: u64,
         /// How many had.
         joined: usize,
+        /// Of how many.
+        all: u32,
+        /// Why.
+        error: PeerError,
+    },
+    /// A transport of a peer did not connect; so many others had.
+    #[error("peer {number} did not connect ({connected} of {all} transports are): {error}")]
+    Connect {
+        /// Which.
+        number: u64,
+        /// How many transports are connected.
+        connected: u32,
         /// Of how many.
         all: u32,
         /// Why.
@@ -93,7 +103,7 @@ pub struct Load {
     join_times: Vec<Duration>,
     first_media: Vec<Duration>,
     failed_joins: Vec<String>,
-    resident_at_start: Option<u64>,
+    memory_at_start: Option<Memory>,
 }
 
 /// How long joining took, milliseconds.
@@ -126,18 +136,18 @@ pub struct Motion {
 }
 
 impl Load {
-    /// Starts the threads. `server`: the process to be watched.
+    /// Starts the threads. `server`: the process to be watched. `spare_files`: those that others will open meanwhile.
     ///
     /// # Errors
     /// [`LoadError`].
-    pub fn start(plan: Plan, server: Option<Process>) -> Result<Self, LoadError> {
-        raise_file_limit(&plan)?;
+    pub fn start(plan: Plan, server: Option<Process>, spare_files: u32) -> Result<Self, LoadError> {
+        raise_file_limit(&plan, spare_files)?;
         let begun = Instant::now();
         let threads: Result<Vec<MediaThread>, _> =
             (0..plan.threads).map(|number| MediaThread::start(number, begun)).collect();
         let identity = Identity::generate()?;
-        let resident_at_start = server
-            .map(|process| process.resident_bytes().map_err(|error| LoadError::Server { pid: process.0, error }))
+        let memory_at_start = server
+            .map(|process| process.memory().map_err(|error| LoadError::Server { pid: process.0, error }))
             .transpose()?;
         let random = StdRng::seed_from_u64(plan.seed);
         Ok(Self {
@@ -149,7 +159,7 @@ impl Load {
             join_times: Vec::new(),
             first_media: Vec::new(),
             failed_joins: Vec::new(),
-            resident_at_start,
+            memory_at_start,
         })
     }
 
@@ -182,6 +192,36 @@ impl Load {
             }
         }
         Ok(())
+    }
+
+    /// Each bystander makes its transports, at the pace of joining, and connects them. `progress` hears how many there are.
+    ///
+    /// # Errors
+    /// The first transport that did not connect.
+    pub async fn connect_bystanders(&mut self, mut progress: impl FnMut(u32, u32)) -> Result<(), LoadError> {
+        let (all, each) = (self.plan().transports(), self.plan().idle_transports);
+        let mut pace = interval(Duration::from_secs_f64(1.0 / self.plan().join_rate));
+        let mut waiting = std::mem::take(&mut self.peers).into_iter();
+        let mut connecting = JoinSet::new();
+        let mut connected = 0;
+        loop {
+            tokio::select! {
+                _ = pace.tick(), if waiting.len() > 0 => {
+                    let shared = Arc::clone(&self.shared);
+                    let peer = waiting.next().expect("it was looked at");
+                    connecting.spawn(connect_one(shared, peer, each));
+                }
+                Some(done) = connecting.join_next() => {
+                    let (peer, result) = done.map_err(|_| ThreadDied)?;
+                    let number = peer.setup.number;
+                    self.peers.push(peer);
+                    result.map_err(|error| LoadError::Connect { number, connected, all, error })?;
+                    connected += each;
+                    progress(connected, all);
+                }
+                else => return Ok(()),
+            }
+        }
     }
 
     /// Lets time pass.
@@ -228,8 +268,8 @@ impl Load {
     }
 
     /// The server's memory now, and before anybody joined.
-    pub fn resident_bytes(&self) -> Option<(u64, u64)> {
-        Some((self.server?.resident_bytes().ok()?, self.resident_at_start?))
+    pub fn memory(&self) -> Option<(Memory, Memory)> {
+        Some((self.server?.memory().ok()?, self.memory_at_start?))
     }
 
     /// How long joining took so far.
@@ -337,8 +377,9 @@ impl Load {
                 let receives = number >= plan.publishers;
                 senders.push(PeerSetup { room, number: 0, sends_as: Some(number), receives, is_sampled: false });
             }
-            for _ in 0..plan.subscribers {
-                receivers.push(PeerSetup { room, number: 0, sends_as: None, receives: true, is_sampled: false });
+            for number in 0..plan.subscribers + plan.bystanders {
+                let receives = number < plan.subscribers;
+                receivers.push(PeerSetup { room, number: 0, sends_as: None, receives, is_sampled: false });
             }
         }
         let all = u64::from(plan.receivers());
@@ -364,13 +405,8 @@ impl Load {
         }
         let generator_cpu = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(Duration::ZERO, Duration::from);
         let server = self.server.map(|process| {
-            let watch = || {
-                Ok(ServerMoment {
-                    cpu: process.cpu()?,
-                    threads: process.threads()?,
-                    resident_bytes: process.resident_bytes()?,
-                })
-            };
+            let watch =
+                || Ok(ServerMoment { cpu: process.cpu()?, threads: process.threads()?, memory: process.memory()? });
             watch().map_err(|error| LoadError::Server { pid: process.0, error })
         });
         let moment = Moment { threads, server: server.transpose()?, generator_cpu };
@@ -382,9 +418,19 @@ async fn join_one(shared: Arc<Shared>, setup: PeerSetup) -> Result<Peer, (u64, P
     Peer::join(shared, setup).await.map_err(|error| (setup.number, error))
 }
 
-/// Up to the hard limit, if the peers need it.
-fn raise_file_limit(plan: &Plan) -> Result<(), LoadError> {
-    let needed = u64::from(plan.peers()) * FILES_PER_PEER + u64::from(plan.receivers()) + FILES_MARGIN;
+/// All that a bystander is to have, one after the other as a client would make them.
+async fn connect_one(shared: Arc<Shared>, mut peer: Peer, transports: u32) -> (Peer, Result<(), PeerError>) {
+    for _ in 0..transports {
+        if let Err(error) = peer.connect_idle(&shared).await {
+            return (peer, Err(error));
+        }
+    }
+    (peer, Ok(()))
+}
+
+/// Up to the hard limit, if it is needed: each peer has a socket for signalling, and one for each of its transports.
+fn raise_file_limit(plan: &Plan, spare_files: u32) -> Result<(), LoadError> {
+    let needed = u64::from(plan.peers()) + u64::from(plan.transports()) + u64::from(spare_files) + FILES_MARGIN;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(std::io::Error::from)?;
     if needed > hard {
         return Err(LoadError::Files { peers: plan.peers(), needed, limit: hard });

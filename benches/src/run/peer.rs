@@ -200,6 +200,16 @@ impl Peer {
         Ok(Self { setup, join_time: since.elapsed(), call, endpoints, publisher, follower })
     }
 
+    /// Makes a transport from the server, connects it, and leaves it at that.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn connect_idle(&mut self, shared: &Shared) -> Result<(), PeerError> {
+        let (id, _) = connect_receiving(shared, &self.call, self.setup).await?;
+        self.endpoints.push(id);
+        Ok(())
+    }
+
     /// Begins or stops its media.
     pub fn set_active(&self, shared: &Shared, is_active: bool) {
         if let Some(id) = self.publisher {
@@ -265,6 +275,17 @@ async fn publish(shared: &Shared, call: &Call, setup: PeerSetup, number: u32) ->
     Ok(id)
 }
 
+/// Makes a transport from the server, which may also be called by its id there.
+async fn connect_receiving(shared: &Shared, call: &Call, setup: PeerSetup) -> Result<(EndpointId, String), PeerError> {
+    let transport = call.create_transport(Direction::Receive).await?;
+    call.connect_transport(&transport.id, &shared.identity.0.fingerprint).await?;
+    let endpoint = shared.next_endpoint();
+    let association = Association::connect(&transport, &shared.identity.0, !endpoint).await?;
+    let reception = Reception { gro: shared.plan.gro, time_stamps: setup.is_sampled };
+    shared.thread(endpoint).subscribe(endpoint, association, shared.next_ssrc(), reception);
+    Ok((endpoint, transport.id))
+}
+
 /// The receiving half of a peer.
 struct Receiver {
     shared: Arc<Shared>,
@@ -285,17 +306,12 @@ impl Receiver {
         setup: PeerSetup,
         joining_since: Instant,
     ) -> Result<Self, PeerError> {
-        let transport = call.create_transport(Direction::Receive).await?;
-        call.connect_transport(&transport.id, &shared.identity.0.fingerprint).await?;
-        let association = Association::connect(&transport, &shared.identity.0, !setup.number).await?;
-        let endpoint = shared.next_endpoint();
-        let reception = Reception { gro: shared.plan.gro, time_stamps: setup.is_sampled };
-        shared.thread(endpoint).subscribe(endpoint, association, shared.next_ssrc(), reception);
+        let (endpoint, transport_id) = connect_receiving(shared, &call, setup).await?;
         Ok(Self {
             shared: Arc::clone(shared),
             call,
             capabilities,
-            transport_id: transport.id,
+            transport_id,
             endpoint,
             known: HashSet::new(),
             is_sampled: setup.is_sampled,

@@ -278,7 +278,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::process::CpuTime;
+    use crate::process::{CpuTime, Memory};
     use crate::stats::Recorder;
 
     fn moment(at: Instant, recorder: &mut Recorder, cpu_ms: u64, published: u64, streams: Vec<StreamCount>) -> Moment {
@@ -286,7 +286,7 @@ mod tests {
         let server = ServerMoment {
             cpu: CpuTime { total: Duration::from_millis(2 * cpu_ms), ..CpuTime::default() },
             threads: vec![("worker".to_owned(), Duration::from_millis(cpu_ms))],
-            resident_bytes: 7,
+            memory: Memory { resident_bytes: 7, ..Memory::default() },
         };
         Moment { threads: vec![snapshot], server: Some(server), generator_cpu: Duration::from_millis(cpu_ms) }
     }

@@ -20,6 +20,10 @@ pub struct Plan {
     pub subscribers: u32,
     /// In each room, peers that send, and receive all others.
     pub mesh: u32,
+    /// In each room, peers that neither send nor receive.
+    pub bystanders: u32,
+    /// Transports that each of these makes when it is told to, and then does not use.
+    pub idle_transports: u32,
     /// Whether those who send have a microphone.
     pub audio: bool,
     /// Payload of a camera's largest size; `None`: no camera.
@@ -45,7 +49,12 @@ pub struct Plan {
 impl Plan {
     /// Peers in all rooms.
     pub fn peers(&self) -> u32 {
-        self.rooms * (self.publishers + self.subscribers + self.mesh)
+        self.rooms * (self.publishers + self.subscribers + self.mesh + self.bystanders)
+    }
+
+    /// Transports of all peers: each has a socket of its own.
+    pub fn transports(&self) -> u32 {
+        self.rooms * (self.publishers + self.subscribers + 2 * self.mesh + self.bystanders * self.idle_transports)
     }
 
     /// Those who send, in each room.
@@ -90,6 +99,8 @@ pub(crate) mod tests {
             publishers: 1,
             subscribers: 50,
             mesh: 0,
+            bystanders: 0,
+            idle_transports: 0,
             audio: false,
             video_bps: Some(1e6),
             sizes: 1,
@@ -108,6 +119,9 @@ pub(crate) mod tests {
         assert_eq!((plan().peers(), plan().consumers()), (51, 50));
         let mesh = Plan { rooms: 10, publishers: 0, subscribers: 0, mesh: 4, audio: true, ..plan() };
         assert_eq!((mesh.peers(), mesh.receivers(), mesh.consumers()), (40, 40, 10 * 4 * 3 * 2));
+        assert_eq!((plan().transports(), mesh.transports()), (51, 80));
+        let idle = Plan { rooms: 2, publishers: 0, subscribers: 0, bystanders: 5, idle_transports: 3, ..plan() };
+        assert_eq!((idle.peers(), idle.transports(), idle.consumers()), (10, 30, 0));
         let mixed = Plan { publishers: 2, subscribers: 3, mesh: 2, ..plan() };
         assert_eq!(mixed.consumers(), 3 * 4 + 2 * 3);
     }

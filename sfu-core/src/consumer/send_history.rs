@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::producer::packet_store::{AUDIO_STORE_PACKETS, MAX_STORED_AGE, VIDEO_STORE_PACKETS};
+use crate::ring::{self, Ring};
 use crate::rtp::extensions::AbsSendTime;
 
 /// Entries for a video consumer: as many as the store has packets. A power of two.
@@ -64,18 +65,15 @@ const FIRST_RING: usize = 128;
 /// no store.
 #[derive(Debug, Clone)]
 pub struct SendHistory {
-    /// A power of two, as `ring` is.
-    capacity: usize,
-    /// Entries that there are places for at present.
-    ring: usize,
+    ring: Ring,
     /// Made as they are first needed.
     entries: Vec<Entry>,
     /// Of the entries; empty where no repeat will need them.
     stamps: Vec<Stamps>,
     keeps_stamps: bool,
-    /// The sequence number and the time of the first packet: the ring's phase and the origin of its millisecond times.
-    first: Option<(u16, Instant)>,
-    /// The highest sequence number recorded, once there is a first.
+    /// The time of the first packet: the origin of all millisecond times.
+    origin: Option<Instant>,
+    /// The highest sequence number recorded, once there is an origin.
     newest: u16,
     /// The producer's number of the packet that was recorded last.
     newest_source: u64,
@@ -119,14 +117,12 @@ const NO_PICTURE: u16 = u16::MAX;
 impl SendHistory {
     /// A history of at most `capacity` packets, rounded up to a power of two and to at most half of all numbers.
     pub fn new(capacity: usize) -> Self {
-        let capacity = capacity.clamp(1, 1 << 15).next_power_of_two();
         Self {
-            capacity,
-            ring: capacity.min(FIRST_RING),
+            ring: Ring::new(FIRST_RING, capacity.min(1 << 15)),
             entries: Vec::new(),
             stamps: Vec::new(),
             keeps_stamps: true,
-            first: None,
+            origin: None,
             newest: 0,
             newest_source: 0,
             clock: None,
@@ -142,11 +138,12 @@ impl SendHistory {
     /// Notes a packet that was sent for the first time.
     #[inline]
     pub fn record(&mut self, now: Instant, sequence: u16, sent: Sent) {
-        let (first, origin) = match self.first {
-            Some(first) => first,
+        let origin = match self.origin {
+            Some(origin) => origin,
             None => {
                 self.newest = sequence;
-                *self.first.insert((sequence, now))
+                self.ring.begin(u64::from(sequence));
+                *self.origin.insert(now)
             }
         };
         let is_late = sequence.wrapping_sub(self.newest) >= 1 << 15;
@@ -155,10 +152,10 @@ impl SendHistory {
         }
         self.newest_source = sent.source_extended;
         let now_ms = self.ms_at(origin, now);
-        let index = place(first, sequence, self.ring);
-        let is_full = self.ring == self.capacity;
+        let index = self.ring.place(u64::from(sequence));
+        let is_full = self.ring.is_full();
         let is_room = self.entries.get(index).is_some_and(|entry| is_full || !entry.is_wanted(sequence, now_ms));
-        let index = if is_room { index } else { self.make_room(first, sequence, now_ms) };
+        let index = if is_room { index } else { self.make_room(sequence, now_ms) };
         let (picture_id, tl0_picture_index) = sent.numbers.unwrap_or((NO_PICTURE, 0));
         if let Some(entry) = self.entries.get_mut(index) {
             *entry = Entry {
@@ -183,19 +180,15 @@ impl SendHistory {
 
     /// Where to put a packet whose place is not made yet, or has one that may still be asked for.
     #[cold]
-    fn make_room(&mut self, first: u16, sequence: u16, now_ms: u32) -> usize {
-        let mut index = place(first, sequence, self.ring);
-        while self.ring < self.capacity
-            && self.entries.get(index).is_some_and(|entry| entry.is_wanted(sequence, now_ms))
-        {
-            self.grow(first);
-            index = place(first, sequence, self.ring);
+    fn make_room(&mut self, sequence: u16, now_ms: u32) -> usize {
+        let mut index = self.ring.place(u64::from(sequence));
+        while !self.ring.is_full() && self.entries.get(index).is_some_and(|entry| entry.is_wanted(sequence, now_ms)) {
+            self.grow();
+            index = self.ring.place(u64::from(sequence));
         }
-        if index >= self.entries.len() {
-            self.entries.resize(index + 1, Entry::default());
-            if self.keeps_stamps {
-                self.stamps.resize(index + 1, Stamps::default());
-            }
+        ring::made(&mut self.entries, index);
+        if self.keeps_stamps {
+            ring::made(&mut self.stamps, index);
         }
         index
     }
@@ -240,14 +233,14 @@ impl SendHistory {
 
     /// How often a packet was sent again; 0 for one that is not known.
     pub fn resends(&self, sequence: u16) -> u8 {
-        let entry = self.first.and_then(|(first, _)| self.entries.get(place(first, sequence, self.ring)));
+        let entry = self.entries.get(self.ring.place(u64::from(sequence)));
         entry.filter(|entry| entry.is_used && entry.sequence == sequence).map_or(0, |entry| entry.resends)
     }
 
     /// Where a packet is, if it is remembered, and what time it is.
     fn find(&self, now: Instant, sequence: u16) -> Option<(usize, u32)> {
-        let (first, origin) = self.first?;
-        let index = place(first, sequence, self.ring);
+        let origin = self.origin?;
+        let index = self.ring.place(u64::from(sequence));
         let entry = self.entries.get(index).filter(|entry| entry.is_used && entry.sequence == sequence);
         entry.map(|_| (index, ms_since(origin, now)))
     }
@@ -270,44 +263,25 @@ impl SendHistory {
 
     /// Makes twice as many places. Happens a few times in a stream's life, while its rate is higher than ever before.
     #[cold]
-    fn grow(&mut self, first: u16) {
-        self.ring *= 2;
+    fn grow(&mut self) {
+        self.ring.double();
         let entries = std::mem::take(&mut self.entries);
         let stamps = std::mem::take(&mut self.stamps);
-        let len = self.ring.min(self.capacity);
-        self.entries.reserve_exact(len);
-        for (old, entry) in entries.into_iter().enumerate().filter(|(_, entry)| entry.is_used) {
-            let index = place(first, entry.sequence, self.ring);
-            if index >= self.entries.len() {
-                self.entries.resize(index + 1, Entry::default());
-            }
-            if let Some(place) = self.entries.get_mut(index) {
-                *place = entry;
-            }
-            if let Some(known) = stamps.get(old) {
-                if index >= self.stamps.len() {
-                    self.stamps.resize(index + 1, Stamps::default());
-                }
-                if let Some(place) = self.stamps.get_mut(index) {
-                    *place = *known;
-                }
-            }
-        }
-        if self.keeps_stamps {
-            self.stamps.resize(self.entries.len(), Stamps::default());
-        }
+        self.stamps = self.ring.moved(stamps, |at, _| entries.get(at)?.number());
+        self.entries = self.ring.moved(entries, |_, entry| entry.number());
     }
 }
 
 impl Entry {
+    /// What its place goes by.
+    fn number(&self) -> Option<u64> {
+        self.is_used.then_some(u64::from(self.sequence))
+    }
+
     /// Whether the packet may still be asked for when another takes its place.
     fn is_wanted(&self, sequence: u16, now_ms: u32) -> bool {
         self.is_used && self.sequence != sequence && ms(now_ms.wrapping_sub(self.sent_at_ms)) <= MAX_STORED_AGE
     }
-}
-
-fn place(first: u16, sequence: u16, ring: usize) -> usize {
-    usize::from(sequence.wrapping_sub(first)) & (ring - 1)
 }
 
 fn ms(number: u32) -> Duration {

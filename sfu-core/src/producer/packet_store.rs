@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use crate::ring::{self, Ring};
 use crate::rtp::codecs::FrameInfo;
 
 /// Packets kept of a video stream: 2 s at 500 packets a second, about 5 Mbit/s. A faster stream is kept for less time.
@@ -75,14 +76,8 @@ impl StoredPacket {
 /// Slots are made as they are first needed and their buffers used again: no allocation in a steady stream.
 #[derive(Debug)]
 pub struct PacketStore {
-    /// A power of two, as `ring` is.
-    capacity: usize,
-    /// Packets that there are slots for at present.
-    ring: usize,
+    ring: Ring,
     slots: Vec<Option<StoredPacket>>,
-    /// The number that the first slot is for, modulo the ring's length; its phase. It makes the slots fill from the
-    /// front.
-    phase: u64,
     newest_at: Option<Instant>,
     /// Of all that came: what buffers are made for.
     largest_bytes: usize,
@@ -91,9 +86,7 @@ pub struct PacketStore {
 impl PacketStore {
     /// A store of at most `capacity` packets, rounded up to a power of two.
     pub fn new(capacity: usize) -> Self {
-        let capacity = capacity.max(1).next_power_of_two();
-        let ring = capacity.min(FIRST_RING);
-        Self { capacity, ring, slots: Vec::new(), phase: 0, newest_at: None, largest_bytes: 0 }
+        Self { ring: Ring::new(FIRST_RING, capacity), slots: Vec::new(), newest_at: None, largest_bytes: 0 }
     }
 
     /// Keeps a copy of a packet. False if it was not kept: too large, or older than what its slot holds.
@@ -102,17 +95,14 @@ impl PacketStore {
             return false;
         }
         if self.slots.is_empty() {
-            self.phase = extended;
+            self.ring.begin(extended);
         }
-        let mut index = self.index(extended);
-        while self.ring < self.capacity && self.slots.get(index).is_some_and(|kept| is_wanted(kept, now, extended)) {
+        let mut index = self.ring.place(extended);
+        while !self.ring.is_full() && self.slots.get(index).is_some_and(|kept| is_wanted(kept, now, extended)) {
             self.grow();
-            index = self.index(extended);
+            index = self.ring.place(extended);
         }
-        if index >= self.slots.len() {
-            self.slots.resize_with(index + 1, || None);
-        }
-        let Some(slot) = self.slots.get_mut(index) else { return false };
+        let Some(slot) = ring::made(&mut self.slots, index) else { return false };
         self.newest_at = Some(self.newest_at.map_or(now, |newest_at| newest_at.max(now)));
         self.largest_bytes = self.largest_bytes.max(packet.len());
         match slot {
@@ -140,14 +130,14 @@ impl PacketStore {
 
     /// The packet with this number, unless it is gone or older than [`MAX_STORED_AGE`].
     pub fn get(&self, now: Instant, extended: u64) -> Option<&StoredPacket> {
-        let packet = self.slots.get(self.index(extended))?.as_ref()?;
+        let packet = self.slots.get(self.ring.place(extended))?.as_ref()?;
         let fresh = now.saturating_duration_since(packet.received_at) <= MAX_STORED_AGE;
         (packet.extended == extended && fresh).then_some(packet)
     }
 
     /// Says of a packet anew which frame it is of.
     pub(crate) fn set_frame(&mut self, extended: u64, frame: FrameInfo) {
-        let index = self.index(extended);
+        let index = self.ring.place(extended);
         if let Some(Some(packet)) = self.slots.get_mut(index)
             && packet.extended == extended
         {
@@ -157,7 +147,7 @@ impl PacketStore {
 
     /// Says how much padding a packet gets. To be called before any consumer has it.
     pub(crate) fn set_padding(&mut self, extended: u64, padding: u8) {
-        let index = self.index(extended);
+        let index = self.ring.place(extended);
         if let Some(Some(packet)) = self.slots.get_mut(index)
             && packet.extended == extended
         {
@@ -170,31 +160,17 @@ impl PacketStore {
     pub fn release_if_idle(&mut self, now: Instant) {
         if self.newest_at.is_some_and(|newest_at| now.saturating_duration_since(newest_at) > MAX_STORED_AGE) {
             self.slots = Vec::new();
-            self.ring = self.capacity.min(FIRST_RING);
             self.newest_at = None;
             self.largest_bytes = 0;
         }
     }
 
-    fn index(&self, extended: u64) -> usize {
-        (extended.wrapping_sub(self.phase) & (self.ring as u64 - 1)) as usize
-    }
-
     /// Makes twice as many slots. Happens a few times in a stream's life, while its rate is higher than ever before.
     #[cold]
     fn grow(&mut self) {
-        self.ring *= 2;
+        self.ring.double();
         let slots = std::mem::take(&mut self.slots);
-        self.slots.reserve_exact(self.ring);
-        for packet in slots.into_iter().flatten() {
-            let index = self.index(packet.extended);
-            if index >= self.slots.len() {
-                self.slots.resize_with(index + 1, || None);
-            }
-            if let Some(slot) = self.slots.get_mut(index) {
-                *slot = Some(packet);
-            }
-        }
+        self.slots = self.ring.moved(slots, |_, slot| slot.as_ref().map(StoredPacket::extended));
     }
 }
 

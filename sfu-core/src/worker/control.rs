@@ -89,7 +89,7 @@ impl Core {
                 fingerprints: self.certificate.fingerprints().iter().map(DtlsFingerprint::from).collect(),
             },
         };
-        let key = self.transports.insert(transport);
+        let key = self.transports.insert(Box::new(transport));
         router.transports.push(key);
         self.transport_ids.insert(id, key);
         self.map_ufrag(key);

@@ -79,9 +79,10 @@ pub struct Core {
     pub(super) rng: StdRng,
 
     pub(super) routers: SlotMap<RouterKey, Router>,
-    pub(super) transports: SlotMap<TransportKey, WebRtcTransport>,
-    pub(super) producers: SlotMap<ProducerKey, Producer>,
-    pub(super) consumers: SlotMap<ConsumerKey, Consumer>,
+    // Each object on its own, so that what it took is free when it goes: these tables keep the length that they once needed.
+    pub(super) transports: SlotMap<TransportKey, Box<WebRtcTransport>>,
+    pub(super) producers: SlotMap<ProducerKey, Box<Producer>>,
+    pub(super) consumers: SlotMap<ConsumerKey, Box<Consumer>>,
     pub(super) router_ids: HashMap<RouterId, RouterKey>,
     pub(super) transport_ids: HashMap<TransportId, TransportKey>,
     pub(super) producer_ids: HashMap<ProducerId, ProducerKey>,

@@ -35,8 +35,8 @@ pub(super) const OVERHEAD_BYTES: usize = 50;
 /// What giving packets out needs of a core beside its producers.
 pub(super) struct Fan<'a> {
     outlet: Outlet<'a>,
-    consumers: &'a mut SlotMap<ConsumerKey, Consumer>,
-    transports: &'a mut SlotMap<TransportKey, WebRtcTransport>,
+    consumers: &'a mut SlotMap<ConsumerKey, Box<Consumer>>,
+    transports: &'a mut SlotMap<TransportKey, Box<WebRtcTransport>>,
     timers: &'a mut Timers<Wake>,
     events: &'a mut VecDeque<(RouterId, RouterEvent)>,
     packets_sent: &'a mut u64,
@@ -81,7 +81,7 @@ impl Core {
     }
 
     /// The producers, and what else is needed to give out packets of them.
-    pub(super) fn fan(&mut self, now: Instant) -> (&SlotMap<ProducerKey, Producer>, Fan<'_>) {
+    pub(super) fn fan(&mut self, now: Instant) -> (&SlotMap<ProducerKey, Box<Producer>>, Fan<'_>) {
         let fan = Fan {
             outlet: Outlet::new(&mut self.transmits, &mut self.traces, now, self.clock.ntp(now)),
             consumers: &mut self.consumers,

@@ -59,7 +59,8 @@ impl Core {
             }
             MediaKind::Video => {
                 let others = self.transports.get(transport).is_some_and(|transport| {
-                    let cameras = |key: &ProducerKey| self.producers.get(*key).is_some_and(Producer::is_camera);
+                    let cameras =
+                        |key: &ProducerKey| self.producers.get(*key).is_some_and(|producer| producer.is_camera());
                     transport.producers.iter().any(cameras)
                 });
                 if producer.is_camera() && !others {
@@ -128,7 +129,7 @@ impl Core {
         for (transport, is_selected) in [(change.removed, false), (change.added, true)] {
             let Some(transport) = transport.and_then(|key| self.transports.get(key)) else { continue };
             for key in transport.producers.clone() {
-                if self.producers.get(key).is_some_and(Producer::is_camera) {
+                if self.producers.get(key).is_some_and(|producer| producer.is_camera()) {
                     self.set_video_selected(now, key, is_selected);
                 }
             }

@@ -8,7 +8,6 @@ use super::info::{ProducerInfo, ProducerOptions, TransportUse};
 use super::limits::{MAX_ENCODINGS_PER_TRANSPORT, MAX_PRODUCERS_PER_TRANSPORT};
 use crate::congestion::remb::RembEstimator;
 use crate::congestion::transport_feedback::TransportFeedback;
-use crate::consumer::Consumer;
 use crate::ids::{ProducerId, Ssrc, TransportId};
 use crate::negotiation::{
     NegotiationError, consumable_rtp_parameters, producer_rtp_parameters_mapping, producer_type,
@@ -75,7 +74,7 @@ impl Core {
             now,
         });
         let sources: Vec<_> = producer.signalled_sources().collect();
-        let producer_key = self.producers.insert(producer);
+        let producer_key = self.producers.insert(Box::new(producer));
         transport.producers.push(producer_key);
         for (ssrc, Assignment { encoding, is_rtx }) in sources {
             let open = OpenStream::new(ssrc);
@@ -229,7 +228,7 @@ impl Core {
             .filter(|consumer| {
                 self.transports.get(consumer.transport).is_some_and(|transport| transport.media_path().is_some())
             })
-            .filter_map(Consumer::wanted_key_frame)
+            .filter_map(|consumer| consumer.wanted_key_frame())
             .fold(0_u128, |bits, encoding| bits | 1 << (encoding % 128));
         if producer.shadow.is_some() {
             for encoding in (0..128).filter(|encoding| encodings >> encoding & 1 != 0) {

@@ -248,7 +248,7 @@ impl Core {
     /// Seals and queues what a transport has to say.
     fn flush_rtcp(&mut self, key: TransportKey) {
         let Some(transport) = self.transports.get_mut(key) else { return };
-        let WebRtcTransport { ice, srtp, rtcp, counters, .. } = transport;
+        let WebRtcTransport { ice, srtp, rtcp, counters, .. } = &mut **transport;
         let (Some(tuple), Some(srtp)) = (ice.selected(), srtp.as_mut()) else { return };
         loop {
             let slot = self.transmits.slot();

@@ -41,7 +41,7 @@ impl Core {
         let not_found = ConsumeError::ProducerNotFound(producer_id);
         let Some(&producer_key) = self.producer_ids.get(&producer_id) else { return Err(not_found) };
         // Another room's producer is as unknown as none: its id may have leaked.
-        let in_this_room = |producer: &&mut Producer| producer.router == transport.router;
+        let in_this_room = |producer: &&mut Box<Producer>| producer.router == transport.router;
         let Some(producer) = self.producers.get_mut(producer_key).filter(in_this_room) else { return Err(not_found) };
         if transport.consumers.len() >= MAX_CONSUMERS_PER_TRANSPORT {
             return Err(ConsumeError::TooMany { limit: MAX_CONSUMERS_PER_TRANSPORT });
@@ -70,7 +70,7 @@ impl Core {
             producer_paused: producer.paused,
             preferred_layers: consumer.preferred_layers(),
         };
-        let consumer_key = self.consumers.insert(consumer);
+        let consumer_key = self.consumers.insert(Box::new(consumer));
         producer.consumers.push(consumer_key);
         transport.consumers.push(consumer_key);
         transport.outbound.extend(ssrcs(&info.rtp_parameters).map(|ssrc| (ssrc, consumer_key)));

@@ -111,7 +111,7 @@ pub(crate) fn measured(options: &Options) -> Result<Report, Failure> {
     plan.active_rooms = 0;
     let all = plan.rooms;
     let duration = Duration::try_from_secs_f64(options.duration)?;
-    load::with(plan, options.load.server_pid, async |load, progress| {
+    load::with(plan, options.load.server_pid, 0, async |load, progress| {
         let (mut known, mut fails, mut tries, mut capacity) = (0, None, Vec::new(), None);
         let mut generator_ended_it = false;
         while let Some(rooms) = next_try(known, fails, all, &tries).filter(|_| tries.len() < STEPS_MAX) {

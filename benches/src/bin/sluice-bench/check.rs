@@ -71,7 +71,7 @@ fn odd(report: &RunReport) -> Vec<String> {
         if phase.video.is_some() && phase.feedback.transport_feedback_sent == 0 {
             odd.push("nobody told the server what arrived".to_owned());
         }
-        if phase.server.as_ref().is_none_or(|server| server.resident_bytes == 0) {
+        if phase.server.as_ref().is_none_or(|server| server.memory.resident_bytes == 0) {
             odd.push("nothing is known of the server's process".to_owned());
         }
     }

@@ -3,6 +3,7 @@
 mod capacity;
 mod check;
 mod floor;
+mod idle;
 mod load;
 mod memory;
 mod options;
@@ -41,6 +42,8 @@ enum Command {
     Overload(overload::Options),
     /// What joining and leaving leaves behind
     Memory(memory::Options),
+    /// What people and transports cost while nothing happens on them
+    Idle(idle::Options),
     /// That media of every kind arrives through a server that is started for it
     Check(check::Options),
     /// The standard table, written to a page
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Some(Command::Capacity(options)) => capacity::run(&options),
         Some(Command::Overload(options)) => overload::run(&options),
         Some(Command::Memory(options)) => memory::run(&options),
+        Some(Command::Idle(options)) => idle::run(&options),
         Some(Command::Check(options)) => check::run(&options),
         Some(Command::Table(options)) => table::run(&options),
     };

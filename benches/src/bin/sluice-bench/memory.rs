@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use benches::process::Process;
+use benches::process::{Memory, Process};
 use clap::Args;
 use serde::Serialize;
 
@@ -26,18 +26,16 @@ pub(crate) struct Options {
     pub(crate) json: bool,
 }
 
-/// The server's memory in bytes.
+/// The server's memory.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
     /// Joins and leaves, in all.
     pub(crate) joins: u64,
     /// Before anybody joined.
-    pub(crate) at_start: u64,
+    pub(crate) at_start: Memory,
     /// After each cycle.
-    pub(crate) after: Vec<u64>,
-    /// With everybody there in the last cycle, over the transports; what an allocator kept of the cycles before included.
-    pub(crate) per_idle_transport: f64,
+    pub(crate) after: Vec<Memory>,
 }
 
 /// Joins and leaves.
@@ -46,17 +44,15 @@ pub(crate) fn measured(options: &Options) -> Result<Report, Failure> {
     plan.active_rooms = 0;
     let Some(pid) = options.load.server_pid else { return Err("--server-pid is needed: it is its memory".into()) };
     let server = Process(pid);
-    let at_start = server.resident_bytes().map_err(|error| format!("--server-pid {pid}: {error}"))?;
-    let transports = f64::from(plan.receivers() + plan.rooms * plan.senders());
+    let at_start = server.memory().map_err(|error| format!("--server-pid {pid}: {error}"))?;
     let peers = plan.peers();
-    let (mut after, mut per_idle_transport) = (Vec::new(), f64::NAN);
+    let mut after = Vec::new();
     for _ in 0..options.cycles {
-        let with_all = load::with(plan.clone(), Some(pid), async |_, _| Ok(server.resident_bytes()?))?;
-        per_idle_transport = with_all.saturating_sub(at_start) as f64 / transports;
+        load::with(plan.clone(), Some(pid), 0, async |_, _| Ok(()))?;
         std::thread::sleep(SETTLE);
-        after.push(server.resident_bytes()?);
+        after.push(server.memory()?);
     }
-    Ok(Report { joins: u64::from(peers) * u64::from(options.cycles), at_start, after, per_idle_transport })
+    Ok(Report { joins: u64::from(peers) * u64::from(options.cycles), at_start, after })
 }
 
 /// Joins, leaves and prints.
@@ -66,15 +62,21 @@ pub(crate) fn run(options: &Options) -> Result<bool, Failure> {
         println!("{}", serde_json::to_string_pretty(&report)?);
         return Ok(true);
     }
-    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    println!("at the start {:.1} MiB; after each cycle:", mib(report.at_start));
-    for bytes in &report.after {
-        println!("  {:.1} MiB", mib(*bytes));
+    println!("at the start  {}; after each cycle:", told(&report.at_start));
+    for memory in &report.after {
+        println!("              {}", told(memory));
     }
-    println!(
-        "{} joins and leaves; {:.1} KiB for each idle transport",
-        report.joins,
-        report.per_idle_transport / 1024.0
-    );
+    println!("{} joins and leaves", report.joins);
     Ok(true)
+}
+
+/// In MiB.
+pub(crate) fn told(memory: &Memory) -> String {
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    format!(
+        "{:.1} MiB ({:.1} anonymous, {:.1} of files)",
+        mib(memory.resident_bytes),
+        mib(memory.anonymous_bytes),
+        mib(memory.file_bytes)
+    )
 }

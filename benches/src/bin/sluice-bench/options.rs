@@ -122,6 +122,8 @@ impl LoadOptions {
             publishers,
             subscribers: self.subscribers,
             mesh: self.mesh,
+            bystanders: 0,
+            idle_transports: 0,
             audio: self.audio,
             video_bps: (self.video_kbps > 0).then(|| f64::from(self.video_kbps) * 1e3),
             sizes: if self.simulcast { usize::from(self.layers) } else { 1 },
@@ -182,7 +184,7 @@ pub(crate) fn parsed<T: Args>(words: &str) -> Result<T, Failure> {
     Ok(T::from_arg_matches(&matches)?)
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+pub(crate) fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number > 0.0 && number <= 1e6 => Ok(number),
         _ => Err("expected a number above 0".to_owned()),

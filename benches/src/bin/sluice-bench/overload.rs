@@ -54,7 +54,7 @@ pub(crate) fn measured(options: &Options) -> Result<Report, Failure> {
     }
     plan.active_rooms = base;
     let duration = Duration::try_from_secs_f64(options.duration)?;
-    load::with(plan, options.load.server_pid, async |load, progress| {
+    load::with(plan, options.load.server_pid, 0, async |load, progress| {
         load.wait(SETTLE).await;
         progress.say("before");
         let mut phases = vec![load.measure("before", duration, Motion::default()).await?];

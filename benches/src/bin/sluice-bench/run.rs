@@ -45,10 +45,13 @@ pub(crate) fn run(options: &RunOptions) -> Result<bool, Failure> {
 /// Runs. The course comes in tenths of a second.
 pub(crate) fn measured(options: &RunOptions, command: String) -> Result<(RunReport, Vec<Slice>), Failure> {
     let plan = options.plan()?;
-    load::with(plan.clone(), options.load.server_pid, async |load, progress| {
+    // The floor has a socket for each receiver, and newcomers have theirs.
+    let floor_files = if options.no_floor { 0 } else { plan.receivers() };
+    let spare_files = floor_files + 2 * options.late_joins;
+    load::with(plan.clone(), options.load.server_pid, spare_files, async |load, progress| {
         progress.say("warming up");
         load.wait(Duration::from_secs_f64(options.warm_up.max(0.0))).await;
-        let resident = load.resident_bytes();
+        let memory = load.memory();
         let mut phases = Vec::new();
         for (label, motion) in options.phases() {
             progress.say(&format!("measuring: {label}"));
@@ -82,8 +85,9 @@ pub(crate) fn measured(options: &RunOptions, command: String) -> Result<(RunRepo
             peers: plan.peers(),
             consumers: plan.consumers(),
             joins,
-            rss_bytes_per_consumer: resident
-                .map(|(now, before)| now.saturating_sub(before) as f64 / f64::from(plan.consumers().max(1))),
+            rss_bytes_per_consumer: memory.map(|(now, before)| {
+                now.resident_bytes.saturating_sub(before.resident_bytes) as f64 / f64::from(plan.consumers().max(1))
+            }),
             floor_multiple: median.cpu_us_per_packet.zip(bare).map(|(cpu, bare)| cpu / bare),
             floor,
             median,

@@ -61,7 +61,7 @@ impl Core {
         }
         let Some(router_key) = self.tails.get(key).map(|tail| tail.router) else { return };
         let Some(router) = self.routers.get(router_key).map(|router| router.id) else { return };
-        let shadow = self.producers.insert(Producer::shadow(now, copy, key, (router, router_key)));
+        let shadow = self.producers.insert(Box::new(Producer::shadow(now, copy, key, (router, router_key))));
         self.producer_ids.insert(id, shadow);
         if let Some(tail) = self.tails.get_mut(key) {
             tail.shadows.push(shadow);

@@ -9,10 +9,10 @@ use super::target::{MEDIASOUP_AUDIO, MEDIASOUP_FAN_OUT, MEDIASOUP_MESH, Referenc
 use super::{Bench, Row};
 use crate::options::{RunOptions, parsed};
 use crate::server::Server;
-use crate::{Failure, capacity, memory, overload, run};
+use crate::{Failure, capacity, idle, memory, overload, run};
 
 /// In the order in which they run.
-pub(super) const ALL: [Row; 9] = [
+pub(super) const ALL: [Row; 10] = [
     ("fan-out", fan_out),
     ("mesh", mesh),
     ("audio", audio),
@@ -20,6 +20,7 @@ pub(super) const ALL: [Row; 9] = [
     ("overload", too_much),
     ("joins", joins),
     ("memory", memory_row),
+    ("idle", idle_row),
     ("meeting", meeting),
     ("two workers", two_workers),
 ];
@@ -201,28 +202,48 @@ fn joins(bench: &mut Bench) -> Result<(), Failure> {
 
 fn memory_row(bench: &mut Bench) -> Result<(), Failure> {
     let server = bench.server(&[])?;
-    let words = "--publishers 1 --subscribers 499 --join-rate 250 --cycles 6";
+    let words = "--rooms 10 --publishers 1 --subscribers 99 --join-rate 400 --cycles 10";
     let options: memory::Options = command(bench, "memory", &server, words)?;
     let report = memory::measured(&options)?;
-    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    let after: Vec<String> = report.after.iter().map(|bytes| short(mib(*bytes))).collect();
     let name = format!("memory after {} joins and leaves", report.joins);
+    let after: Vec<String> = report.after.iter().map(memory::told).collect();
+    let start = report.at_start;
+    bench.page.notes.push(format!("{name}: {} at the start, then {}", memory::told(&start), after.join(", ")));
+    let [first, .., last] = report.after.as_slice() else { return Err("too few cycles".into()) };
+    let growth = |now: u64, from: u64| (now as f64 / from.max(1) as f64 - 1.0) * 100.0;
+    let resident = growth(last.resident_bytes, start.resident_bytes);
+    bench.target(Target::at_most(&name, "more than at the start", resident, 5.0, "%"));
+    let anonymous = growth(last.anonymous_bytes, first.anonymous_bytes);
+    bench.target(Target::undecided(
+        &name,
+        "anonymous, more than after the first cycle",
+        format!("{} %", short(anonymous)),
+    ));
+    Ok(())
+}
+
+fn idle_row(bench: &mut Bench) -> Result<(), Failure> {
+    let server = bench.server(&[])?;
+    let words = "--people 5000 --transports 2 --join-rate 250 --duration 10";
+    let options: idle::Options = command(bench, "idle", &server, words)?;
+    let idle::Report { sessions, transports, warnings } = idle::measured(&options)?;
+    let name = format!("{} idle transports", transports.count);
+    let kib = |idle: &idle::Idle| idle.resident_bytes_each / 1024.0;
     bench.page.notes.push(format!(
-        "{name} (the target says 10 000; this is scaled down to fit the time): {} MiB at the start, then {} MiB after each cycle",
-        short(mib(report.at_start)),
-        after.join(", ")
+        "{name}, of {} people: {} KiB each, beside {} KiB for each person; {} % of a core, beside {} % for the people",
+        sessions.count,
+        short(kib(&transports)),
+        short(kib(&sessions)),
+        short(transports.cpu_percent),
+        short(sessions.cpu_percent)
     ));
-    let (first, last) = (report.after.first().copied().unwrap_or(0), report.after.last().copied().unwrap_or(0));
-    let growth = |from: u64| (last as f64 / from.max(1) as f64 - 1.0) * 100.0;
-    bench.target(Target::at_most(&name, "more than at the start", growth(report.at_start), 5.0, "%"));
-    bench.target(Target::undecided(&name, "more than after the first cycle", format!("{} %", short(growth(first)))));
-    bench.target(Target::at_most(
-        "idle transports",
-        "memory of each, its consumer and its session included",
-        report.per_idle_transport / 1024.0,
-        64.0,
-        "KiB",
+    bench.target(Target::at_most(&name, "memory of each", kib(&transports), 64.0, "KiB"));
+    bench.target(Target::undecided(
+        &name,
+        "their CPU is known",
+        format!("{} % of a core", short(transports.cpu_percent)),
     ));
+    bench.page.distorted(&name, &warnings);
     Ok(())
 }
 
