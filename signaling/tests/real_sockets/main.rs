@@ -3,5 +3,7 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod client;
+mod foreign_ids;
+mod member;
 mod screens;
 mod server;
