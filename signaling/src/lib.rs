@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod fuzzing;
 mod handlers;
 pub mod limits;
 mod mailbox;
