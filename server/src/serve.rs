@@ -124,6 +124,8 @@ fn stats_source(engine: Engine, signaling: Signaling) -> StatsSource {
                 transports: media.transports,
                 producers: media.producers,
                 consumers: media.consumers,
+                strangers_dropped: media.strangers_dropped,
+                packets_refused: media.packets_refused,
             }
         })
     })

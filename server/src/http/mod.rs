@@ -22,6 +22,7 @@ use crate::config::Origins;
 
 /// `GET /stats`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Stats {
     /// Rooms that somebody is in.
     pub(crate) rooms: usize,
@@ -34,6 +35,10 @@ pub(crate) struct Stats {
     pub(crate) transports: usize,
     pub(crate) producers: usize,
     pub(crate) consumers: usize,
+    /// Datagrams so far from addresses that nobody has validated.
+    pub(crate) strangers_dropped: u64,
+    /// Packets so far that were forged, repeated or malformed.
+    pub(crate) packets_refused: u64,
 }
 
 /// Asks for the numbers.

@@ -8,7 +8,17 @@ use super::*;
 use crate::limits::SOCKET_PAYLOAD_BYTES_MAX;
 
 fn server(frontend: &Origins) -> Router {
-    let stats = Stats { rooms: 1, peers: 2, workers: 3, sockets: 4, transports: 5, producers: 6, consumers: 7 };
+    let stats = Stats {
+        rooms: 1,
+        peers: 2,
+        workers: 3,
+        sockets: 4,
+        transports: 5,
+        producers: 6,
+        consumers: 7,
+        strangers_dropped: 8,
+        packets_refused: 9,
+    };
     let source: StatsSource = Arc::new(move || {
         let stats = stats.clone();
         Box::pin(async move { stats })
@@ -54,6 +64,7 @@ async fn stats_have_the_documented_fields_and_more() {
     let stats: Value = serde_json::from_str(&body(response).await).unwrap();
     let expected = json!({
         "rooms": 1, "peers": 2, "workers": 3, "sockets": 4, "transports": 5, "producers": 6, "consumers": 7,
+        "strangersDropped": 8, "packetsRefused": 9,
     });
     assert_eq!(stats, expected);
 }
