@@ -141,6 +141,8 @@ fn stats_source(engine: Engine, signaling: Signaling) -> StatsSource {
                 producers: media.producers,
                 consumers: media.consumers,
                 calls: people.calls,
+                strangers_dropped: media.strangers_dropped,
+                packets_refused: media.packets_refused,
             }
         })
     })

@@ -11,6 +11,7 @@
 
 mod calls;
 mod error;
+pub mod fuzzing;
 mod handlers;
 pub mod identity;
 pub mod limits;

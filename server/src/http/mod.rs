@@ -23,6 +23,7 @@ use crate::config::Origins;
 
 /// `GET /stats`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Stats {
     /// Rooms that somebody is in.
     pub(crate) rooms: usize,
@@ -37,6 +38,10 @@ pub(crate) struct Stats {
     pub(crate) consumers: usize,
     /// Calls of two whose media does not come here.
     pub(crate) calls: usize,
+    /// Datagrams so far from addresses that nobody has validated.
+    pub(crate) strangers_dropped: u64,
+    /// Packets so far that were forged, repeated or malformed.
+    pub(crate) packets_refused: u64,
 }
 
 /// Asks for the numbers.

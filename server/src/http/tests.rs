@@ -8,8 +8,18 @@ use super::*;
 use crate::limits::SOCKET_PAYLOAD_BYTES_MAX;
 
 fn server(frontend: &Origins) -> Router {
-    let stats =
-        Stats { rooms: 1, peers: 2, workers: 3, sockets: 4, transports: 5, producers: 6, consumers: 7, calls: 8 };
+    let stats = Stats {
+        rooms: 1,
+        peers: 2,
+        workers: 3,
+        sockets: 4,
+        transports: 5,
+        producers: 6,
+        consumers: 7,
+        calls: 8,
+        strangers_dropped: 9,
+        packets_refused: 10,
+    };
     let source: StatsSource = Arc::new(move || {
         let stats = stats.clone();
         Box::pin(async move { stats })
@@ -55,7 +65,7 @@ async fn stats_have_the_documented_fields_and_more() {
     let stats: Value = serde_json::from_str(&body(response).await).unwrap();
     let expected = json!({
         "rooms": 1, "peers": 2, "workers": 3, "sockets": 4, "transports": 5, "producers": 6, "consumers": 7,
-        "calls": 8,
+        "calls": 8, "strangersDropped": 9, "packetsRefused": 10,
     });
     assert_eq!(stats, expected);
 }

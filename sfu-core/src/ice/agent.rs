@@ -8,12 +8,18 @@ use rand::RngCore;
 use super::credentials::Credentials;
 use super::events::{DisconnectReason, IceEvent, IceState, IceStats, StunDrop, StunOutcome};
 use super::message::{self, Check, Request};
+use super::replays::Replays;
 use super::tuples::Tuples;
 use crate::transport::tuple::Tuple;
 
 /// How long a peer's consent lasts after its last valid check (RFC 7675 section 5.1). A browser checks every 2.5 s or
 /// so.
 pub const CONSENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long after a valid check its tuple is the peer's own, and no check of another transport over it counts: browsers check
+/// every 2.5 to 6 s. The source address of a check can be forged, so whoever knows another peer's address could cut it off by checks
+/// of their own transport. Afterwards a tuple may have a new owner: a NAT has given the port to somebody else.
+pub const TUPLE_HOLD: Duration = Duration::from_secs(10);
 
 /// What a deadline of the agent is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,6 +38,7 @@ pub struct IceLite {
     /// Those from before a restart, accepted until the peer uses the new ones.
     previous: Option<Credentials>,
     tuples: Tuples,
+    replays: Replays,
     /// The highest nomination value seen since the (re)start.
     nomination: u32,
     consent_timeout: Duration,
@@ -54,6 +61,7 @@ impl IceLite {
             confirmed: false,
             previous: None,
             tuples: Tuples::default(),
+            replays: Replays::default(),
             nomination: 0,
             consent_timeout,
             consent_until: None,
@@ -82,6 +90,11 @@ impl IceLite {
     /// Whether something else than STUN may be taken from this tuple.
     pub fn is_validated(&self, tuple: &Tuple) -> bool {
         self.tuples.contains(tuple)
+    }
+
+    /// Whether the tuple is valid and the peer has checked over it within [`TUPLE_HOLD`].
+    pub fn holds(&self, now: Instant, tuple: &Tuple) -> bool {
+        self.tuples.last_check(tuple).is_some_and(|at| now < at + TUPLE_HOLD)
     }
 
     /// Where to send.
@@ -137,8 +150,12 @@ impl IceLite {
             Ok(check) => {
                 let reply = message::success(request.transaction_id(), tuple.remote, password);
                 let reply = reply.ok_or(StunDrop::Malformed)?;
+                let is_repeat = self.replays.handle_check(request.transaction_id());
+                if is_repeat && !self.tuples.contains(&tuple) {
+                    return Err(StunDrop::Replayed);
+                }
                 self.stats.accepted += 1;
-                self.handle_check(now, tuple, &request.local_ufrag, check);
+                self.handle_check(now, tuple, &request.local_ufrag, check, is_repeat);
                 Ok(reply)
             }
             Err(refusal) => {
@@ -155,8 +172,9 @@ impl IceLite {
         generations.into_iter().flatten().find(|one| one.ufrag == ufrag).map(|one| one.password.as_str())
     }
 
-    /// A check that the peer has authenticated.
-    fn handle_check(&mut self, now: Instant, tuple: Tuple, ufrag: &str, check: Check) {
+    /// A check that the peer has authenticated. One that came before moves nothing to another tuple: it may be from somebody who has
+    /// seen it. But if their copy was the first, from a tuple that was valid later than the peer's, the peer's own moves all back.
+    fn handle_check(&mut self, now: Instant, tuple: Tuple, ufrag: &str, check: Check, is_repeat: bool) {
         if ufrag == self.credentials.ufrag {
             self.confirmed = true;
             if let Some(previous) = self.previous.take() {
@@ -172,7 +190,9 @@ impl IceLite {
         let newest_nomination = check.nomination.is_none_or(|nomination| nomination > self.nomination);
         let nominated = check.nominates && newest_nomination;
         self.nomination = self.nomination.max(check.nomination.unwrap_or_default());
-        if (nominated || self.tuples.selected().is_none()) && self.tuples.select(tuple) {
+        let may_select = !is_repeat || self.tuples.is_older_than_selected(&tuple);
+        let wants_selection = nominated || self.tuples.selected().is_none();
+        if may_select && wants_selection && self.tuples.select(tuple) {
             self.events.push_back(IceEvent::TupleSelected(tuple));
         }
         if nominated {

@@ -74,6 +74,8 @@ pub enum StunDrop {
     Fingerprint,
     /// No USERNAME, or one that does not begin with a username fragment of ours.
     NotForUs,
+    /// A valid check that came before, over another tuple than it comes now.
+    Replayed,
     /// The agent is closed.
     Closed,
 }

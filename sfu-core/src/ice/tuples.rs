@@ -17,6 +17,7 @@ struct Valid {
 /// A bounded set of tuples, each with the time of its last valid check.
 #[derive(Debug, Default)]
 pub(super) struct Tuples {
+    /// In the order in which they became valid.
     valid: Vec<Valid>,
     selected: Option<Tuple>,
 }
@@ -31,6 +32,17 @@ pub(super) struct Added {
 impl Tuples {
     pub(super) fn contains(&self, tuple: &Tuple) -> bool {
         self.valid.iter().any(|valid| valid.tuple == *tuple)
+    }
+
+    /// When the latest valid check came over `tuple`, if it is valid.
+    pub(super) fn last_check(&self, tuple: &Tuple) -> Option<Instant> {
+        self.valid.iter().find(|valid| valid.tuple == *tuple).map(|valid| valid.last_check)
+    }
+
+    /// Whether `tuple` became valid before the selected one did.
+    pub(super) fn is_older_than_selected(&self, tuple: &Tuple) -> bool {
+        let place = |tuple: Tuple| self.valid.iter().position(|valid| valid.tuple == tuple);
+        place(*tuple).is_some_and(|own| self.selected.and_then(place).is_some_and(|selected| own < selected))
     }
 
     pub(super) fn selected(&self) -> Option<Tuple> {

@@ -4,6 +4,7 @@ mod candidates;
 mod downlink;
 mod extensions;
 pub mod framing;
+pub mod fuzzing;
 mod inbound;
 pub mod tuple;
 mod webrtc;

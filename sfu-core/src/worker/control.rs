@@ -239,7 +239,8 @@ impl Core {
                         && let Some(former_transport) = self.transports.get_mut(former)
                     {
                         former_transport.ice.handle_tuple_closed(now, tuple);
-                        self.rearm(now, former);
+                        // The tuple is no longer its own, so this ends here.
+                        self.after_ice(now, former);
                     }
                     if let Some(transport) = self.transports.get_mut(key) {
                         transport.tuples.push(tuple);

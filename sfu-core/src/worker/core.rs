@@ -190,6 +190,10 @@ impl Core {
             self.stats.strangers_dropped += 1;
             return;
         };
+        if self.is_held_by_another(now, key, &tuple) {
+            self.stats.packets_refused += 1;
+            return;
+        }
         let Some(transport) = self.transports.get_mut(key) else { return };
         transport.counters.handle_received(datagram.len());
         if let StunOutcome::Reply(reply) = transport.ice.handle_stun(now, tuple, datagram) {
@@ -197,6 +201,12 @@ impl Core {
             self.transmits.push(tuple, &reply);
         }
         self.after_ice(now, key);
+    }
+
+    /// Whether another transport's peer checks over this tuple: see [`ice::TUPLE_HOLD`].
+    fn is_held_by_another(&self, now: Instant, key: TransportKey, tuple: &Tuple) -> bool {
+        let holder = self.tuples.get(tuple).filter(|holder| **holder != key);
+        holder.and_then(|holder| self.transports.get(*holder)).is_some_and(|holder| holder.ice.holds(now, tuple))
     }
 
     /// A TCP connection ended.

@@ -9,6 +9,7 @@ mod control;
 mod core;
 mod errors;
 mod forward;
+pub mod fuzzing;
 mod gather;
 mod handshakes;
 mod info;

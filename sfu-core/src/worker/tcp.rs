@@ -22,6 +22,8 @@ const VALIDATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes that may wait for a slow receiver. At the limit whole packets are dropped, newest first, and counted: about a
 /// second of video at 2 Mbit/s; more would only be late.
 const MAX_BACKLOG_BYTES: usize = 256 * 1024;
+/// So often is it said that connections are refused: strangers must not fill the log.
+const REFUSAL_WARNING_INTERVAL: Duration = Duration::from_secs(10);
 /// Pause after a failed accept (file descriptors ran out): long enough not to spin, short enough not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -83,11 +85,15 @@ impl TcpWriter {
 
 /// Accepts connections for as long as the listener lives.
 pub(crate) async fn serve(shell: Rc<Shell>, listener: TcpListener, local: SocketAddr) {
+    let mut warned_at: Option<Instant> = None;
     loop {
         match listener.accept().await {
             Ok((stream, remote)) => {
                 if shell.tcp.borrow().len() >= MAX_CONNECTIONS {
-                    tracing::warn!(%local, limit = MAX_CONNECTIONS, "too many TCP connections; a new one is refused");
+                    if warned_at.is_none_or(|at| at.elapsed() >= REFUSAL_WARNING_INTERVAL) {
+                        tracing::warn!(%local, limit = MAX_CONNECTIONS, "too many TCP connections; new ones are refused");
+                        warned_at = Some(Instant::now());
+                    }
                     continue;
                 }
                 // Media must not wait for more of it.

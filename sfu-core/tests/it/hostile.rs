@@ -71,7 +71,7 @@ impl Junk {
 }
 
 /// The CRC of FINGERPRINT (RFC 8489 section 14.7).
-fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
     })
@@ -165,20 +165,20 @@ fn srtcp_that_says_it_is_not_encrypted_does_nothing() {
 }
 
 /// A publisher's packet with any header, sealed by its own keys.
-struct Forger {
+pub(crate) struct Forger {
     context: SealContext,
     stream: SealStream,
     tuple: Tuple,
 }
 
 impl Forger {
-    fn new(world: &World, peer: usize, ssrc: u32) -> Self {
+    pub(crate) fn new(world: &World, peer: usize, ssrc: u32) -> Self {
         let keys = world.peers[peer].keys.as_ref().unwrap();
         let context = SealContext::new(keys.profile, &keys.send.0, &keys.send.1).unwrap();
         Self { context, stream: SealStream::new(Ssrc(ssrc)), tuple: world.peers[peer].tuple }
     }
 
-    fn send(&mut self, world: &mut World, peer: usize, header: &[u8], payload: &[u8]) {
+    pub(crate) fn send(&mut self, world: &mut World, peer: usize, header: &[u8], payload: &[u8]) {
         let mut datagram = [header, payload].concat();
         let len = datagram.len();
         datagram.resize(len + MAX_RTP_OVERHEAD, 0);

@@ -13,6 +13,7 @@ mod handshake;
 
 mod hostile;
 mod idle;
+mod insiders;
 mod joining;
 mod key_frames;
 mod layers;
@@ -33,4 +34,5 @@ mod spanning;
 mod stats;
 mod steady;
 mod storms;
+mod strangers;
 mod thin_link;

@@ -8,6 +8,7 @@ use sfu_core::transport::framing::MAX_FRAME_LEN;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::stun;
 use crate::support::{LOOPBACK_V4, options, start, within};
 
 /// When a connection that has validated nothing is closed.
@@ -96,29 +97,4 @@ async fn a_check_that_comes_byte_by_byte_is_answered() {
     within("an answer", connection.read_exact(&mut answer)).await.expect("an answer");
     assert_eq!(answer[2..], [1, 1]);
     engine.close().await;
-}
-
-mod stun {
-    use rtc_crypto::providers::RingCrypto;
-    use rtc_stun::attributes::{ATTR_ICE_CONTROLLING, ATTR_PRIORITY, ATTR_USE_CANDIDATE, ATTR_USERNAME};
-    use rtc_stun::fingerprint::FINGERPRINT;
-    use rtc_stun::integrity::MessageIntegrity;
-    use rtc_stun::message::{BINDING_REQUEST, Message, Setter, TransactionId};
-    use sfu_core::engine::WebRtcTransport;
-
-    /// A valid connectivity check that nominates.
-    pub(super) fn check(transport: &WebRtcTransport) -> Vec<u8> {
-        let ice = transport.ice_parameters();
-        let mut message = Message::new();
-        message.build(&[Box::new(BINDING_REQUEST), Box::new(TransactionId([3; 12]))]).expect("a header");
-        message.add(ATTR_USERNAME, format!("{}:peer", ice.username_fragment).as_bytes());
-        message.add(ATTR_PRIORITY, &[0x6e, 0, 1, 0xff]);
-        message.add(ATTR_ICE_CONTROLLING, &[1; 8]);
-        message.add(ATTR_USE_CANDIDATE, &[]);
-        MessageIntegrity::new_short_term_integrity_with_provider(ice.password.clone(), &RingCrypto)
-            .add_to(&mut message)
-            .expect("an integrity attribute");
-        FINGERPRINT.add_to(&mut message).expect("a fingerprint");
-        message.raw
-    }
 }

@@ -1,6 +1,6 @@
 //! A peer of the `webrtc` crate: an ICE, DTLS and SRTP stack that shares none of our state machines.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use rtc::ice::network_type::NetworkType;
@@ -40,6 +40,17 @@ pub(crate) enum Way {
 pub(crate) enum OurRole {
     Client,
     Server,
+}
+
+/// What signalling says otherwise than it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tampered {
+    /// Where the peer is told that we are.
+    pub(crate) via: Option<SocketAddr>,
+    /// We are told of another certificate than the peer's.
+    pub(crate) fingerprint: bool,
+    /// We are not told the peer's role.
+    pub(crate) role: bool,
 }
 
 /// A packet as the sender gives it to its stack and as the receiver gets it from its own.
@@ -92,8 +103,19 @@ pub(crate) struct Publisher {
 impl Publisher {
     /// Connects a peer and has its video produced.
     pub(crate) async fn connect(router: &Router, events: &mut Events, ip: IpAddr, way: Way, role: OurRole) -> Self {
+        Self::begin(router, (ip, way, role), Tampered::default()).await.connected(events).await
+    }
+
+    /// Waits until media can flow.
+    pub(crate) async fn connected(mut self, events: &mut Events) -> Self {
+        self.connection.connected(events, &self.transport).await;
+        self
+    }
+
+    /// A peer that begins to connect, its video produced.
+    pub(crate) async fn begin(router: &Router, (ip, way, role): (IpAddr, Way, OurRole), tampered: Tampered) -> Self {
         let transport = create_transport(router, way, TransportUse::Produce).await;
-        let mut connection = connect(ip, way, None).await;
+        let connection = connect(ip, way, None).await;
         let track = Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(
             "stream".to_owned(),
             "track".to_owned(),
@@ -118,23 +140,27 @@ impl Publisher {
         let mid = rtp.mid.clone().expect("an offer has a mid");
         let section = Section { mid: &mid, direction: "recvonly", setup, rtp: &rtp };
         let answer = RTCSessionDescription::answer(describe(&transport, &section)).expect("SDP");
-        transport.connect(dtls_parameters(&offer_sdp, peer_role)).await.expect("connect");
+        transport.connect(dtls_parameters(&offer_sdp, peer_role, tampered)).await.expect("connect");
         let producer = transport
             .produce(ProducerOptions { kind: MediaKind::Video, rtp_parameters: rtp, paused: false, is_screen: false })
             .await
             .expect("produce");
         connection.peer.set_remote_description(answer).await.expect("the answer holds");
-        trickle(&connection.peer, &transport, &mid).await;
-        connection.connected(events, &transport).await;
+        trickle(&connection.peer, &transport, &mid, tampered.via).await;
         Self { producer, transport, connection, track }
     }
 
     /// Sends one packet of its stream.
-    pub(crate) async fn send(&self, mut packet: Packet) {
+    pub(crate) async fn send(&self, packet: Packet) {
+        assert!(self.try_send(packet).await, "the track is bound");
+    }
+
+    /// The same when the peer may not be connected. Whether its stack took the packet.
+    pub(crate) async fn try_send(&self, mut packet: Packet) -> bool {
         packet.header.version = 2;
         packet.header.ssrc = SSRC;
         packet.header.payload_type = PAYLOAD_TYPE;
-        within("the peer's stack takes a packet", self.track.write_rtp(packet)).await.expect("the track is bound");
+        within("the peer's stack takes a packet", self.track.write_rtp(packet)).await.is_ok()
     }
 
     pub(crate) async fn close(&self) {
@@ -155,8 +181,24 @@ impl Subscriber {
     pub(crate) async fn connect(
         router: &Router,
         events: &mut Events,
+        way: (IpAddr, Way, OurRole),
+        producer_id: ProducerId,
+    ) -> Self {
+        Self::begin(router, way, producer_id, Tampered::default()).await.connected(events).await
+    }
+
+    /// Waits until media can flow.
+    pub(crate) async fn connected(mut self, events: &mut Events) -> Self {
+        self.connection.connected(events, &self.transport).await;
+        self
+    }
+
+    /// A peer that begins to connect, and is to be sent `producer_id`.
+    pub(crate) async fn begin(
+        router: &Router,
         (ip, way, role): (IpAddr, Way, OurRole),
         producer_id: ProducerId,
+        tampered: Tampered,
     ) -> Self {
         let transport = create_transport(router, way, TransportUse::Consume).await;
         let rtp_capabilities = router.rtp_capabilities().clone();
@@ -164,7 +206,7 @@ impl Subscriber {
             .consume(ConsumerOptions { producer_id, rtp_capabilities, paused: false, preferred_layers: None })
             .await
             .expect("consume");
-        let mut connection = connect(ip, way, Some(role)).await;
+        let connection = connect(ip, way, Some(role)).await;
         let rtp = consumer.rtp_parameters();
         let mid = rtp.mid.as_deref().unwrap_or("0");
         let section = Section { mid, direction: "sendonly", setup: "actpass", rtp };
@@ -178,10 +220,9 @@ impl Subscriber {
         };
         let expected = if role == OurRole::Server { DtlsRole::Client } else { DtlsRole::Server };
         assert_eq!(peer_role, expected, "the peer takes the part that the test wants");
-        transport.connect(dtls_parameters(&answer.sdp, peer_role)).await.expect("connect");
+        transport.connect(dtls_parameters(&answer.sdp, peer_role, tampered)).await.expect("connect");
         connection.peer.set_local_description(answer).await.expect("the answer holds");
-        trickle(&connection.peer, &transport, mid).await;
-        connection.connected(events, &transport).await;
+        trickle(&connection.peer, &transport, mid, tampered.via).await;
         Self { consumer, transport, connection, track: None }
     }
 
@@ -255,8 +296,13 @@ async fn connect(ip: IpAddr, way: Way, our_role: Option<OurRole>) -> Connection 
     Connection { peer: Arc::new(peer), tracks, state }
 }
 
-async fn trickle(connection: &Arc<dyn PeerConnection>, transport: &WebRtcTransport, mid: &str) {
-    for candidate in sdp::candidates(transport) {
+async fn trickle(
+    connection: &Arc<dyn PeerConnection>,
+    transport: &WebRtcTransport,
+    mid: &str,
+    via: Option<SocketAddr>,
+) {
+    for candidate in sdp::candidates(transport, via) {
         let candidate = RTCIceCandidateInit { candidate, sdp_mid: Some(mid.to_owned()), ..Default::default() };
         connection.add_ice_candidate(candidate).await.expect("our candidates are well-formed");
     }
@@ -295,9 +341,12 @@ fn publisher_parameters(offer: &str) -> RtpParameters {
     }
 }
 
-fn dtls_parameters(sdp: &str, role: DtlsRole) -> DtlsParameters {
+fn dtls_parameters(sdp: &str, role: DtlsRole, tampered: Tampered) -> DtlsParameters {
     let (algorithm, value) =
         sdp::attribute(sdp, "fingerprint").and_then(|text| text.split_once(' ')).expect("a fingerprint");
+    let wrong = ["AB"; 32].join(":");
+    let value = if tampered.fingerprint { &wrong } else { value };
+    let role = if tampered.role { DtlsRole::Auto } else { role };
     let json = serde_json::json!({ "role": role, "fingerprints": [{ "algorithm": algorithm, "value": value }] });
     serde_json::from_value(json).expect("DTLS parameters")
 }

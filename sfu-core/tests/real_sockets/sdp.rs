@@ -1,6 +1,7 @@
 //! Just enough SDP to stand between our parameters and a peer that speaks nothing else.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 use sfu_core::engine::WebRtcTransport;
 use sfu_core::parameters::{
@@ -59,16 +60,21 @@ pub(crate) fn describe(transport: &WebRtcTransport, section: &Section<'_>) -> St
 }
 
 /// Our candidates, as they are trickled: the crate opens TCP connections to candidates that come so only.
-pub(crate) fn candidates(transport: &WebRtcTransport) -> impl Iterator<Item = String> {
-    transport.ice_candidates().iter().map(|candidate| {
+/// `via`: another place than where we are.
+pub(crate) fn candidates(transport: &WebRtcTransport, via: Option<SocketAddr>) -> impl Iterator<Item = String> {
+    transport.ice_candidates().iter().map(move |candidate| {
+        let (address, port) = match via {
+            Some(via) => (via.ip().to_string(), via.port()),
+            None => (candidate.address.clone(), candidate.port),
+        };
         let protocol = if candidate.protocol == IceProtocol::Udp { "udp" } else { "tcp" };
         let tcp_type = match candidate.tcp_type {
             Some(IceTcpCandidateType::Passive) => " tcptype passive",
             None => "",
         };
         format!(
-            "candidate:{} 1 {protocol} {} {} {} typ host{tcp_type}",
-            candidate.foundation, candidate.priority, candidate.address, candidate.port
+            "candidate:{} 1 {protocol} {} {address} {port} typ host{tcp_type}",
+            candidate.foundation, candidate.priority
         )
     })
 }

@@ -5,6 +5,8 @@
 mod access;
 mod calls;
 mod client;
+mod foreign_ids;
+mod member;
 mod moderation;
 mod screens;
 mod server;

@@ -1,6 +1,7 @@
 //! What administrators of a room can do, and nobody else.
 
 use serde_json::{Value, json};
+use signaling::identity::RoomGrant;
 use simulation::vectors;
 
 use crate::access::{grants, guarded, joined, publish, transport};
@@ -64,6 +65,30 @@ async fn a_slip_is_named_and_changes_nothing() {
     let unknown = json!({"userId": "admin", "grants": {"canPublsh": false}});
     let answer = admin.ask("updateGrants", unknown).await;
     assert!(answer["error"].as_str().unwrap_or_default().contains("canPublsh"), "{answer}");
+}
+
+/// Harm prevented: an administrator of one room reaches into another, or learns what is there.
+#[tokio::test]
+async fn an_administrator_of_one_room_is_nobody_in_another() {
+    let address = guarded().await;
+    let mut admin = joined(address, "Admin", &grants(|grants| grants.room_admin = true)).await;
+    let mut anna = joined(address, "Anna", &grants(|grants| grants.room = RoomGrant::Any)).await;
+    let producer = publish(&mut anna, "opus", json!({})).await["id"].clone();
+    anna.ask("joinRoom", json!({"roomId": "elsewhere"})).await;
+    let transport = anna.ask("createWebRtcTransport", json!({"roomId": "elsewhere", "direction": "send"})).await;
+    let (kind, parameters) = vectors::producer("opus");
+    let wish = json!({"transportId": transport["id"], "kind": kind, "rtpParameters": parameters});
+    let elsewhere = anna.ask("produce", wish).await["id"].clone();
+    for id in [&producer, &elsewhere] {
+        let answer = admin.ask("muteProducer", json!({"producerId": id})).await;
+        assert_eq!(answer["error"], format!("producerId: producer {} not found", id.as_str().unwrap_or_default()));
+    }
+    for event in ["removeParticipant", "updateGrants"] {
+        let answer = admin.ask(event, json!({"userId": "anna", "grants": {}})).await;
+        assert_eq!(answer["error"], "userId: nobody of that id is in the room", "{event}");
+    }
+    assert!(anna.ask("getProducers", json!({"roomId": "elsewhere"})).await["producers"].is_array());
+    assert_eq!(anna.events.iter().find(|(event, _)| event == "producerMuted"), None);
 }
 
 #[tokio::test]

@@ -1,90 +1,10 @@
 //! Shared screens, which the engine treats unlike cameras: they are forwarded whoever speaks, and sharp before fluent.
 
-use std::net::SocketAddr;
-
 use serde_json::{Value, json};
 use sfu_core::engine::RouterOptions;
-use simulation::vectors;
 
-use crate::client::Client;
+use crate::member::{Member, Vocabulary};
 use crate::server;
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Vocabulary {
-    Call,
-    RoomByDirection,
-    RoomByProducing,
-}
-
-/// Somebody in the room `r`.
-struct Member {
-    vocabulary: Vocabulary,
-    client: Client,
-}
-
-impl Member {
-    async fn join(address: SocketAddr, name: &str, vocabulary: Vocabulary) -> Self {
-        let mut client = Client::connect(address).await;
-        match vocabulary {
-            Vocabulary::Call => {
-                client.ask("createRoom", json!({"callId": "r"})).await;
-                client.ask("joinRoom", json!({"callId": "r", "userId": name})).await;
-            }
-            Vocabulary::RoomByDirection | Vocabulary::RoomByProducing => {
-                client.ask("joinRoom", json!({"roomId": "r", "userId": name, "userName": name})).await;
-            }
-        }
-        Self { vocabulary, client }
-    }
-
-    async fn transport(&mut self, sends: bool) -> Value {
-        let direction = if sends { "send" } else { "recv" };
-        let answer = match self.vocabulary {
-            Vocabulary::Call => {
-                let mut answer = self.client.ask("createTransport", json!({"direction": direction})).await;
-                answer["data"]["transport"].take()
-            }
-            Vocabulary::RoomByDirection => {
-                self.client.ask("createWebRtcTransport", json!({"roomId": "r", "direction": direction})).await
-            }
-            Vocabulary::RoomByProducing => {
-                let wish = json!({"roomId": "r", "producing": sends, "consuming": !sends});
-                self.client.ask("createWebRtcTransport", wish).await
-            }
-        };
-        id(&answer)
-    }
-
-    /// Publishes video on a transport of its own; the answer is the producer's id.
-    async fn publish(&mut self, event: &str, app_data: Option<Value>) -> Value {
-        let transport = self.transport(true).await;
-        let (kind, parameters) = vectors::producer("vp8");
-        let mut payload = json!({"transportId": transport, "kind": kind, "rtpParameters": parameters});
-        if let Some(app_data) = app_data {
-            payload["appData"] = app_data;
-        }
-        let mut answer = self.client.ask(event, payload).await;
-        if self.vocabulary == Vocabulary::Call {
-            answer = answer["data"].take();
-        }
-        id(&answer)
-    }
-
-    /// Receives a producer; the answer is the consumer's id.
-    async fn consume(&mut self, transport: &Value, producer: &Value) -> Value {
-        let capabilities = vectors::chromium();
-        let wish = json!({"transportId": transport, "producerId": producer, "rtpCapabilities": capabilities});
-        let consumer = id(&self.client.ask("consume", wish).await);
-        self.client.ask("resumeConsumer", json!({"consumerId": consumer})).await;
-        consumer
-    }
-}
-
-fn id(answer: &Value) -> Value {
-    assert!(answer["id"].is_string(), "{answer}");
-    answer["id"].clone()
-}
-
 /// Harm prevented: a shared screen goes dark as soon as somebody else speaks, or becomes a blur on a thin link, for the engine
 /// takes it for a camera.
 #[tokio::test]
@@ -104,13 +24,13 @@ async fn the_engine_knows_a_screen_however_its_client_says_so() {
     ];
     // One camera alone is forwarded, the first one's, and every screen.
     let address = server::start(RouterOptions { last_n: Some(1), ..RouterOptions::default() }).await;
-    let mut speaker = Member::join(address, "speaker", RoomByDirection).await;
+    let mut speaker = Member::join(address, "r", "speaker", RoomByDirection).await;
     speaker.publish("produce", Some(json!({"type": "camera"}))).await;
-    let mut viewer = Member::join(address, "viewer", RoomByDirection).await;
+    let mut viewer = Member::join(address, "r", "viewer", RoomByDirection).await;
     let transport = viewer.transport(false).await;
     let mut seen = Vec::new();
     for (number, (vocabulary, event, app_data, is_screen)) in cases.into_iter().enumerate() {
-        let mut sharer = Member::join(address, &format!("sharer {number}"), vocabulary).await;
+        let mut sharer = Member::join(address, "r", &format!("sharer {number}"), vocabulary).await;
         let producer = sharer.publish(event, app_data.clone()).await;
         let consumer = viewer.consume(&transport, &producer).await;
         seen.push((sharer, consumer, is_screen, format!("{vocabulary:?} {event} {app_data:?}")));
@@ -131,10 +51,10 @@ async fn the_engine_knows_a_screen_however_its_client_says_so() {
 #[tokio::test]
 async fn who_is_forwarded_in_place_of_another_is_told() {
     let address = server::start(RouterOptions { last_n: Some(1), ..RouterOptions::default() }).await;
-    let mut first = Member::join(address, "first", Vocabulary::RoomByDirection).await;
-    let mut second = Member::join(address, "second", Vocabulary::RoomByDirection).await;
+    let mut first = Member::join(address, "r", "first", Vocabulary::RoomByDirection).await;
+    let mut second = Member::join(address, "r", "second", Vocabulary::RoomByDirection).await;
     let cameras = [first.publish("produce", None).await, second.publish("produce", None).await];
-    let mut viewer = Member::join(address, "viewer", Vocabulary::RoomByDirection).await;
+    let mut viewer = Member::join(address, "r", "viewer", Vocabulary::RoomByDirection).await;
     let transport = viewer.transport(false).await;
     viewer.consume(&transport, &cameras[0]).await;
     let consumer = viewer.consume(&transport, &cameras[1]).await;

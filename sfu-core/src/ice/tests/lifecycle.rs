@@ -94,6 +94,35 @@ fn a_stranger_with_the_username_and_no_password_changes_nothing() {
     assert_eq!((agent.selected(), agent.poll_event(), agent.poll_timeout()), (Some(tuple(1)), None, deadline));
 }
 
+/// Harm prevented: somebody who sees a check sends it again from elsewhere, and gets the media, or has it sent to a victim.
+#[test]
+fn a_check_that_came_before_neither_validates_a_tuple_nor_moves_the_media() {
+    let mut agent = agent();
+    let now = origin();
+    let check = CheckBuilder::new(&agent).nominating();
+    let [first, second] = [check.build(), check.build()];
+    assert!(matches!(agent.handle_stun(now, tuple(1), &first), StunOutcome::Reply(_)));
+    assert!(matches!(agent.handle_stun(now, tuple(2), &second), StunOutcome::Reply(_)));
+    assert_eq!(agent.selected(), Some(tuple(2)));
+    events(&mut agent);
+    for seen in [&first, &second] {
+        assert_eq!(agent.handle_stun(now, tuple(66), seen), StunOutcome::Dropped(StunDrop::Replayed));
+        assert!(matches!(agent.handle_stun(now, tuple(2), seen), StunOutcome::Reply(_)), "a peer's repeat is answered");
+    }
+    assert!(!agent.is_validated(&tuple(66)));
+    assert_eq!((agent.selected(), events(&mut agent)), (Some(tuple(2)), vec![]));
+
+    // Of a tuple that somebody has validated by being faster than the peer, the peer's own copy takes the media back; the
+    // other's next copy does not.
+    let raced = check.build();
+    agent.handle_stun(now, tuple(66), &raced);
+    assert_eq!(agent.selected(), Some(tuple(66)));
+    agent.handle_stun(now, tuple(2), &raced);
+    assert_eq!(agent.selected(), Some(tuple(2)));
+    agent.handle_stun(now, tuple(66), &raced);
+    assert_eq!(agent.selected(), Some(tuple(2)));
+}
+
 #[test]
 fn at_the_limit_the_tuple_silent_for_longest_makes_room_but_never_the_selected_one() {
     let mut agent = agent();

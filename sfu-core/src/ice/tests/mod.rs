@@ -4,6 +4,7 @@ mod hostile;
 mod lifecycle;
 mod requests;
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
@@ -23,6 +24,18 @@ use super::message::ATTR_NOMINATION;
 use super::*;
 use crate::test_support::origin;
 use crate::transport::tuple::{Protocol, Tuple};
+
+thread_local! {
+    /// How many messages were built.
+    static BUILT: Cell<u64> = const { Cell::new(0) };
+}
+
+/// That of the message that was built last. No two have the same.
+fn latest_id() -> TransactionId {
+    let mut id = [3; 12];
+    id[4..].copy_from_slice(&BUILT.get().to_be_bytes());
+    TransactionId(id)
+}
 
 fn agent() -> IceLite {
     IceLite::new(&mut StdRng::seed_from_u64(1))
@@ -97,7 +110,8 @@ impl CheckBuilder {
 
     fn build(&self) -> Vec<u8> {
         let mut message = Message::new();
-        message.build(&[Box::new(self.typ), Box::new(TransactionId([3; 12]))]).unwrap();
+        BUILT.set(BUILT.get() + 1);
+        message.build(&[Box::new(self.typ), Box::new(latest_id())]).unwrap();
         for (typ, value) in &self.attributes {
             message.add(*typ, value);
         }
@@ -128,7 +142,7 @@ impl Reply {
         let mut message = Message::new();
         message.unmarshal_binary(&datagram).unwrap();
         FINGERPRINT.check(&message).unwrap();
-        assert_eq!(message.transaction_id, TransactionId([3; 12]));
+        assert_eq!(message.transaction_id, latest_id());
         Self { message, len: datagram.len() }
     }
 
