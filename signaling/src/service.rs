@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sfu_core::engine::{Engine, RouterOptions, WebRtcTransportOptions};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::limits::{ONLINE_SOCKETS_MAX, PEERS_PER_ROOM_MAX, ROOMS_MAX, SHUTDOWN_WAIT_MS};
 use crate::presence::Presence;
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) transport: WebRtcTransportOptions,
     pub(crate) registry: Arc<Registry>,
     pub(crate) presence: Presence,
+    /// Since the server is about to stop: when it will at the latest.
+    pub(crate) draining: watch::Sender<Option<Instant>>,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) sessions: watch::Sender<usize>,
 }
@@ -74,6 +77,7 @@ impl Signaling {
                 transport,
                 registry: Arc::new(Registry::new(rooms_max, peers_per_room_max)),
                 presence: Presence::new(ONLINE_SOCKETS_MAX),
+                draining: watch::Sender::new(None),
                 stopping: watch::Sender::new(false),
                 sessions: watch::Sender::new(0),
             }),
@@ -84,6 +88,21 @@ impl Signaling {
     pub fn stats(&self) -> SignalingStats {
         let (rooms, peers) = self.shared.registry.counts();
         SignalingStats { sockets: *self.shared.sessions.borrow(), rooms, peers }
+    }
+
+    /// Whether [`Self::drain`] has begun.
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.borrow().is_some()
+    }
+
+    /// Opens no rooms from now on, lets nobody into a room who connects from now on, tells all sockets so (`serverDraining`), and
+    /// waits until all rooms are empty, for `limit` at most.
+    pub async fn drain(&self, limit: Duration) {
+        self.shared.registry.close();
+        self.shared.draining.send_replace(Some(Instant::now() + limit));
+        if tokio::time::timeout(limit, self.shared.registry.emptied()).await.is_err() {
+            tracing::info!(rooms = self.stats().rooms, "some are still in a room");
+        }
     }
 
     /// Stops all sessions after their current event, for good, and waits for that at most

@@ -1,18 +1,23 @@
 //! Parsers of single values. Each says what it expected.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
 use sfu_core::engine::PortMode;
 
-use super::Origins;
-use crate::limits::WORKERS_MAX;
+use super::{LogFormat, Origins};
+use crate::limits::{DRAIN_TIMEOUT_MAX, WORKERS_MAX};
 
 /// Below this not even sound gets through, so it is a mistake (kilobits for bits, most likely).
 const BITRATE_MIN_BPS: u64 = 30_000;
 
 pub(super) fn any(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
+}
+
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    Ok(text.into())
 }
 
 pub(super) fn http_port(text: &str) -> Result<u16, String> {
@@ -55,6 +60,19 @@ pub(super) fn log_filter(text: &str) -> Result<String, String> {
         }
     }
     Ok(text)
+}
+
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("expected text or json".to_owned()),
+    }
+}
+
+pub(super) fn drain_timeout(text: &str) -> Result<Duration, String> {
+    let timeout = text.parse().ok().map(Duration::from_millis).filter(|timeout| *timeout <= DRAIN_TIMEOUT_MAX);
+    timeout.ok_or_else(|| format!("expected milliseconds, 0 to {}", DRAIN_TIMEOUT_MAX.as_millis()))
 }
 
 pub(super) fn origins(text: &str) -> Result<Origins, String> {

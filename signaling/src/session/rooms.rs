@@ -129,6 +129,9 @@ impl Session {
     /// Enters that room, unannounced, and leaves the one before. Stays where it is if that fails.
     async fn go_to(&mut self, name: &str) -> Result<&mut Membership, SignalError> {
         if self.membership.as_ref().is_none_or(|membership| membership.room.name() != name) {
+            if self.came_late {
+                return Err(SignalError::Draining);
+            }
             let registry = &self.shared.registry;
             let room = registry.enter(name, &self.peer, &self.mailbox)?;
             let router = match registry::router(&self.shared, &room).await {

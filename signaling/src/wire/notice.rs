@@ -1,5 +1,7 @@
 //! What a socket is told without having asked, in its own vocabulary.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use sfu_core::ids::{ConsumerId, ProducerId};
 use sfu_core::parameters::ConsumerLayers;
@@ -56,6 +58,8 @@ pub(crate) enum Notice {
         sender_id: String,
         is_typing: bool,
     },
+    /// The server is about to stop: so long it waits at most for who is in a room.
+    ServerDraining(Duration),
     /// The room's worker died; the socket is disconnected next.
     RoomClosed {
         /// The room's name.
@@ -86,7 +90,7 @@ pub(crate) struct Loudness {
 impl Notice {
     /// Whether this is news of the room that the socket is in, and none when it has left.
     pub(crate) fn is_of_room(&self) -> bool {
-        !matches!(self, Self::OnlineUsers(_) | Self::UserStatus(_) | Self::Typing { .. })
+        !matches!(self, Self::OnlineUsers(_) | Self::UserStatus(_) | Self::Typing { .. } | Self::ServerDraining(_))
     }
 
     /// The event's name and its payload.
@@ -162,6 +166,7 @@ impl Notice {
             Self::Typing { sender_id, is_typing } => {
                 ("userTyping", json!({"senderId": sender_id, "isTyping": is_typing}))
             }
+            Self::ServerDraining(wait) => ("serverDraining", json!({"timeoutMs": wait.as_millis() as u64})),
             Self::RoomClosed { room_id } => ("roomClosed", json!({"roomId": room_id})),
         }
     }
