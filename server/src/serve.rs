@@ -3,31 +3,30 @@
 use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use sfu_core::engine::{Engine, EngineError, EngineOptions};
+use sfu_core::engine::{Engine, EngineError};
 use signaling::{Signaling, SignalingOptions};
 use socketioxide::SocketIo;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::config::{CodecSource, Config, ConfigError, interface_addresses, listen_addresses, read_codec_file};
+use crate::config::Config;
+use crate::http::tls::Certificate;
 use crate::http::{self, Stats, StatsSource};
 use crate::limits::{SHUTDOWN_MAX, SOCKET_BUFFER_MESSAGES_MAX, SOCKET_PAYLOAD_BYTES_MAX};
+use crate::prepare::Prepared;
+use crate::signals::{Rereading, StopSignals};
 use crate::tokens::{self, TokensError};
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error("cannot list this machine's addresses (set ANNOUNCED_IP): {0}")]
-    Interfaces(io::Error),
     #[error("cannot listen on {address} (PORT, HTTP_LISTEN_IP): {source}")]
     Bind { address: SocketAddr, source: io::Error },
-    #[error("the media engine does not start: {0}")]
+    #[error("the media engine does not start (LISTEN_IP, RTC_MIN_PORT, RTC_MAX_PORT): {0}")]
     Engine(#[from] EngineError),
     #[error(transparent)]
     Tokens(#[from] TokensError),
@@ -36,11 +35,11 @@ pub(crate) enum ServeError {
 }
 
 /// Serves until SIGINT or SIGTERM.
-pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+pub(crate) async fn run(config: Config, prepared: Prepared, rereading: Rereading) -> Result<(), ServeError> {
+    let Prepared { engine, certificate, .. } = prepared;
+    let mut stop_signals = StopSignals::new().map_err(ServeError::Signals)?;
     let listeners = bind(&config.http_ips, config.port).await?;
-    let engine = Engine::start(engine_options(&config)?)?;
+    let engine = Engine::start(engine)?;
     let tokens = match &config.tokens {
         Some(tokens) => Some(tokens::verifier(tokens).await?),
         None => {
@@ -67,21 +66,31 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
         .max_buffer_size(SOCKET_BUFFER_MESSAGES_MAX)
         .build_layer();
     signaling.attach(&socket_io);
-    let app = http::app(stats_source(engine.clone(), signaling.clone()), api, layer, &config.frontend);
+    let watched = signaling.clone();
+    let is_draining = Arc::new(move || watched.is_draining());
+    let app = http::app(stats_source(engine.clone(), signaling.clone()), is_draining, api, layer, &config.frontend);
 
     let stopping = watch::Sender::new(false);
     let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-    let mut servers = serve_all(listeners, &app, &stopping);
+    let mut servers = serve_all(listeners, &app, certificate.as_ref(), &stopping);
     let watched = signaling.clone();
     tokio::spawn(crate::memory::watch(move || watched.stats().sockets));
-    tracing::info!(?addresses, workers = config.workers, "listening");
-    // Nobody reading standard output is no reason to stop.
-    writeln!(io::stdout(), "Sluice is ready: open {}", address_to_open(&addresses, config.port)).ok();
-
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    if let Some(certificate) = &certificate {
+        tokio::spawn(certificate.clone().watch());
     }
+    let to_open = address_to_open(&addresses, config.port, certificate.is_some());
+    let (workers, drain_timeout) = (config.workers, config.drain_timeout);
+    tokio::spawn(async move {
+        if let Err(error) = rereading.obey(config, certificate).await {
+            tracing::error!(%error, "cannot wait for SIGHUP");
+        }
+    });
+    tracing::info!(?addresses, workers, "listening");
+    // Nobody reading standard output is no reason to stop.
+    writeln!(io::stdout(), "Sluice is ready: open {to_open}").ok();
+
+    stop_signals.next().await;
+    drain(&signaling, drain_timeout, &mut stop_signals).await;
     tracing::info!("stopping");
     let stop = async {
         signaling.shutdown().await;
@@ -90,11 +99,27 @@ pub(crate) async fn run(config: Config) -> Result<(), ServeError> {
         engine.close().await;
         while servers.join_next().await.is_some() {}
     };
-    if tokio::time::timeout(SHUTDOWN_MAX, stop).await.is_err() {
-        tracing::warn!("not everything closed in time");
+    tokio::select! {
+        stopped = tokio::time::timeout(SHUTDOWN_MAX, stop) => if stopped.is_err() {
+            tracing::warn!("not everything closed in time");
+        },
+        () = stop_signals.next() => tracing::warn!("not everything is closed, and another signal came"),
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Waits for those who are in rooms, so long at most, or until another signal comes.
+async fn drain(signaling: &Signaling, timeout: Duration, stop_signals: &mut StopSignals) {
+    let rooms = signaling.stats().rooms;
+    if rooms == 0 || timeout.is_zero() {
+        return;
+    }
+    tracing::info!(rooms, timeout_ms = timeout.as_millis() as u64, "draining: another signal stops at once");
+    tokio::select! {
+        () = signaling.drain(timeout) => {}
+        () = stop_signals.next() => tracing::info!("another signal came"),
+    }
 }
 
 async fn bind(ips: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, ServeError> {
@@ -107,23 +132,6 @@ async fn bind(ips: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, ServeError>
         listeners.push(listener);
     }
     Ok(listeners)
-}
-
-fn engine_options(config: &Config) -> Result<EngineOptions, ServeError> {
-    let wildcard = config.listen_ips.iter().any(IpAddr::is_unspecified);
-    let interfaces = if wildcard { interface_addresses().map_err(ServeError::Interfaces)? } else { Vec::new() };
-    Ok(EngineOptions {
-        workers: config.workers,
-        listen: listen_addresses(&config.listen_ips, &config.announced_ips, &interfaces),
-        port_min: config.rtc_min_port,
-        port_max: config.rtc_max_port,
-        port_mode: config.rtc_ports,
-        span_from_percent: config.span_from_percent,
-        media_codecs: match &config.media_codecs {
-            CodecSource::List(codecs) => codecs.clone(),
-            CodecSource::File(path) => read_codec_file(path)?,
-        },
-    })
 }
 
 fn stats_source(engine: Engine, signaling: Signaling) -> StatsSource {
@@ -148,15 +156,28 @@ fn stats_source(engine: Engine, signaling: Signaling) -> StatsSource {
     })
 }
 
-fn serve_all(listeners: Vec<TcpListener>, app: &Router, stopping: &watch::Sender<bool>) -> JoinSet<()> {
+fn serve_all(
+    listeners: Vec<TcpListener>,
+    app: &Router,
+    certificate: Option<&Arc<Certificate>>,
+    stopping: &watch::Sender<bool>,
+) -> JoinSet<()> {
     let mut servers = JoinSet::new();
     for listener in listeners {
-        let (app, mut stopping) = (app.clone(), stopping.subscribe());
+        let (app, certificate, mut stopping) = (app.clone(), certificate.cloned(), stopping.subscribe());
         servers.spawn(async move {
-            let stopped = async move {
-                stopping.wait_for(|stopping| *stopping).await.ok();
+            let result = match certificate {
+                Some(certificate) => {
+                    http::tls::serve(listener, certificate, app, stopping).await.map_err(io::Error::other)
+                }
+                None => {
+                    let stopped = async move {
+                        stopping.wait_for(|stopping| *stopping).await.ok();
+                    };
+                    axum::serve(listener, app).with_graceful_shutdown(stopped).await
+                }
             };
-            if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stopped).await {
+            if let Err(error) = result {
                 tracing::error!(%error, "HTTP stopped");
             }
         });
@@ -165,12 +186,13 @@ fn serve_all(listeners: Vec<TcpListener>, app: &Router, stopping: &watch::Sender
 }
 
 /// Where a browser on this machine finds the client: localhost where that leads here, for it is a secure context.
-fn address_to_open(addresses: &[SocketAddr], port: u16) -> String {
+fn address_to_open(addresses: &[SocketAddr], port: u16, tls: bool) -> String {
+    let scheme = if tls { "https" } else { "http" };
     let port = addresses.first().map_or(port, SocketAddr::port);
     let local = |address: &SocketAddr| address.ip().is_loopback() || address.ip().is_unspecified();
     match addresses.first() {
-        Some(first) if !addresses.iter().any(local) => format!("http://{first}"),
-        _ => format!("http://localhost:{port}"),
+        Some(first) if !addresses.iter().any(local) => format!("{scheme}://{first}"),
+        _ => format!("{scheme}://localhost:{port}"),
     }
 }
 
@@ -188,8 +210,10 @@ mod tests {
             (&["192.0.2.7:4000", "[::1]:4000"], "http://localhost:4000"),
         ] {
             let addresses: Vec<_> = listening.iter().map(|address| address.parse().unwrap()).collect();
-            assert_eq!(address_to_open(&addresses, 4000), expected);
+            assert_eq!(address_to_open(&addresses, 4000, false), expected);
         }
+        let address = "192.0.2.7:443".parse().unwrap();
+        assert_eq!(address_to_open(&[address], 443, true), "https://192.0.2.7:443");
     }
 
     #[tokio::test]

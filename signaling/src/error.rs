@@ -137,6 +137,9 @@ pub(crate) enum SignalError {
     /// A limit.
     #[error("roomId: too many rooms (at most {limit})")]
     TooManyRooms { limit: usize },
+    /// Ours: the server is about to stop. Who is in a room stays, and nobody comes.
+    #[error("the server is about to stop and takes nobody new; try again in a moment")]
+    Draining,
     /// Ours or the caller's; the text says.
     #[error(transparent)]
     CreateRouter(#[from] CreateRouterError),

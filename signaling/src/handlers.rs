@@ -109,7 +109,7 @@ fn start_session(shared: &Arc<Shared>, socket: SocketRef) {
     else {
         return;
     };
-    let span = tracing::info_span!("session", socket = %socket.id);
+    let span = tracing::info_span!("peer", socket = %socket.id);
     let counted = Counted::new(shared.clone());
     let stopping = shared.stopping.subscribe();
     let session = Session::new(shared.clone(), socket, mail, access);

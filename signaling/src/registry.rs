@@ -3,10 +3,12 @@
 //! Locks: the registry's before a room's, both only for short steps without waiting.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sfu_core::engine::{Router, RouterEvent, RouterEvents};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
+use tracing::Instrument;
 
 use crate::error::SignalError;
 use crate::mailbox::{End, Mailbox, Order, Post};
@@ -94,11 +96,32 @@ pub(crate) struct Registry {
     rooms: Mutex<HashMap<String, Arc<Room>>>,
     rooms_max: usize,
     peers_per_room_max: usize,
+    /// How many rooms there are, for who waits until there is none.
+    open: watch::Sender<usize>,
+    /// Whether no room is opened any more.
+    is_closed: AtomicBool,
 }
 
 impl Registry {
     pub(crate) fn new(rooms_max: usize, peers_per_room_max: usize) -> Self {
-        Self { rooms: Mutex::default(), rooms_max, peers_per_room_max }
+        Self {
+            rooms: Mutex::default(),
+            rooms_max,
+            peers_per_room_max,
+            open: watch::Sender::new(0),
+            is_closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Opens no room from now on. Those that are open live on.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until no room is open.
+    pub(crate) async fn emptied(&self) {
+        // No error: the sending side is here.
+        self.open.subscribe().wait_for(|open| *open == 0).await.ok();
     }
 
     /// Brings a peer, unannounced, into the room of that name; makes the room if it is not there. A locked one takes in nobody
@@ -123,6 +146,9 @@ impl Registry {
             inner.mailboxes.insert(peer.clone(), mailbox.clone());
             return Ok(room.clone());
         }
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(SignalError::Draining);
+        }
         if rooms.len() >= self.rooms_max {
             return Err(SignalError::TooManyRooms { limit: self.rooms_max });
         }
@@ -133,6 +159,7 @@ impl Registry {
             inner.mailboxes.insert(peer.clone(), mailbox.clone());
         }
         rooms.insert(name.to_owned(), room.clone());
+        self.open.send_replace(rooms.len());
         tracing::info!(room = name, "room opened");
         Ok(room)
     }
@@ -151,6 +178,7 @@ impl Registry {
         // A room of the same name may have been opened since this one's worker died.
         if rooms.get(&room.name).is_some_and(|current| Arc::ptr_eq(current, room)) {
             rooms.remove(&room.name);
+            self.open.send_replace(rooms.len());
             tracing::info!(room = room.name, "room closed");
         }
         room.router.get().cloned()
@@ -163,7 +191,7 @@ impl Registry {
     }
 
     /// A room that an administrator closes: gone for newcomers, and those in it are told and disconnected for good.
-    pub(crate) fn close(&self, room: &Arc<Room>) {
+    pub(crate) fn dissolve(&self, room: &Arc<Room>) {
         self.end(room, End::Removed);
     }
 
@@ -177,6 +205,7 @@ impl Registry {
             let mut rooms = self.lock();
             if rooms.get(&room.name).is_some_and(|current| Arc::ptr_eq(current, room)) {
                 rooms.remove(&room.name);
+                self.open.send_replace(rooms.len());
             }
         }
         let notice = Arc::new(Notice::RoomClosed { room_id: room.name.clone(), by_admin: end == End::Removed });
@@ -198,7 +227,8 @@ pub(crate) async fn router(shared: &Shared, room: &Arc<Room>) -> Result<Router, 
     let make = async || {
         let (router, events) = shared.engine.create_router(shared.router.clone()).await?;
         tracing::info!(room = room.name, router = %router.id(), "router created");
-        tokio::spawn(follow(events, registry.clone(), room.clone()));
+        let span = tracing::info_span!(parent: None, "room", room = room.name);
+        tokio::spawn(follow(events, registry.clone(), room.clone()).instrument(span));
         Ok(router)
     };
     room.router.get_or_try_init(make).await.cloned()
@@ -209,7 +239,7 @@ async fn follow(mut events: RouterEvents, registry: Arc<Registry>, room: Arc<Roo
     while let Some(event) = events.next().await {
         match event {
             RouterEvent::TransportClosed { transport_id, reason } => {
-                tracing::info!(room = room.name, transport = %transport_id, ?reason, "transport closed by itself");
+                tracing::info!(transport = %transport_id, ?reason, "transport closed by itself");
                 let inner = &mut *room.lock();
                 if let Some(owner) = inner.state.remove_transport(&transport_id)
                     && let Some(mailbox) = inner.mailboxes.get(&owner)
@@ -222,14 +252,14 @@ async fn follow(mut events: RouterEvents, registry: Arc<Registry>, room: Arc<Roo
                 room.announce(|state| state.consumer_closed(&consumer_id));
             }
             RouterEvent::Closed { reason } => {
-                tracing::error!(room = room.name, ?reason, "router lost");
+                tracing::error!(?reason, "router lost");
                 registry.lose(&room);
             }
             RouterEvent::IceState { transport_id, state } => {
-                tracing::debug!(room = room.name, transport = %transport_id, ?state, "ICE");
+                tracing::debug!(transport = %transport_id, ?state, "ICE");
             }
             RouterEvent::DtlsState { transport_id, state } => {
-                tracing::debug!(room = room.name, transport = %transport_id, ?state, "DTLS");
+                tracing::debug!(transport = %transport_id, ?state, "DTLS");
             }
             RouterEvent::ConsumerSuspended { consumer_id, reason } => {
                 room.announce(|state| state.consumer_news(consumer_id, ConsumerNews::Suspended(Some(reason))));
@@ -261,6 +291,8 @@ async fn follow(mut events: RouterEvents, registry: Arc<Registry>, room: Arc<Roo
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
     use crate::mailbox::Mail;
     use crate::room::Identity;
@@ -322,9 +354,30 @@ mod tests {
         let registry = registry();
         let (mailbox, mut inbox) = Mailbox::new();
         let room = registry.enter("r", &PeerId::new("a"), &mailbox, false).unwrap();
-        registry.close(&room);
+        registry.dissolve(&room);
         assert!(matches!(inbox.next().await, Mail::End(End::Removed)));
         assert_eq!(registry.counts().0, 0);
+    }
+
+    /// Harm prevented: a server that is to stop never gets empty, for new rooms open while old ones close.
+    #[tokio::test]
+    async fn a_closed_registry_opens_no_room_and_tells_when_the_last_is_gone() {
+        let registry = registry();
+        registry.emptied().await;
+        let (a, a_box) = peer("a");
+        let room = registry.enter("r", &a, &a_box, false).unwrap();
+        let lost = registry.enter("s", &a, &a_box, false).unwrap();
+        registry.close();
+        let (b, b_box) = peer("b");
+        assert!(matches!(registry.enter("t", &b, &b_box, false), Err(SignalError::Draining)));
+        // Who has a friend in an open room still gets there.
+        registry.enter("r", &b, &b_box, false).unwrap();
+        let is_empty = || registry.emptied().now_or_never().is_some();
+        registry.leave(&room, &a);
+        registry.lose(&lost);
+        assert!(!is_empty());
+        registry.leave(&room, &b);
+        assert!(is_empty());
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sfu_core::engine::{Engine, RouterOptions, WebRtcTransportOptions};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::calls::{Calls, CallsState};
 use crate::identity::TokenVerifier;
@@ -71,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) presence: Presence,
     pub(crate) calls: Arc<Calls>,
+    /// Since the server is about to stop: when it will at the latest.
+    pub(crate) draining: watch::Sender<Option<Instant>>,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) sessions: watch::Sender<usize>,
 }
@@ -88,6 +91,7 @@ impl Signaling {
                 registry: Arc::new(Registry::new(rooms_max, peers_per_room_max)),
                 presence: Presence::new(ONLINE_SOCKETS_MAX),
                 calls: Arc::new(Calls::new(call_timeout)),
+                draining: watch::Sender::new(None),
                 stopping: watch::Sender::new(false),
                 sessions: watch::Sender::new(0),
             }),
@@ -99,6 +103,21 @@ impl Signaling {
         let (rooms, peers) = self.shared.registry.counts();
         let calls = self.shared.calls.read(CallsState::running);
         SignalingStats { sockets: *self.shared.sessions.borrow(), rooms, peers, calls }
+    }
+
+    /// Whether [`Self::drain`] has begun.
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.borrow().is_some()
+    }
+
+    /// Opens no rooms from now on, lets nobody into a room who connects from now on, tells all sockets so (`serverDraining`), and
+    /// waits until all rooms are empty, for `limit` at most.
+    pub async fn drain(&self, limit: Duration) {
+        self.shared.registry.close();
+        self.shared.draining.send_replace(Some(Instant::now() + limit));
+        if tokio::time::timeout(limit, self.shared.registry.emptied()).await.is_err() {
+            tracing::info!(rooms = self.stats().rooms, "some are still in a room");
+        }
     }
 
     /// Stops all sessions after their current event, for good, and waits for that at most

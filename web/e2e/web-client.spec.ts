@@ -237,7 +237,8 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     startServer,
     roomId,
   }) => {
-    const ownServer = await startServer();
+    // Asked politely, it tells its clients and waits for them first.
+    const ownServer = await startServer({ DRAIN_TIMEOUT_MS: '2000' });
     const link = `${ownServer.url}/?room=${roomId}`;
     const ann = await open(browser, link);
     await join(ann, 'Ann Fields');

@@ -5,6 +5,9 @@ use std::net::IpAddr;
 
 use sfu_core::engine::ListenAddress;
 
+use super::Announced;
+use crate::limits::STUN_SERVERS_MAX;
+
 /// Addresses separated by commas.
 pub(super) fn ip_list(text: &str) -> Result<Vec<IpAddr>, String> {
     let mut list = Vec::new();
@@ -17,6 +20,25 @@ pub(super) fn ip_list(text: &str) -> Result<Vec<IpAddr>, String> {
         list.push(ip);
     }
     Ok(list)
+}
+
+/// `auto`, or addresses separated by commas.
+pub(super) fn announced(text: &str) -> Result<Announced, String> {
+    if text.eq_ignore_ascii_case("auto") { Ok(Announced::Auto) } else { ip_list(text).map(Announced::Addresses) }
+}
+
+/// Hosts with ports, separated by commas, with or without the `stun:` that browsers want.
+pub(super) fn stun_servers(text: &str) -> Result<Vec<String>, String> {
+    let server = |part: &str| {
+        let part = part.trim();
+        let part = part.strip_prefix("stun:").unwrap_or(part);
+        let (host, port) = part.rsplit_once(':')?;
+        let good = !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0);
+        good.then(|| part.to_owned())
+    };
+    let servers: Option<Vec<_>> = text.split(',').map(server).collect();
+    let problem = || format!("expected at most {STUN_SERVERS_MAX} servers as host:port, separated by commas");
+    servers.filter(|servers| servers.len() <= STUN_SERVERS_MAX).ok_or_else(problem)
 }
 
 /// The addresses for media. Each listen address is announced as those of `announced` of its family; without any, as

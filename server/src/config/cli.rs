@@ -110,3 +110,19 @@ fn flags_of(setting: &'static Setting) -> impl Iterator<Item = Arg> {
             .help(format!("{file}{about}{unit} [env: {}] [default: {default}]", names.join(", ")))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Harm prevented: a password in the list of processes, which everybody on a machine can read.
+    #[test]
+    fn a_secret_is_no_argument_but_its_file_is() {
+        let flags = |name: &str| -> Vec<_> {
+            let setting = SETTINGS.iter().find(|setting| setting.name == name).unwrap();
+            flags_of(setting).map(|flag| flag.get_long().unwrap_or_default().to_owned()).collect()
+        };
+        assert_eq!(flags("turn_server_password"), ["turn-server-password-file"]);
+        assert_eq!(flags("turn_server_url"), ["turn-server-url"]);
+    }
+}

@@ -50,14 +50,22 @@ pub(crate) struct Config {
     pub(crate) http_ips: Vec<IpAddr>,
     /// Addresses that media is sent from and received on.
     pub(crate) listen_ips: Vec<IpAddr>,
-    /// What candidates say instead of the listen addresses of the same family.
-    pub(crate) announced_ips: Vec<IpAddr>,
+    pub(crate) announced: Announced,
+    /// Who is asked for the public address, as `host:port`.
+    pub(crate) stun_servers: Vec<String>,
     pub(crate) rtc_min_port: u16,
     pub(crate) rtc_max_port: u16,
     pub(crate) rtc_ports: PortMode,
     pub(crate) workers: usize,
     pub(crate) span_from_percent: u8,
     pub(crate) log_filter: String,
+    pub(crate) log_format: LogFormat,
+    /// HTTPS rather than HTTP.
+    pub(crate) tls: Option<TlsFiles>,
+    /// How long the end waits for those in rooms.
+    pub(crate) drain_timeout: Duration,
+    /// The file that was read, if any.
+    pub(crate) file: Option<PathBuf>,
     pub(crate) frontend: Origins,
     pub(crate) media_codecs: CodecSource,
     pub(crate) rooms: RoomConfig,
@@ -66,6 +74,33 @@ pub(crate) struct Config {
     /// Whose tokens open the server. `None`: it is open to everybody.
     pub(crate) tokens: Option<TokenConfig>,
     pub(crate) ice_servers: IceServerConfig,
+}
+
+/// What browsers are told instead of the listen addresses of the same family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Announced {
+    /// The address that a STUN server sees.
+    Auto,
+    /// These; possibly none.
+    Addresses(Vec<IpAddr>),
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: an object a line.
+    Json,
+}
+
+/// Where the certificate for HTTPS is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TlsFiles {
+    /// The certificate and its chain, PEM.
+    pub(crate) cert: PathBuf,
+    /// Its private key, PEM.
+    pub(crate) key: PathBuf,
 }
 
 /// Origins whose pages may use the server, besides its own.
@@ -120,11 +155,12 @@ impl Config {
     ) -> Result<(Self, Vec<String>), Vec<ConfigError>> {
         let mut problems = Vec::new();
         let (mut sources, file) = cli::sources(environment, matches);
-        if let Some(path) = file {
-            sources.file = file::read(&path, &mut problems);
+        if let Some(path) = &file {
+            sources.file = file::read(path, &mut problems);
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self::resolve(sources, problems, cores)
+        let (config, warnings) = Self::resolve(sources, problems, cores)?;
+        Ok((Self { file, ..config }, warnings))
     }
 
     fn resolve(
@@ -134,10 +170,11 @@ impl Config {
     ) -> Result<(Self, Vec<String>), Vec<ConfigError>> {
         let values = Values::read(&mut sources, &mut problems);
         announced_somewhere(&values, &mut problems);
-        let workers = ports(&values, cores, &mut problems);
+        let workers = ports(&values, cores, &mut sources.warnings, &mut problems);
         let rooms = rooms::rooms(&values, &mut problems);
         let ice_servers = ice_servers::ice_servers(&values, &mut problems);
         identity::guarded(&values, &mut problems);
+        let tls = tls(&values, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -151,13 +188,18 @@ impl Config {
             port: values.port.value,
             http_ips: values.http_listen_ip.value.unwrap_or_else(|| values.listen_ip.value.clone()),
             listen_ips: values.listen_ip.value,
-            announced_ips: values.announced_ip.value.unwrap_or_default(),
+            announced: values.announced_ip.value.unwrap_or(Announced::Addresses(Vec::new())),
+            stun_servers: values.stun_servers.value,
             rtc_min_port: values.rtc_min_port.value,
             rtc_max_port: values.rtc_max_port.value,
             rtc_ports: values.rtc_ports.value,
             workers,
             span_from_percent: values.span_from_percent.value,
             log_filter: values.log_level.value,
+            log_format: values.log_format.value,
+            tls,
+            drain_timeout: values.drain_timeout_ms.value,
+            file: None,
             frontend: values.frontend_url.value.unwrap_or_else(|| Origins::List(Vec::new())),
             media_codecs: values.media_codecs.value.unwrap_or_else(|| CodecSource::List(default_media_codecs())),
             rooms,
@@ -172,7 +214,17 @@ impl Config {
 /// That each address which browsers are told can be one of a listen address's.
 fn announced_somewhere(values: &Values, problems: &mut Vec<ConfigError>) {
     let (announced, listen) = (&values.announced_ip, &values.listen_ip);
-    for ip in announced.value.iter().flatten() {
+    let addresses = match &announced.value {
+        None => return,
+        Some(Announced::Auto) => {
+            if listen.is_sound() && listen.value.iter().all(IpAddr::is_loopback) {
+                problems.push(announced.conflict("media is listened for on loopback alone (LISTEN_IP)"));
+            }
+            return;
+        }
+        Some(Announced::Addresses(addresses)) => addresses,
+    };
+    for ip in addresses {
         if ip.is_unspecified() {
             problems.push(announced.conflict("nobody can send to that address"));
         } else if listen.is_sound() && !listen.value.iter().any(|listen| listen.is_ipv4() == ip.is_ipv4()) {
@@ -181,8 +233,20 @@ fn announced_somewhere(values: &Values, problems: &mut Vec<ConfigError>) {
     }
 }
 
+/// The certificate's files, of which there must be both or none.
+fn tls(values: &Values, problems: &mut Vec<ConfigError>) -> Option<TlsFiles> {
+    let (cert, key) = (&values.tls_cert, &values.tls_key);
+    match (cert.value.clone(), key.value.clone()) {
+        (Some(cert), Some(key)) => return Some(TlsFiles { cert, key }),
+        (Some(_), None) => problems.push(cert.conflict("TLS_KEY, its private key, is not set")),
+        (None, Some(_)) => problems.push(key.conflict("TLS_CERT, its certificate, is not set")),
+        (None, None) => {}
+    }
+    None
+}
+
 /// How many workers there are to be, and that there is a port for each of them which is not taken by HTTP.
-fn ports(values: &Values, cores: usize, problems: &mut Vec<ConfigError>) -> usize {
+fn ports(values: &Values, cores: usize, warnings: &mut Vec<String>, problems: &mut Vec<ConfigError>) -> usize {
     let (min, max, workers, port) = (&values.rtc_min_port, &values.rtc_max_port, &values.workers, &values.port);
     let default_workers = cores.clamp(1, WORKERS_MAX);
     if !(min.is_sound() && max.is_sound() && workers.is_sound() && values.rtc_ports.is_sound()) {
@@ -203,6 +267,11 @@ fn ports(values: &Values, cores: usize, problems: &mut Vec<ConfigError>) -> usiz
     let ports = usize::from(max.value - min.value) + 1;
     // Cores that have no port stay without a worker, unless their number was asked for.
     let count = workers.value.unwrap_or(default_workers.min(ports));
+    if workers.value.is_none() && count < default_workers {
+        warnings.push(format!(
+            "RTC_MIN_PORT to RTC_MAX_PORT hold {ports} workers' ports: of {default_workers} cores {count} forward media"
+        ));
+    }
     if count > ports {
         let range = format!("{} to {} are {ports}", min.value, max.value);
         problems.push(workers.conflict(format!("each worker needs a port, and {range}")));

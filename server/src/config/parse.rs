@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use sfu_core::engine::PortMode;
 
-use super::Origins;
-use crate::limits::WORKERS_MAX;
+use super::{LogFormat, Origins};
+use crate::limits::{DRAIN_TIMEOUT_MAX, WORKERS_MAX};
 
 /// Below this not even sound gets through, so it is a mistake (kilobits for bits, most likely).
 const BITRATE_MIN_BPS: u64 = 30_000;
@@ -66,6 +66,19 @@ pub(super) fn log_filter(text: &str) -> Result<String, String> {
         }
     }
     Ok(text)
+}
+
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("expected text or json".to_owned()),
+    }
+}
+
+pub(super) fn drain_timeout(text: &str) -> Result<Duration, String> {
+    let timeout = text.parse().ok().map(Duration::from_millis).filter(|timeout| *timeout <= DRAIN_TIMEOUT_MAX);
+    timeout.ok_or_else(|| format!("expected milliseconds, 0 to {}", DRAIN_TIMEOUT_MAX.as_millis()))
 }
 
 pub(super) fn origins(text: &str) -> Result<Origins, String> {

@@ -13,7 +13,7 @@ use super::identity::{self, KeySource};
 use super::secret::{Secret, secret};
 use super::setting::{Setting, Value, optional, settings, with, without};
 use super::sources::Sources;
-use super::{CodecSource, ConfigError, Origins, addresses, codecs, parse};
+use super::{Announced, CodecSource, ConfigError, LogFormat, Origins, addresses, codecs, parse};
 
 settings! {
     "Web client and signalling" {
@@ -21,15 +21,21 @@ settings! {
         port: u16 = parse::http_port => with("4000");
         /// Addresses for HTTP, separated by commas.
         http_listen_ip: Option<Vec<IpAddr>> = optional(addresses::ip_list) => without("those for media", "127.0.0.1");
+        /// The certificate and its chain for HTTPS, a file in PEM that may be replaced at any time; with `TLS_KEY`.
+        tls_cert: Option<PathBuf> = optional(parse::path) => without("plain HTTP", "/etc/sluice/cert.pem");
+        /// Its private key, a file in PEM.
+        tls_key: Option<PathBuf> = optional(parse::path) => without("plain HTTP", "/etc/sluice/key.pem");
         /// Other origins whose pages may use this server (CORS), separated by commas; `*`: any.
         frontend_url: Option<Origins> = optional(parse::origins) => without("none", "https://meet.example.org");
     }
     "Media" {
         /// Addresses for media, separated by commas, IPv4 or IPv6; `0.0.0.0` and `::` mean all.
         listen_ip: Vec<IpAddr> = addresses::ip_list => with("127.0.0.1").aliases(&["MEDIASOUP_LISTEN_IP"]);
-        /// Addresses that browsers are told instead (NAT, cloud, container), separated by commas.
-        announced_ip: Option<Vec<IpAddr>> = optional(addresses::ip_list)
+        /// Addresses that browsers are told instead (NAT, cloud, container), separated by commas; `auto`: what a STUN server sees.
+        announced_ip: Option<Announced> = optional(addresses::announced)
             => without("the addresses listened on", "203.0.113.7").aliases(&["MEDIASOUP_ANNOUNCED_IP"]);
+        /// Who is asked for this machine's public address with `ANNOUNCED_IP=auto`, one after the other, as `host:port`.
+        stun_servers: Vec<String> = addresses::stun_servers => with("stun.cloudflare.com:3478,stun.l.google.com:19302");
         /// First port for media, UDP and TCP; each worker takes one.
         rtc_min_port: u16 = parse::rtc_port => with("40000").aliases(&["MEDIASOUP_RTP_MIN_PORT"]);
         /// Last port for media.
@@ -100,8 +106,12 @@ settings! {
         node_env: Option<String> = optional(parse::any) => without("none", "production");
     }
     "Operation" {
+        /// How long the end waits at most for those in rooms after SIGTERM or SIGINT, up to 3600000, an hour; 0: not at all.
+        drain_timeout_ms: Duration = parse::drain_timeout => with("4000").unit("milliseconds");
         /// What is logged: `off`, `error`, `warn`, `info`, `debug`, `trace`, and `module=level` for parts, separated by commas.
         log_level: String = parse::log_filter => with("info");
+        /// How it is logged: `text`, or `json`, an object a line.
+        log_format: LogFormat = parse::log_format => with("text");
     }
     "Taken from the environment of other systems, without effect in this version" {
         /// Where a Redis server is; this server has its rooms to itself.

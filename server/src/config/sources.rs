@@ -34,21 +34,21 @@ pub(super) fn keys(setting: &Setting) -> Vec<String> {
 impl Sources {
     /// The value that counts, if any is given. An empty one counts as absent: compose files pass on variables that are not set.
     pub(super) fn take(&mut self, setting: &Setting, problems: &mut Vec<ConfigError>) -> Option<Given> {
-        let from_flags = self.flags_for(setting);
-        let from_environment = self.variables_for(setting);
-        let from_file = self.keys_for(setting);
+        let by_flags = self.by_flags(setting);
+        let by_environment = self.by_environment(setting);
+        let by_file = self.by_file(setting);
         // A stronger source is there to overrule; two names in one source may disagree by mistake.
-        for source in [&from_flags, &from_environment, &from_file] {
+        for source in [&by_flags, &by_environment, &by_file] {
             if let [first, others @ ..] = &source[..] {
                 let differ = |other: &&Given| other.text != first.text;
                 self.warnings.extend(others.iter().filter(differ).map(|other| disagreement(setting, first, other)));
             }
         }
-        let strongest = from_flags.into_iter().chain(from_environment).chain(from_file).next()?;
+        let strongest = by_flags.into_iter().chain(by_environment).chain(by_file).next()?;
         if setting.is_secret() { read_secret(setting, strongest, problems) } else { Some(strongest) }
     }
 
-    fn flags_for(&self, setting: &Setting) -> Vec<Given> {
+    fn by_flags(&self, setting: &Setting) -> Vec<Given> {
         let flag = |key: String| {
             let text = self.flags.get(&key)?;
             given(Origin::Named(format!("--{}", key.replace('_', "-"))), text)
@@ -56,13 +56,13 @@ impl Sources {
         keys(setting).into_iter().filter_map(flag).collect()
     }
 
-    fn variables_for(&self, setting: &Setting) -> Vec<Given> {
+    fn by_environment(&self, setting: &Setting) -> Vec<Given> {
         let own = keys(setting).into_iter().map(|key| key.to_ascii_uppercase());
         let all = own.chain(setting.traits.aliases.iter().map(ToString::to_string));
         all.filter_map(|name| given(Origin::Named(name.clone()), self.environment.get(&name)?)).collect()
     }
 
-    fn keys_for(&self, setting: &Setting) -> Vec<Given> {
+    fn by_file(&self, setting: &Setting) -> Vec<Given> {
         let line = |key: String| {
             let (origin, text) = self.file.get(&key)?;
             given(origin.clone(), text)

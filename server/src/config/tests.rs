@@ -47,13 +47,18 @@ fn with_nothing_set_it_is_all_on_loopback() {
         port: 4000,
         http_ips: vec![ip("127.0.0.1")],
         listen_ips: vec![ip("127.0.0.1")],
-        announced_ips: vec![],
+        announced: Announced::Addresses(vec![]),
+        stun_servers: ["stun.cloudflare.com:3478", "stun.l.google.com:19302"].map(str::to_owned).to_vec(),
         rtc_min_port: 40_000,
         rtc_max_port: 49_999,
         rtc_ports: PortMode::PerWorker,
         workers: CORES,
         span_from_percent: DEFAULT_SPAN_FROM_PERCENT,
         log_filter: "info".to_owned(),
+        log_format: LogFormat::Text,
+        tls: None,
+        drain_timeout: Duration::from_secs(4),
+        file: None,
         frontend: Origins::List(vec![]),
         media_codecs: CodecSource::List(default_media_codecs()),
         tokens: None,
@@ -74,7 +79,7 @@ fn with_nothing_set_it_is_all_on_loopback() {
 #[test]
 fn flags_win_over_own_names_and_those_over_aliases() {
     assert_eq!(config(&["MEDIASOUP_LISTEN_IP=0.0.0.0", "ALLOW_ANONYMOUS=on"]).listen_ips, [ip("0.0.0.0")]);
-    assert_eq!(config(&["MEDIASOUP_ANNOUNCED_IP=192.0.2.1"]).announced_ips, [ip("192.0.2.1")]);
+    assert_eq!(config(&["MEDIASOUP_ANNOUNCED_IP=192.0.2.1"]).announced, Announced::Addresses(vec![ip("192.0.2.1")]));
     let documents = config(&["MEDIASOUP_RTP_MIN_PORT=20000", "MEDIASOUP_RTP_MAX_PORT=20020"]);
     assert_eq!((documents.rtc_min_port, documents.rtc_max_port), (20_000, 20_020));
 
@@ -164,6 +169,12 @@ fn good_values_are_understood() {
     assert_eq!(config(&["LISTEN_IP=127.0.0.1, ::1"]).listen_ips, [ip("127.0.0.1"), ip("::1")]);
     assert_eq!(config(&["LISTEN_IP=[::1]"]).http_ips, [ip("::1")]);
     assert_eq!(config(&["LISTEN_IP=0.0.0.0", "HTTP_LISTEN_IP=127.0.0.1"]).http_ips, [ip("127.0.0.1")]);
+    assert_eq!(config(&["ANNOUNCED_IP=auto", "LISTEN_IP=0.0.0.0", "ALLOW_ANONYMOUS=on"]).announced, Announced::Auto);
+    assert_eq!(config(&["STUN_SERVERS=stun:s.example:3478, [::1]:1"]).stun_servers, ["s.example:3478", "[::1]:1"]);
+    assert_eq!(config(&["LOG_FORMAT=JSON"]).log_format, LogFormat::Json);
+    assert_eq!(config(&["DRAIN_TIMEOUT_MS=0"]).drain_timeout, Duration::ZERO);
+    let tls = TlsFiles { cert: "/c.pem".into(), key: "/k.pem".into() };
+    assert_eq!(config(&["TLS_CERT=/c.pem", "--tls-key=/k.pem"]).tls, Some(tls));
     assert_eq!(config(&["RTC_PORTS=transport"]).rtc_ports, PortMode::PerTransport);
     assert_eq!(config(&["WORKERS=1"]).workers, 1);
     assert_eq!(config(&["SPAN_FROM_PERCENT=0"]).span_from_percent, 0);
@@ -221,7 +232,10 @@ fn calls_ring_for_as_long_as_they_are_let() {
 #[test]
 fn fewer_ports_than_cores_make_fewer_workers_unless_asked_for() {
     let range = ["RTC_MIN_PORT=40000", "RTC_MAX_PORT=40001"];
-    assert_eq!(config(&range).workers, 2);
+    let (few, warnings) = resolve(&range).unwrap();
+    assert_eq!(few.workers, 2);
+    assert_eq!(warnings, ["RTC_MIN_PORT to RTC_MAX_PORT hold 2 workers' ports: of 4 cores 2 forward media"]);
+    assert_eq!(resolve(&[range[0], range[1], "WORKERS=2"]).unwrap().1, [""; 0]);
     assert_eq!(config(&[range[0], range[1], "RTC_PORTS=transport"]).workers, CORES);
     let error = resolve(&[range[0], range[1], "WORKERS=3"]).unwrap_err();
     assert_eq!(error, "WORKERS is `3`: each worker needs a port, and 40000 to 40001 are 2");
@@ -243,6 +257,16 @@ fn a_bad_value_is_named_with_its_variable() {
         ),
         (&["ANNOUNCED_IP=0.0.0.0"], "ANNOUNCED_IP is `0.0.0.0`: nobody can send to that address"),
         (&["ANNOUNCED_IP=2001:db8::1"], "ANNOUNCED_IP is `2001:db8::1`: no listen address is of that family"),
+        (&["ANNOUNCED_IP=auto"], "ANNOUNCED_IP is `auto`: media is listened for on loopback alone (LISTEN_IP)"),
+        (
+            &["STUN_SERVERS=stun.example.org"],
+            "STUN_SERVERS is `stun.example.org`: expected at most 8 servers as host:port, separated by commas",
+        ),
+        (&["LOG_FORMAT=xml"], "LOG_FORMAT is `xml`: expected text or json"),
+        (&["DRAIN_TIMEOUT_MS=4s"], "DRAIN_TIMEOUT_MS is `4s`: expected milliseconds, 0 to 3600000"),
+        (&["DRAIN_TIMEOUT_MS=3600001"], "DRAIN_TIMEOUT_MS is `3600001`: expected milliseconds, 0 to 3600000"),
+        (&["TLS_CERT=/c.pem"], "TLS_CERT is `/c.pem`: TLS_KEY, its private key, is not set"),
+        (&["TLS_KEY=/k.pem"], "TLS_KEY is `/k.pem`: TLS_CERT, its certificate, is not set"),
         (&["RTC_MIN_PORT=0"], "RTC_MIN_PORT is `0`: expected a port, 1 to 65535"),
         (&["RTC_MIN_PORT=50000"], "RTC_MIN_PORT is `50000`: the last port of the range is 49999"),
         (&["MEDIASOUP_RTP_MAX_PORT=30000"], "MEDIASOUP_RTP_MAX_PORT is `30000`: the first port of the range is 40000"),

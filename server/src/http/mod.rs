@@ -4,12 +4,13 @@ mod assets;
 mod headers;
 pub(crate) mod ice_servers;
 mod origin;
+pub(crate) mod tls;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{Method, header};
+use axum::http::{Method, StatusCode, header};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
@@ -47,6 +48,9 @@ pub(crate) struct Stats {
 /// Asks for the numbers.
 pub(crate) type StatsSource = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Stats> + Send>> + Send + Sync>;
 
+/// Whether the server is about to stop.
+pub(crate) type IsDraining = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// `GET /health`.
 #[derive(Debug, Serialize)]
 struct Health {
@@ -57,9 +61,15 @@ struct Health {
 }
 
 /// The whole of HTTP, with Socket.IO where it is given. `api` is what is asked for by programs.
-pub(crate) fn app(stats: StatsSource, api: Router, socket_io: SocketIoLayer, frontend: &Origins) -> Router {
+pub(crate) fn app(
+    stats: StatsSource,
+    is_draining: IsDraining,
+    api: Router,
+    socket_io: SocketIoLayer,
+    frontend: &Origins,
+) -> Router {
     let pages = Router::new()
-        .route("/health", get(health))
+        .route("/health", get(move || std::future::ready(health(is_draining()))))
         .route("/stats", get(read_stats))
         .with_state(stats)
         .merge(api)
@@ -73,10 +83,13 @@ pub(crate) fn app(stats: StatsSource, api: Router, socket_io: SocketIoLayer, fro
         .layer(axum::middleware::map_response(headers::secure))
 }
 
-async fn health() -> Json<Health> {
+/// Balancers send nobody to a server that does not answer with 200.
+fn health(is_draining: bool) -> (StatusCode, Json<Health>) {
     // Formatting fails for years beyond 9999 only.
     let timestamp = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
-    Json(Health { status: "healthy", timestamp, service: "webrtc" })
+    let (code, status) =
+        if is_draining { (StatusCode::SERVICE_UNAVAILABLE, "draining") } else { (StatusCode::OK, "healthy") };
+    (code, Json(Health { status, timestamp, service: "webrtc" }))
 }
 
 async fn read_stats(State(stats): State<StatsSource>) -> Json<Stats> {

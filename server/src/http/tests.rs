@@ -8,6 +8,10 @@ use super::*;
 use crate::limits::SOCKET_PAYLOAD_BYTES_MAX;
 
 fn server(frontend: &Origins) -> Router {
+    server_that(false, frontend)
+}
+
+fn server_that(is_draining: bool, frontend: &Origins) -> Router {
     let stats = Stats {
         rooms: 1,
         peers: 2,
@@ -26,7 +30,7 @@ fn server(frontend: &Origins) -> Router {
     });
     let (layer, io) = SocketIo::builder().max_payload(SOCKET_PAYLOAD_BYTES_MAX as u64).build_layer();
     io.ns("/", async || {});
-    app(source, Router::new(), layer, frontend)
+    app(source, Arc::new(move || is_draining), Router::new(), layer, frontend)
 }
 
 fn listed() -> Origins {
@@ -57,6 +61,16 @@ async fn health_is_as_documented() {
     assert_eq!((&health["status"], &health["service"]), (&json!("healthy"), &json!("webrtc")));
     let timestamp = health["timestamp"].as_str().unwrap();
     assert!(OffsetDateTime::parse(timestamp, &Rfc3339).is_ok(), "{timestamp}");
+}
+
+/// Harm prevented: a balancer sends people to a server that takes nobody any more.
+#[tokio::test]
+async fn a_server_that_is_about_to_stop_is_not_healthy() {
+    let request = Request::get("/health").body(Body::empty()).unwrap();
+    let response = server_that(true, &listed()).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let health: Value = serde_json::from_str(&body(response).await).unwrap();
+    assert_eq!(health["status"], json!("draining"));
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ use socketioxide::SendError;
 use socketioxide::SocketError;
 use socketioxide::extract::{AckSender, SocketRef};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use crate::error::SignalError;
 use crate::identity::{Access, Grants, Source};
@@ -58,12 +60,16 @@ pub(crate) struct Session {
     user_id: Option<String>,
     is_online: bool,
     membership: Option<Membership>,
+    /// Came when the server was about to stop already.
+    came_late: bool,
 }
 
 /// What a session turns to next.
 enum Turn {
     Mail(Mail),
     Event(Event),
+    /// The server is about to stop, at that time at the latest.
+    Draining(Instant),
 }
 
 /// What a socket has in the room that it is in.
@@ -102,6 +108,7 @@ impl Session {
         (mailbox, inbox): (Mailbox, Inbox),
         access: Access,
     ) -> Self {
+        let came_late = shared.draining.borrow().is_some();
         Self {
             shared,
             peer: PeerId::new(socket.id.as_str()),
@@ -114,16 +121,20 @@ impl Session {
             access,
             is_online: false,
             membership: None,
+            came_late,
         }
     }
 
     /// Runs until the socket is gone, must go, or the server stops.
     pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>, mut stopping: watch::Receiver<bool>) {
         tracing::info!("socket connected");
+        let mut draining = self.shared.draining.subscribe();
+        let mut is_told = false;
         let end = loop {
             let turn = tokio::select! {
                 biased;
                 () = stopped(&mut stopping) => return,
+                deadline = drained(&mut draining), if !is_told => Turn::Draining(deadline),
                 mail = self.inbox.next() => Turn::Mail(mail),
                 Some(event) = events.recv() => Turn::Event(event),
             };
@@ -131,7 +142,17 @@ impl Session {
                 Turn::Mail(Mail::End(end)) => break end,
                 Turn::Mail(Mail::Post(Post::Order(order))) => self.carry_out_order(order).await,
                 Turn::Mail(Mail::Post(post)) => self.handle_post(post),
-                Turn::Event(event) => self.handle_event(event).await,
+                Turn::Event(event) => {
+                    let span = match &self.membership {
+                        Some(membership) => tracing::info_span!("room", room = membership.room.name()),
+                        None => Span::none(),
+                    };
+                    self.handle_event(event).instrument(span).await;
+                }
+                Turn::Draining(deadline) => {
+                    is_told = true;
+                    self.tell(&Notice::ServerDraining(deadline.saturating_duration_since(Instant::now())));
+                }
             }
         };
         match end {
@@ -286,6 +307,15 @@ impl Session {
             SendError::Socket(SocketError::InternalChannelFull) => self.mailbox.end(End::FellBehind),
             SendError::Serialize(error) => tracing::error!(%error, "a message could not be encoded"),
         }
+    }
+}
+
+/// Waits until the server is about to stop: when it will.
+async fn drained(draining: &mut watch::Receiver<Option<Instant>>) -> Instant {
+    match draining.wait_for(Option::is_some).await.ok().and_then(|deadline| *deadline) {
+        Some(deadline) => deadline,
+        // Nobody is left who could begin it.
+        None => std::future::pending().await,
     }
 }
 

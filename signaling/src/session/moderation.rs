@@ -59,7 +59,7 @@ impl Session {
     /// `closeRoom`: sends everybody away, the administrator too.
     pub(super) fn close_room(&mut self, room: Option<String>) -> Result<Reply, SignalError> {
         let room = self.administered(room, "closeRoom")?.room.clone();
-        self.shared.registry.close(&room);
+        self.shared.registry.dissolve(&room);
         tracing::info!(room = room.name(), "closed by an administrator");
         Ok(Reply::Done)
     }

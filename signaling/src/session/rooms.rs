@@ -154,6 +154,9 @@ impl Session {
             if self.access.is_expired(SystemTime::now()) {
                 return Err(SignalError::TokenExpired);
             }
+            if self.came_late {
+                return Err(SignalError::Draining);
+            }
             let registry = &self.shared.registry;
             let room = registry.enter(name, &self.peer, &self.mailbox, self.access.grants.room_admin)?;
             let router = match registry::router(&self.shared, &room).await {

@@ -1,6 +1,7 @@
 //! What a socket is told without having asked, in its own vocabulary.
 
 mod calls;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sfu_core::ids::{ConsumerId, ProducerId};
@@ -61,6 +62,8 @@ pub(crate) enum Notice {
         sender_id: String,
         is_typing: bool,
     },
+    /// The server is about to stop: so long it waits at most for who is in a room.
+    ServerDraining(Duration),
     /// A call of two people whose media does not come here.
     Call(CallNotice),
     /// An administrator has muted one of this socket's producers.
@@ -106,7 +109,10 @@ pub(crate) struct Loudness {
 impl Notice {
     /// Whether this is news of the room that the socket is in, and none when it has left.
     pub(crate) fn is_of_room(&self) -> bool {
-        !matches!(self, Self::OnlineUsers(_) | Self::UserStatus(_) | Self::Typing { .. } | Self::Call(_))
+        !matches!(
+            self,
+            Self::OnlineUsers(_) | Self::UserStatus(_) | Self::Typing { .. } | Self::Call(_) | Self::ServerDraining(_)
+        )
     }
 
     /// The event's name and its payload.
@@ -182,6 +188,7 @@ impl Notice {
             Self::Typing { sender_id, is_typing } => {
                 ("userTyping", json!({"senderId": sender_id, "isTyping": is_typing}))
             }
+            Self::ServerDraining(wait) => ("serverDraining", json!({"timeoutMs": wait.as_millis() as u64})),
             Self::Call(notice) => notice.encode(),
             Self::ProducerMuted(id) => ("producerMuted", json!({"producerId": id})),
             Self::GrantsChanged(grants) => ("grantsChanged", json!(grants)),

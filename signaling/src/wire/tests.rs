@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::json;
 use sfu_core::ids::{ConsumerId, ProducerId, Ssrc};
 use sfu_core::parameters::{ConsumerLayers, MediaKind};
@@ -402,4 +404,13 @@ fn news_of_media_is_the_same_in_both_vocabularies() {
         }
         assert!(notice.is_of_room());
     }
+}
+
+#[test]
+fn that_the_server_stops_soon_is_told_to_all_alike_and_no_news_of_a_room() {
+    let notice = Notice::ServerDraining(Duration::from_millis(4_000));
+    for vocabulary in [Vocabulary::Call, Vocabulary::Room] {
+        assert_eq!(notice.encode(vocabulary), ("serverDraining", json!({"timeoutMs": 4000})));
+    }
+    assert!(!notice.is_of_room());
 }
